@@ -1,0 +1,95 @@
+/**
+ * What a node's machine takes and gives: the network, store and clock of the driver contract (see
+ * `@causeway/protocol`, driver.ts), and requests of local programs. `EdgeNode` and `Hub` both implement
+ * `NodeMachine`; the daemon and the simulator drive either without knowing which.
+ */
+import type {
+  ChannelView,
+  ClockInput,
+  Crypto,
+  Instant,
+  Limits,
+  LinkView,
+  Machine,
+  NetworkEffect,
+  NetworkInput,
+  PathsView,
+  PingReply,
+  Random,
+  ReportEffect,
+  SignedCredential,
+  StatusView,
+  StoreEffect,
+  StoreEntry,
+  StoreInput,
+  Wake,
+} from '@causeway/protocol'
+import type { ChangeEffect, Replica, WriteInput, WrittenEffect } from '@causeway/state'
+
+/** A local program asks for something; `request` is the caller's number and comes back with the answer. */
+export type RequestInput =
+  | WriteInput
+  /** Sends `count` messages of `bytes` bytes, one every `intervalMs`, to the echo service of node `to`. */
+  | {
+      readonly type: 'ping'
+      readonly request: number
+      readonly to: string
+      readonly count: number
+      readonly intervalMs: number
+      readonly bytes: number
+    }
+  /** The caller has gone away or has enough. */
+  | { readonly type: 'cancel'; readonly request: number }
+  /** Stop in good order: tell peers, flush, mark the store clean. Answered by a `stopped` effect. */
+  | { readonly type: 'stop' }
+
+export type ResponseEffect =
+  | WrittenEffect
+  | { readonly type: 'pinged'; readonly request: number; readonly reply: PingReply }
+  /** The last of a ping: all were answered, or the channel ended. `error` is `null` if all is well. */
+  | { readonly type: 'pingEnded'; readonly request: number; readonly error: string | null }
+  | { readonly type: 'stopped' }
+
+export type NodeInput = Wake | NetworkInput | StoreInput | ClockInput | RequestInput
+export type NodeEffect = NetworkEffect | StoreEffect | ReportEffect | ChangeEffect | ResponseEffect
+
+export interface NodeConfig {
+  readonly credential: SignedCredential
+  readonly authorityKey: Uint8Array
+  /** Addresses `host:port` of hubs to hold links with. */
+  readonly hubs: readonly string[]
+  /** Addresses of nodes of the same site. */
+  readonly peers: readonly string[]
+  /** How many hubs to hold links with. */
+  readonly uplinks: number
+  /** Patterns over `collection/partition`, already expanded. */
+  readonly interest: readonly string[]
+  readonly limits: Limits
+  readonly version: string
+}
+
+/** What the driver injects. */
+export interface NodeEnvironment {
+  readonly crypto: Crypto
+  readonly random: Random
+  /** Raised with every start of the process. */
+  readonly incarnation: number
+  /** Ed25519 with the node's own key. */
+  readonly sign: (message: Uint8Array) => Uint8Array
+  /** Wall clock minus monotonic instant, at the start. */
+  readonly wallOffsetMs: number
+  readonly now: Instant
+}
+
+export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
+  /** Reads are plain calls: they change nothing and cost no I/O. */
+  status(now: Instant): StatusView
+  links(now: Instant): LinkView[]
+  /** `undefined` if no path to that node is known (the request makes the node look for one). */
+  paths(now: Instant, to: string): PathsView
+  channels(now: Instant): ChannelView[]
+  readonly replica: Replica
+}
+
+/** Makes an edge node or a hub; `stored` is everything the store holds. */
+export type NodeFactory = (config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>) => NodeMachine

@@ -1,0 +1,159 @@
+/**
+ * What a node tells people and programs: the shapes of the local API and of `-o json`. Names here are public and
+ * never change their meaning. Units are in the names; what was not measured is `null`, never 0.
+ */
+import type { Role } from './credential.ts'
+
+export type LinkState = 'probing' | 'up' | 'degraded' | 'down'
+/** On what a link's state rests: replies over UDP, over the control connection, or both. */
+export type Evidence = 'udp' | 'control' | 'both' | 'none'
+
+export interface StatusView {
+  readonly node: string
+  readonly network: string
+  readonly site: string
+  readonly region: string
+  readonly role: Role
+  readonly version: string
+  readonly uptimeSeconds: number
+  /** The site's gateway as this node sees it; `null` on a hub. */
+  readonly gateway: string | null
+  /** True while no hub can be reached from here, directly or through the gateway. */
+  readonly cutOff: boolean
+  readonly uplinks: readonly UplinkView[]
+  /** Number of links that are up or degraded. */
+  readonly links: number
+  readonly channels: number
+  readonly replica: ReplicaView
+}
+
+export interface UplinkView {
+  readonly hub: string
+  readonly state: LinkState
+  readonly rttMs: number | null
+  readonly lossRatio: number | null
+  /** This hub holds our state session. */
+  readonly home: boolean
+}
+
+export interface ReplicaView {
+  readonly documents: number
+  readonly records: number
+  /** Batches of ours that no upstream peer has acknowledged yet. */
+  readonly pending: number
+  /** Age of the oldest pending batch; 0 if there is none. */
+  readonly lagMs: number
+  /** State sessions that are open, by peer name. */
+  readonly sessions: readonly string[]
+}
+
+export interface LinkView {
+  readonly from: string
+  readonly to: string
+  readonly state: LinkState
+  readonly rttMs: {
+    readonly last: number | null
+    readonly smoothed: number | null
+    readonly min: number | null
+    readonly p50: number | null
+    readonly p95: number | null
+    readonly p99: number | null
+  }
+  readonly jitterMs: number | null
+  /** Over the last 60 s. */
+  readonly lossRatio: { readonly forward: number | null; readonly backward: number | null }
+  readonly costMs: number | null
+  readonly epoch: number
+  readonly evidence: Evidence
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Wall clock, milliseconds since 1970: when the link took its present state. */
+  readonly since: number
+  /** Why the link is in that state. */
+  readonly reason: string
+}
+
+export interface PathView {
+  /** Names of the nodes after this one; the last is the destination. */
+  readonly hops: readonly string[]
+  readonly costMs: number | null
+  readonly state: 'up' | 'suspect' | 'down'
+  readonly active: boolean
+}
+
+export interface PathsView {
+  readonly to: string
+  readonly paths: readonly PathView[]
+}
+
+export interface ChannelView {
+  readonly peer: string
+  readonly service: string
+  readonly path: readonly string[]
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly resent: number
+  readonly unacknowledgedBytes: number
+}
+
+export type RecordValue = unknown
+
+export interface RecordView {
+  readonly key: string
+  readonly partition: string
+  readonly value: RecordValue
+  readonly labels: Readonly<Record<string, string>>
+  /** Opaque, for equality only. */
+  readonly revision: string
+  readonly writer: string
+  /** Wall clock, milliseconds since 1970: the stamp of the write. */
+  readonly asOf: number
+}
+
+export interface ListView<Item> {
+  readonly items: readonly Item[]
+  /** Names the state that the list shows; resumes a watch. */
+  readonly token: string
+}
+
+export type WatchEvent =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly record: RecordView }
+  /** First after the initial state: `complete` tells whether every interest has been served. */
+  | { readonly type: 'BOOKMARK'; readonly token: string; readonly complete: boolean }
+
+export interface WriteResult {
+  readonly key: string
+  readonly partition: string
+  readonly revision: string
+  readonly token: string
+}
+
+/** One line of a running ping. */
+export interface PingReply {
+  readonly sequence: number
+  readonly rttMs: number
+  /** Hops of the path the answer came back on, nearest last; the last is this node's peer reversed. */
+  readonly path: readonly string[]
+  /** When the far end received it, on the far end's monotonic clock. */
+  readonly remoteMs: number
+  /** How many the far end had received, this one included. */
+  readonly remoteCount: number
+}
+
+/** RFC 9457. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** What to do about it. */
+  readonly remedy: string
+  readonly code: string
+}
+
+export interface EventView {
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number
+  readonly name: string
+  readonly data: Readonly<Record<string, string | number | boolean | null>>
+}

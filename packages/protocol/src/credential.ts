@@ -1,0 +1,80 @@
+/**
+ * A credential: the authority's statement of who a node is and what it may write. No credential, no connection.
+ *
+ * It is a msgpack record signed with the authority's Ed25519 key. The bytes that were signed travel as they are,
+ * so that a later version may add fields without breaking the signature for readers that skip them.
+ */
+import { z } from 'zod'
+import { decodeRecord, encodeRecord } from './codec.ts'
+import { type Crypto, equalBytes } from './crypto.ts'
+import { NAME_PATTERN, type NodeId, nodeId } from './node-id.ts'
+
+const name = z.string().regex(NAME_PATTERN)
+const bytes = z.instanceof(Uint8Array)
+
+export type Role = 'edge' | 'hub'
+
+export interface Credential {
+  /** Names the network for people; the authority's key is what identifies it. */
+  readonly network: string
+  readonly name: string
+  readonly site: string
+  readonly region: string
+  readonly role: Role
+  readonly labels: Readonly<Record<string, string>>
+  /** Patterns over `collection/partition` that this node may write. */
+  readonly write: readonly string[]
+  /** Ed25519 public key of the node, 32 bytes. */
+  readonly key: Uint8Array
+  /** Wall clock, milliseconds since 1970. */
+  readonly notAfterMs: number
+}
+
+const credentialSchema: z.ZodType<Credential> = z.object({
+  network: name,
+  name,
+  site: name,
+  region: name,
+  role: z.enum(['edge', 'hub']),
+  labels: z.record(z.string(), z.string()),
+  write: z.array(z.string()).max(64),
+  key: bytes,
+  notAfterMs: z.number(),
+})
+
+export interface SignedCredential {
+  /** The encoded credential, exactly as signed. */
+  readonly body: Uint8Array
+  /** Ed25519, 64 bytes. */
+  readonly signature: Uint8Array
+}
+
+export const signedCredentialSchema: z.ZodType<SignedCredential> = z.object({ body: bytes, signature: bytes })
+
+export function encodeCredential(credential: Credential): Uint8Array {
+  return encodeRecord(credentialSchema.parse(credential))
+}
+
+export type CredentialCheck =
+  | { readonly ok: true; readonly credential: Credential; readonly id: NodeId }
+  | { readonly ok: false; readonly reason: string }
+
+/** Checks a peer's credential against the authority, its own proven key and the clock. Never throws. */
+export function checkCredential(
+  crypto: Crypto,
+  signed: SignedCredential,
+  trust: { readonly authorityKey: Uint8Array; readonly peerKey: Uint8Array; readonly wallMs: number },
+): CredentialCheck {
+  if (!crypto.verify(trust.authorityKey, signed.body, signed.signature)) {
+    return { ok: false, reason: 'its credential was not signed by the authority of this network' }
+  }
+  const credential = credentialSchema.safeParse(decodeRecord(signed.body)).data
+  if (!credential) return { ok: false, reason: 'its credential cannot be read by this version' }
+  if (!equalBytes(credential.key, trust.peerKey)) {
+    return { ok: false, reason: `it shows the credential of ${credential.name} but does not hold its key` }
+  }
+  if (credential.notAfterMs < trust.wallMs) {
+    return { ok: false, reason: `the credential of ${credential.name} has expired` }
+  }
+  return { ok: true, credential, id: nodeId(credential.name) }
+}

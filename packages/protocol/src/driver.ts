@@ -1,0 +1,85 @@
+/**
+ * The driver contract: everything the outside world says to a node's machine, and everything the machine asks of
+ * it. The daemon (libp2p, UDP, LMDB) and the simulator are the two drivers; both pass the same contract suite.
+ *
+ *  1. A `connection` is authenticated before it is reported: `peerKey` is proven. The driver numbers connections
+ *     from 1 and never uses a number twice.
+ *  2. Lanes `control` and `stream` deliver whole messages in order, each at most once. A message is lost only with its
+ *     connection. `datagram` may lose, repeat and reorder.
+ *  3. After `disconnected` nothing more comes from that connection; sending on it is harmless and does nothing.
+ *  4. `laneBlocked` comes when a lane holds more than `laneQueueBytesMax` unsent, `laneDrained` when it has emptied.
+ *     Sending on a blocked lane is allowed, but costs memory: the machine decides what to drop.
+ *  5. What is sent within one turn leaves as one write.
+ *  6. `persisted` means on disk, in the order of the tickets. After a crash exactly the effects of a prefix of
+ *     the tickets are there, which includes every ticket that was reported `persisted`.
+ */
+import type { Violation } from './errors.ts'
+
+/** A class of traffic on a link. */
+export type Lane = 'control' | 'stream' | 'datagram'
+
+/** A driver's number for an authenticated connection. */
+export type ConnectionId = number
+
+/** What this end tells the peer (in `hello`) so that it can seal datagrams to us. */
+export interface DatagramKey {
+  /** The receiver's index of the association; prefixed to every datagram. */
+  readonly index: number
+  /** 32 bytes, ChaCha20-Poly1305. */
+  readonly key: Uint8Array
+}
+
+export type NetworkInput =
+  | {
+      readonly type: 'connected'
+      readonly connection: ConnectionId
+      /** Ed25519 public key that the peer proved to hold, 32 bytes. */
+      readonly peerKey: Uint8Array
+      /** The address that was dialled, or `undefined` if the peer dialled us. */
+      readonly address: string | undefined
+      /** Where the peer is, for people. */
+      readonly remote: string
+      /** How the peer may send datagrams on this connection; `null` if UDP is not to be had. */
+      readonly datagram: DatagramKey | null
+    }
+  | { readonly type: 'dialFailed'; readonly address: string; readonly reason: string }
+  | { readonly type: 'received'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
+  | { readonly type: 'disconnected'; readonly connection: ConnectionId; readonly reason: string }
+  | { readonly type: 'laneBlocked'; readonly connection: ConnectionId; readonly lane: Lane }
+  | { readonly type: 'laneDrained'; readonly connection: ConnectionId; readonly lane: Lane }
+
+export type NetworkEffect =
+  | { readonly type: 'dial'; readonly address: string }
+  | { readonly type: 'send'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
+  /** The peer is admitted; from now on datagrams to it are sealed with its key. */
+  | { readonly type: 'openDatagrams'; readonly connection: ConnectionId; readonly remote: DatagramKey }
+  /** Ends a connection at once: what is still queued is dropped, except messages of the same turn on `control`. */
+  | { readonly type: 'close'; readonly connection: ConnectionId; readonly reason: string }
+
+export type StoreInput = { readonly type: 'persisted'; readonly ticket: number }
+
+export interface StoreEntry {
+  readonly key: string
+  /** `undefined` deletes the key. */
+  readonly value: Uint8Array | undefined
+}
+
+/** All entries of one ticket become durable together or not at all. */
+export type StoreEffect = { readonly type: 'persist'; readonly ticket: number; readonly entries: readonly StoreEntry[] }
+
+/** What the surroundings do to time: wall-clock offset, and how late the event loop runs. */
+export type ClockInput =
+  /** Wall clock (milliseconds since 1970) minus the monotonic instant. First input of all, and whenever it moves. */
+  | { readonly type: 'wall'; readonly offsetMs: number }
+  /** The event loop was late by this much: deadlines of peers stretch, silence is our own fault first. */
+  | { readonly type: 'lag'; readonly lagMs: number }
+
+/** Something that a person may want to know: a state change, with its reason. */
+export interface EventEffect {
+  readonly type: 'event'
+  /** What happened, as `noun-verb`: `link-up`, `gateway-taken`. */
+  readonly name: string
+  readonly data: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export type ReportEffect = EventEffect | Violation

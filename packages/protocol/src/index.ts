@@ -1,0 +1,23 @@
+/**
+ * Words of the wire: ids, frames, control messages, credentials, limits, errors, and the Machine contract which all
+ * protocol logic follows. Nothing here does I/O.
+ *
+ * @example
+ * const frame = new Uint8Array(frameHeaderBytes(1) + body.length)
+ * writeFrameHeader(frame, { source: nodeId('hkg-1-a'), route: [nodeId('core-1')] })
+ */
+export * from './api.ts'
+export * from './codec.ts'
+export * from './credential.ts'
+export * from './crypto.ts'
+export * from './deadlines.ts'
+export * from './driver.ts'
+export * from './errors.ts'
+export * from './frame.ts'
+export * from './instant.ts'
+export * from './limits.ts'
+export * from './machine.ts'
+export * from './message.ts'
+export * from './node-id.ts'
+export * from './probe-packet.ts'
+export * from './random.ts'

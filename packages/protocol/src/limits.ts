@@ -1,0 +1,35 @@
+/**
+ * Every bound of the protocol, in one place, with the reason. All of them may be set in the config under
+ * `limits:`, and all nodes of a network should agree on the first group.
+ */
+export interface Limits {
+  /** A control message larger than this costs the link. The link state of a hub with 1,000 uplinks fits. */
+  readonly controlMessageBytesMax: number
+  /** A frame (header and body) larger than this costs the link. Twice a segment leaves room for every header. */
+  readonly frameBytesMax: number
+  /** A channel cuts what it is given into segments of at most this size. */
+  readonly segmentBytesMax: number
+  /** Nodes in a route after the source. */
+  readonly routeHopsMax: number
+  /** Records larger than this are refused at the writer. */
+  readonly recordBytesMax: number
+  /** Bytes that wait in one lane of one link before frames are dropped (control: before the link is closed). */
+  readonly laneQueueBytesMax: number
+  /** Unacknowledged and unread bytes of one channel, each way. */
+  readonly channelWindowBytes: number
+  readonly channelsPerPeerMax: number
+  /** A channel without any working path ends after this. */
+  readonly channelDeadMs: number
+}
+
+export const LIMITS: Limits = {
+  controlMessageBytesMax: 64 * 1024,
+  frameBytesMax: 64 * 1024,
+  segmentBytesMax: 32 * 1024,
+  routeHopsMax: 8,
+  recordBytesMax: 256 * 1024,
+  laneQueueBytesMax: 4 * 1024 * 1024,
+  channelWindowBytes: 1024 * 1024,
+  channelsPerPeerMax: 1024,
+  channelDeadMs: 60_000,
+}

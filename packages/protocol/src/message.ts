@@ -1,0 +1,147 @@
+/**
+ * Control messages: what two ends of a link say to each other on the `control` lane.
+ *
+ * The first byte tells the kind: 0 a msgpack record (one of the schemas below, told apart by `type`), 1 a probe,
+ * 2 a reply (see `probe-packet.ts`). Unknown fields are dropped by the schemas; a record of unknown type decodes
+ * to `undefined`, which the link counts and skips, so that a newer peer may say more than we understand.
+ */
+import { z } from 'zod'
+import { decodeRecord, encodeRecord } from './codec.ts'
+import { type Role, type SignedCredential, signedCredentialSchema } from './credential.ts'
+import type { DatagramKey } from './driver.ts'
+import { LIMITS } from './limits.ts'
+import { type NodeId, asNodeId } from './node-id.ts'
+import { KIND_PROBE, KIND_REPLY, type Probe, type ProbeReply, decodeProbePacket, encodeProbePacket } from './probe-packet.ts'
+
+/** Raised when a change cannot be read by older peers; both ends refuse a version they do not speak. */
+export const PROTOCOL_VERSION = 1
+
+/** First message each way: who I am, and how to send me datagrams. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly version: number
+  readonly credential: SignedCredential
+  /** Changes with every start of the process: what a peer remembers of an earlier one is void. */
+  readonly incarnation: number
+  /** Where and under which key this end takes datagrams for this connection; `null` where it takes none. */
+  readonly datagram: DatagramKey | null
+}
+
+/** Last message before a deliberate close. */
+export interface Bye {
+  readonly type: 'bye'
+  readonly reason: string
+}
+
+export interface AdvertisedLink {
+  readonly to: NodeId
+  readonly name: string
+  readonly site: string
+  readonly role: Role
+  /** Cost towards `to`, milliseconds. */
+  readonly costMs: number
+}
+
+/** What one hub says of its own links. The highest (incarnation, sequence) of an origin is the valid one. */
+export interface Advert {
+  readonly origin: NodeId
+  readonly name: string
+  readonly incarnation: number
+  readonly sequence: number
+  readonly links: readonly AdvertisedLink[]
+}
+
+/** Link state, flooded among hubs. */
+export interface LinkStateMessage {
+  readonly type: 'linkState'
+  readonly adverts: readonly Advert[]
+}
+
+/** Asks a hub for the paths to a node, now and whenever they change, until cancelled. */
+export interface PlanRequest {
+  readonly type: 'planRequest'
+  readonly to: NodeId
+}
+
+export interface PlanCancel {
+  readonly type: 'planCancel'
+  readonly to: NodeId
+}
+
+export interface PlannedPath {
+  /** Nodes after the one that asked; the last is the destination. */
+  readonly route: readonly NodeId[]
+  readonly costMs: number
+}
+
+/** The ordered set of paths to `to`, best first; sent again whenever it changes while it is wanted. */
+export interface PlanMessage {
+  readonly type: 'plan'
+  readonly to: NodeId
+  readonly paths: readonly PlannedPath[]
+  /** Names of the nodes on the paths, for people. */
+  readonly names: readonly NodeName[]
+}
+
+export interface NodeName {
+  readonly id: NodeId
+  readonly name: string
+}
+
+export type ControlRecord = Hello | Bye | LinkStateMessage | PlanRequest | PlanCancel | PlanMessage
+
+const id = z
+  .number()
+  .int()
+  .min(0)
+  .max(0xffff_ffff)
+  .transform((value): NodeId => asNodeId(value))
+const name = z.string().max(63)
+const costMs = z.number().min(0)
+const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs })
+const link = z.object({ to: id, name, site: name, role: z.enum(['edge', 'hub']), costMs })
+const advert = z.object({
+  origin: id,
+  name,
+  incarnation: z.number().int(),
+  sequence: z.number().int().min(0),
+  links: z.array(link).max(4096),
+})
+
+const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    version: z.number().int(),
+    credential: signedCredentialSchema,
+    incarnation: z.number().int(),
+    datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: z.instanceof(Uint8Array) }).nullable(),
+  }),
+  z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
+  z.object({ type: z.literal('linkState'), adverts: z.array(advert).max(256) }),
+  z.object({ type: z.literal('planRequest'), to: id }),
+  z.object({ type: z.literal('planCancel'), to: id }),
+  z.object({
+    type: z.literal('plan'),
+    to: id,
+    paths: z.array(path).max(8),
+    names: z.array(z.object({ id, name })).max(64),
+  }),
+])
+
+export type ControlMessage = ControlRecord | Probe | ProbeReply
+
+export function encodeControl(message: ControlMessage): Uint8Array {
+  if (message.type === 'probe' || message.type === 'reply') return encodeProbePacket(message)
+  const record = encodeRecord(message)
+  const out = new Uint8Array(1 + record.length)
+  out.set(record, 1)
+  return out
+}
+
+/** The message, or `undefined` for what this version does not understand. Never throws. */
+export function decodeControl(message: Uint8Array): ControlMessage | undefined {
+  const kind = message[0]
+  if (kind === KIND_PROBE || kind === KIND_REPLY) return decodeProbePacket(message)
+  if (kind !== 0) return undefined
+  return recordSchema.safeParse(decodeRecord(message.subarray(1))).data
+}
