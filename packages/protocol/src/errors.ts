@@ -22,14 +22,7 @@ export interface Violation {
   readonly detail: string
 }
 
-export type ViolationCode =
-  | 'malformed'
-  | 'oversized'
-  | 'unexpected'
-  | 'bad-credential'
-  | 'bad-batch'
-  | 'out-of-scope'
-  | 'overflow'
+export type ViolationCode = 'malformed' | 'oversized' | 'unexpected' | 'bad-credential' | 'bad-batch' | 'out-of-scope' | 'overflow'
 
 /** Codes of faults of the surroundings; each tells the person what to do. */
 export type ErrorCode =

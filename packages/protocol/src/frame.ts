@@ -67,6 +67,7 @@ export function readFrameHeader(frame: Uint8Array): FrameHeader | undefined {
   const length = byteAt(frame, OFFSET_ROUTE_LENGTH)
   const position = byteAt(frame, OFFSET_POSITION)
   if (length === 0 || length > LIMITS.routeHopsMax || position >= length) return undefined
+  if (byteAt(frame, OFFSET_HOP_LIMIT) > FRAME_HOP_LIMIT) return undefined
   if (frame.length < frameHeaderBytes(length)) return undefined
   const route: NodeId[] = []
   for (let i = 0; i < length; i++) route.push(asNodeId(readU32(frame, OFFSET_ROUTE + 4 * i)))
@@ -84,10 +85,13 @@ export function frameBody(frame: Uint8Array): Uint8Array {
   return frame.subarray(frameHeaderBytes(byteAt(frame, OFFSET_ROUTE_LENGTH)))
 }
 
-/** Moves a frame on to the next node of its route, in place: no copy on the way through a relay. */
+/**
+ * Moves a frame on to the next node of its route, in place: no copy on the way through a relay. The relay drops a
+ * frame whose hop limit is spent; should it not, the limit stays at 0 rather than wrap.
+ */
 export function advanceFrame(frame: Uint8Array, header: FrameHeader): void {
   frame[OFFSET_POSITION] = header.position + 1
-  frame[OFFSET_HOP_LIMIT] = header.hopLimit - 1
+  frame[OFFSET_HOP_LIMIT] = Math.max(0, header.hopLimit - 1)
 }
 
 /** The way back: from the receiver at `position` to the source, over the nodes the frame came through. */

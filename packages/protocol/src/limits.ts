@@ -9,6 +9,8 @@ export interface Limits {
   readonly frameBytesMax: number
   /** A channel cuts what it is given into segments of at most this size. */
   readonly segmentBytesMax: number
+  /** One message of a channel. */
+  readonly messageBytesMax: number
   /** Nodes in a route after the source. */
   readonly routeHopsMax: number
   /** Records larger than this are refused at the writer. */
@@ -26,6 +28,7 @@ export const LIMITS: Limits = {
   controlMessageBytesMax: 64 * 1024,
   frameBytesMax: 64 * 1024,
   segmentBytesMax: 32 * 1024,
+  messageBytesMax: 4 * 1024 * 1024,
   routeHopsMax: 8,
   recordBytesMax: 256 * 1024,
   laneQueueBytesMax: 4 * 1024 * 1024,

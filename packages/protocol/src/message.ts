@@ -88,7 +88,13 @@ export interface NodeName {
   readonly name: string
 }
 
-export type ControlRecord = Hello | Bye | LinkStateMessage | PlanRequest | PlanCancel | PlanMessage
+/** Said among nodes of one site whenever it changes: which hubs this node can reach. Elects the gateway. */
+export interface SiteMessage {
+  readonly type: 'site'
+  readonly hubs: readonly NodeId[]
+}
+
+export type ControlRecord = Hello | Bye | LinkStateMessage | PlanRequest | PlanCancel | PlanMessage | SiteMessage
 
 const id = z
   .number()
@@ -98,6 +104,8 @@ const id = z
   .transform((value): NodeId => asNodeId(value))
 const name = z.string().max(63)
 const costMs = z.number().min(0)
+/** A key of another length would make the cipher throw where it is used. */
+const datagramKey = z.instanceof(Uint8Array).refine((key) => key.length === 32)
 const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs })
 const link = z.object({ to: id, name, site: name, role: z.enum(['edge', 'hub']), costMs })
 const advert = z.object({
@@ -114,10 +122,11 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     version: z.number().int(),
     credential: signedCredentialSchema,
     incarnation: z.number().int(),
-    datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: z.instanceof(Uint8Array) }).nullable(),
+    datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: datagramKey }).nullable(),
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
   z.object({ type: z.literal('linkState'), adverts: z.array(advert).max(256) }),
+  z.object({ type: z.literal('site'), hubs: z.array(id).max(64) }),
   z.object({ type: z.literal('planRequest'), to: id }),
   z.object({ type: z.literal('planCancel'), to: id }),
   z.object({

@@ -65,7 +65,14 @@ export function decodeProbePacket(bytes: Uint8Array): Probe | ProbeReply | undef
       const received = view.getFloat64(24)
       const transmitted = view.getFloat64(32)
       if (!Number.isFinite(received) || !Number.isFinite(transmitted)) return undefined
-      return { type: 'reply', sequence, sent: instant(sent), reflectorSequence: view.getUint32(16), received: instant(received), transmitted: instant(transmitted) }
+      return {
+        type: 'reply',
+        sequence,
+        sent: instant(sent),
+        reflectorSequence: view.getUint32(16),
+        received: instant(received),
+        transmitted: instant(transmitted),
+      }
     }
     default:
       return undefined

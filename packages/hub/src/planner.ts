@@ -1,0 +1,74 @@
+/**
+ * Answers which way: keeps the plan of every node that asked, and sends it again when it has changed.
+ *
+ *  1. A subscriber is told at once, and then only what is different from what it was told last.
+ *  2. A subscriber that is no longer linked is forgotten: it asks the next hub.
+ */
+import { LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath } from '@causeway/protocol'
+import type { GraphPath, LinkState } from '@causeway/mesh'
+
+/** Best path and up to three more (DESIGN: with four uplinks any three hubs may die). */
+const PATHS_MAX = 4
+/** At most three hubs on a path that a plan names; the rest of the limit is for patches on the way. */
+const HOPS_MAX = 4
+/** Bound on what one node may ask for. */
+const DESTINATIONS_MAX = 4096
+
+export class Planner {
+  readonly #linkState: LinkState
+  /** Subscriber → destination → what it was told last. */
+  readonly #told = new Map<NodeId, Map<NodeId, string>>()
+
+  constructor(linkState: LinkState) {
+    this.#linkState = linkState
+  }
+
+  /** False if this node has asked for too much. */
+  subscribe(from: NodeId, to: NodeId): boolean {
+    const destinations = this.#told.get(from) ?? new Map<NodeId, string>()
+    if (destinations.size >= DESTINATIONS_MAX && !destinations.has(to)) return false
+    destinations.set(to, '')
+    this.#told.set(from, destinations)
+    return true
+  }
+
+  cancel(from: NodeId, to: NodeId): void {
+    this.#told.get(from)?.delete(to)
+  }
+
+  forget(from: NodeId): void {
+    this.#told.delete(from)
+  }
+
+  /** The plans that differ from what their subscribers know. */
+  takeNews(): { readonly subscriber: NodeId; readonly plan: PlanMessage }[] {
+    const news: { subscriber: NodeId; plan: PlanMessage }[] = []
+    for (const [subscriber, destinations] of this.#told) {
+      for (const [to, told] of destinations) {
+        const paths = this.plan(subscriber, to)
+        const now = JSON.stringify(paths)
+        if (now === told) continue
+        destinations.set(to, now)
+        news.push({ subscriber, plan: { type: 'plan', to, paths, names: this.#names(paths) } })
+      }
+    }
+    return news
+  }
+
+  plan(from: NodeId, to: NodeId): PlannedPath[] {
+    return this.#linkState.paths(from, to, PATHS_MAX, Math.min(HOPS_MAX, LIMITS.routeHopsMax)).map(rounded)
+  }
+
+  #names(paths: readonly PlannedPath[]): NodeName[] {
+    const ids = new Set(paths.flatMap((path) => path.route))
+    return [...ids].flatMap((id) => {
+      const name = this.#linkState.nameOf(id)
+      return name === undefined ? [] : [{ id, name }]
+    })
+  }
+}
+
+/** Tenths of milliseconds: finer differences are noise, not news. */
+function rounded({ route, costMs }: GraphPath): PlannedPath {
+  return { route, costMs: Math.round(costMs * 10) / 10 }
+}

@@ -1,0 +1,56 @@
+import { type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
+import { describe, expect, it } from 'vitest'
+import { Dialer } from './dialer.ts'
+
+const HUBS = ['h1:1', 'h2:1', 'h3:1']
+const none = (): boolean => false
+
+function dialer(uplinks: number, peers: string[] = []): Dialer {
+  return new Dialer(instant(0), { hubs: HUBS, peers, uplinks, random: new SeededRandom(1) })
+}
+
+describe('Dialer', () => {
+  it('dials as many hubs as wanted, once at a time, and all peers', () => {
+    const d = dialer(2, ['p:1'])
+    expect(d.takeDue(instant(0), none)).toEqual(['h1:1', 'h2:1', 'p:1'])
+    expect(d.takeDue(instant(0), none)).toEqual([])
+  })
+
+  it('goes on to the next hub when one does not answer, and comes back to it', () => {
+    const d = dialer(1)
+    expect(d.takeDue(instant(0), none)).toEqual(['h1:1'])
+    d.failed(instant(10), 'h1:1', true)
+    expect(d.takeDue(instant(10), none)).toEqual(['h2:1'])
+    d.failed(instant(20), 'h2:1', true)
+    expect(d.takeDue(instant(20), none)).toEqual(['h3:1'])
+    d.failed(instant(30), 'h3:1', true)
+    expect(d.takeDue(instant(1000), none)).toEqual(['h1:1'])
+  })
+
+  it('backs off up to its ceiling, never beyond, never for ever', () => {
+    const d = dialer(1)
+    let now = 0
+    let longest = 0
+    for (let i = 0; i < 300; i++) {
+      const [address] = d.takeDue(instant(now), none)
+      if (address) d.failed(instant(now), address, false)
+      const next = d.nextWake(none) ?? Infinity
+      longest = Math.max(longest, next - now)
+      now = Math.max(now, next)
+    }
+    expect(longest).toBeGreaterThan(1000)
+    expect(longest).toBeLessThanOrEqual(30_100)
+  })
+
+  it('rests for a node that is linked, whoever dialled, and never dials itself again', () => {
+    const d = dialer(3)
+    d.takeDue(instant(0), none)
+    for (const address of HUBS) d.connected(address)
+    d.identified('h1:1', nodeId('h1'))
+    d.identified('h2:1', 'self')
+    for (const address of HUBS) d.failed(instant(1), address, true)
+    const linked = (node: NodeId): boolean => node === nodeId('h1')
+    expect(d.takeDue(instant(60_000), linked)).toEqual(['h3:1'])
+    expect(d.takeDue(instant(60_000), none)).toEqual(['h1:1'])
+  })
+})

@@ -1,0 +1,364 @@
+/**
+ * The links of a node: authenticated adjacencies, whatever connection carries them at the moment.
+ *
+ * A connection begins as a stranger's; two hellos make it the link's. A link outlives its connections: when its
+ * monitor finds it dead the connection is reset (what is stuck in its buffers must not come later), and the next
+ * handshake gives the link a new epoch.
+ *
+ *  1. A link has at most one connection; a newer admitted one replaces the older.
+ *  2. Nothing but a hello is read from a connection that is not admitted; it has 5 s to say it.
+ *  3. `linkUp` and `linkDown` alternate for each peer.
+ *  4. Frames for a blocked lane are dropped, never queued without bound: channels send them again.
+ */
+import {
+  type ClockInput,
+  type ConnectionId,
+  type ControlMessage,
+  type ControlRecord,
+  type DatagramKey,
+  Deadlines,
+  type Hello,
+  type Instant,
+  type Lane,
+  type Limits,
+  type LinkView,
+  type NetworkEffect,
+  type NetworkInput,
+  type NodeId,
+  type Random,
+  type ReportEffect,
+  after,
+  decodeControl,
+  earliest,
+  encodeControl,
+  encodeProbePacket,
+  decodeProbePacket,
+} from '@causeway/protocol'
+import { type AdmissionConfig, type Peer, admit, helloOf } from './admission.ts'
+import { Dialer, type DialerConfig } from './dialer.ts'
+import { Link, type LinkEffect } from './link.ts'
+
+const GREETING_MS = 5_000
+/** Two fresh connections between the same pair: both ends dialled at once. */
+const SIMULTANEOUS_MS = 3_000
+
+export type LinksEffect =
+  | NetworkEffect
+  | ReportEffect
+  | { readonly type: 'linkUp'; readonly peer: Peer }
+  | { readonly type: 'linkDown'; readonly peer: Peer; readonly reason: string }
+  /** Another process answers under this name than before. */
+  | { readonly type: 'peerRestarted'; readonly peer: NodeId }
+  | { readonly type: 'control'; readonly peer: NodeId; readonly message: ControlRecord }
+  | { readonly type: 'frameArrived'; readonly peer: NodeId; readonly frame: Uint8Array }
+
+export interface LinksConfig extends AdmissionConfig, DialerConfig {
+  readonly self: NodeId
+  readonly name: string
+  readonly limits: Limits
+}
+
+interface Connection {
+  readonly id: ConnectionId
+  readonly address: string | undefined
+  readonly remote: string
+  readonly peerKey: Uint8Array
+  readonly openedAt: Instant
+  link: Link | undefined
+}
+
+export class Links {
+  readonly #config: LinksConfig
+  readonly #random: Random
+  readonly #dialer: Dialer
+  readonly #connections = new Map<ConnectionId, Connection>()
+  readonly #links = new Map<NodeId, Link>()
+  readonly #deadlines = new Deadlines<Link | Connection>()
+  #wallOffsetMs = 0
+  #effects: LinksEffect[] = []
+
+  constructor(now: Instant, config: LinksConfig) {
+    this.#config = config
+    this.#random = config.random
+    this.#dialer = new Dialer(now, config)
+  }
+
+  // ---- what others ask
+
+  /** Links that are up, cheapest first. */
+  live(): Link[] {
+    return [...this.#links.values()].filter((link) => link.up).toSorted((a, b) => (a.costMs ?? 1e9) - (b.costMs ?? 1e9))
+  }
+
+  get(peer: NodeId): Link | undefined {
+    return this.#links.get(peer)
+  }
+
+  all(): Iterable<Link> {
+    return this.#links.values()
+  }
+
+  views(now: Instant): LinkView[] {
+    return [...this.#links.values()].map((link) => link.view(now, this.#config.name, this.#wallOffsetMs))
+  }
+
+  // ---- what others say
+
+  sendControl(peer: NodeId, message: ControlRecord): void {
+    const link = this.#links.get(peer)
+    if (link?.connection !== undefined) this.#send(link.connection, 'control', encodeControl(message))
+  }
+
+  /** Hands a frame to a neighbour. False if there is no live link, or its queue is full: the frame is dropped. */
+  sendFrame(now: Instant, peer: NodeId, frame: Uint8Array): boolean {
+    const link = this.#links.get(peer)
+    if (!link?.up || link.connection === undefined || link.blocked) return false
+    this.#send(link.connection, 'stream', frame)
+    this.#apply(now, link, link.carried(now, frame.length))
+    return true
+  }
+
+  clock(now: Instant, input: ClockInput): void {
+    if (input.type === 'wall') this.#wallOffsetMs = input.offsetMs
+    else for (const link of this.#links.values()) this.#apply(now, link, link.monitor(now, input))
+  }
+
+  network(now: Instant, input: NetworkInput): void {
+    switch (input.type) {
+      case 'connected':
+        this.#connected(now, input)
+        break
+      case 'received':
+        this.#received(now, input.connection, input.lane, input.message)
+        break
+      case 'disconnected':
+        this.#disconnected(now, input.connection, input.reason)
+        break
+      case 'dialFailed':
+        this.#dialer.failed(now, input.address, this.#alone())
+        break
+      case 'laneBlocked':
+      case 'laneDrained':
+        this.#backpressure(input.connection, input.lane, input.type === 'laneBlocked')
+    }
+    this.#dial(now)
+  }
+
+  /** Says good-bye to everybody, so that nobody has to find out by silence. */
+  stop(reason: string): void {
+    for (const id of this.#connections.keys()) this.#close(id, reason)
+  }
+
+  wake(now: Instant): void {
+    for (const due of this.#deadlines.due(now)) {
+      if (due instanceof Link) this.#apply(now, due, due.monitor(now, { type: 'wake' }))
+      else if (!due.link && this.#connections.has(due.id)) this.#refuse(now, due, `no hello within ${GREETING_MS / 1000} s`, false)
+    }
+    this.#dial(now)
+  }
+
+  nextWake(): Instant | undefined {
+    return earliest(this.#deadlines.next(), this.#dialer.nextWake(this.#connectedTo))
+  }
+
+  takeEffects(): LinksEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+
+  // ---- connections
+
+  readonly #connectedTo = (node: NodeId): boolean => this.#links.get(node)?.connection !== undefined
+
+  #alone(): boolean {
+    for (const link of this.#links.values()) if (link.up && link.peer.credential.role === 'hub') return false
+    return true
+  }
+
+  #dial(now: Instant): void {
+    for (const address of this.#dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', address })
+  }
+
+  #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
+    const { connection: id, address, remote, peerKey } = input
+    const connection: Connection = { id, address, remote, peerKey, openedAt: now, link: undefined }
+    this.#connections.set(id, connection)
+    if (address !== undefined) this.#dialer.connected(address)
+    this.#deadlines.set(connection, after(now, GREETING_MS))
+    this.#send(id, 'control', encodeControl(helloOf(this.#config, input.datagram)))
+  }
+
+  #disconnected(now: Instant, id: ConnectionId, reason: string): void {
+    const connection = this.#connections.get(id)
+    if (!connection) return
+    this.#forget(now, connection)
+    const link = connection.link
+    if (link?.connection === id) this.#apply(now, link, link.detach(now, reason))
+  }
+
+  #forget(now: Instant, connection: Connection): void {
+    this.#connections.delete(connection.id)
+    this.#deadlines.set(connection, undefined)
+    if (connection.address !== undefined) this.#dialer.failed(now, connection.address, this.#alone())
+  }
+
+  #close(id: ConnectionId, reason: string): void {
+    this.#send(id, 'control', encodeControl({ type: 'bye', reason: reason.slice(0, 300) }))
+    this.#effects.push({ type: 'close', connection: id, reason })
+  }
+
+  #refuse(now: Instant, connection: Connection, reason: string, violation: boolean): void {
+    this.#forget(now, connection)
+    this.#close(connection.id, reason)
+    if (violation) this.#effects.push({ type: 'violation', peer: connection.remote, code: 'bad-credential', detail: reason })
+  }
+
+  #send(connection: ConnectionId, lane: Lane, message: Uint8Array): void {
+    this.#effects.push({ type: 'send', connection, lane, message })
+  }
+
+  #backpressure(id: ConnectionId, lane: Lane, blocked: boolean): void {
+    const link = this.#connections.get(id)?.link
+    if (!link || link.connection !== id) return
+    if (lane === 'stream') link.blocked = blocked
+    else if (lane === 'control' && blocked) this.#close(id, 'its control queue overflowed')
+  }
+
+  // ---- messages
+
+  #received(now: Instant, id: ConnectionId, lane: Lane, bytes: Uint8Array): void {
+    const connection = this.#connections.get(id)
+    if (!connection) return
+    const link = connection.link
+    if (!link) {
+      this.#greeted(now, connection, lane === 'control' ? decodeControl(bytes) : undefined)
+      return
+    }
+    if (link.connection !== id) return
+    if (lane === 'stream') {
+      this.#apply(now, link, link.arrived(now, bytes.length))
+      this.#effects.push({ type: 'frameArrived', peer: link.peer.id, frame: bytes })
+      return
+    }
+    const message = lane === 'datagram' ? decodeProbePacket(bytes) : decodeControl(bytes)
+    if (message) this.#control(now, link, lane === 'datagram' ? 'udp' : 'control', message)
+    else this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
+  }
+
+  #control(now: Instant, link: Link, via: 'udp' | 'control', message: ControlMessage): void {
+    switch (message.type) {
+      case 'probe': {
+        const reply = link.reflect(now, via, message)
+        if (link.connection === undefined) return
+        if (via === 'udp') this.#send(link.connection, 'datagram', encodeProbePacket(reply))
+        else this.#send(link.connection, 'control', encodeControl(reply))
+        this.#apply(now, link, link.monitor(now, { type: 'heard', via }))
+        return
+      }
+      case 'reply':
+        this.#apply(now, link, link.monitor(now, { type: 'reply', via, reply: message }))
+        return
+      case 'bye':
+        this.#effects.push({ type: 'event', name: 'link-closed-by-peer', data: { peer: link.name, reason: message.reason } })
+        return
+      case 'hello':
+        return
+      default:
+        this.#effects.push({ type: 'control', peer: link.peer.id, message })
+    }
+  }
+
+  #greeted(now: Instant, connection: Connection, message: ControlMessage | undefined): void {
+    if (message?.type === 'bye') {
+      this.#forget(now, connection)
+      this.#effects.push({ type: 'close', connection: connection.id, reason: 'refused by the peer' })
+      this.#effects.push({ type: 'event', name: 'link-refused', data: { remote: connection.remote, reason: message.reason } })
+      return
+    }
+    if (message?.type !== 'hello') {
+      this.#refuse(now, connection, 'it did not begin with a hello of this protocol', true)
+      return
+    }
+    const admission = admit(this.#config, message, connection.peerKey, now + this.#wallOffsetMs)
+    if (!admission.ok) {
+      this.#refuse(now, connection, admission.reason, true)
+      return
+    }
+    if (admission.peer.id === this.#config.self) {
+      if (connection.address !== undefined) this.#dialer.identified(connection.address, 'self')
+      this.#forget(now, connection)
+      this.#close(connection.id, 'this is myself')
+      return
+    }
+    this.#admitted(now, connection, admission.peer, message)
+  }
+
+  #admitted(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
+    if (connection.address !== undefined) this.#dialer.identified(connection.address, peer.id)
+    const link = this.#links.get(peer.id)
+    const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
+    if (link && older) {
+      if (this.#keepOlder(now, older, connection, link, peer)) {
+        this.#forget(now, connection)
+        this.#close(connection.id, 'both ends dialled at once; the other connection stays')
+        return
+      }
+      older.link = undefined
+      this.#forget(now, older)
+      this.#close(older.id, 'replaced by a newer connection')
+    }
+    this.#attach(now, connection, peer, hello.datagram)
+  }
+
+  /** Both ends come to the same answer: of two that cross, the one dialled by the lower id stays. */
+  #keepOlder(now: Instant, older: Connection, newer: Connection, link: Link, peer: Peer): boolean {
+    const crossed = now - older.openedAt < SIMULTANEOUS_MS && (older.address === undefined) !== (newer.address === undefined)
+    if (!crossed || link.peer.incarnation !== peer.incarnation) return false
+    const oursStays = this.#config.self < peer.id
+    return (older.address !== undefined) === oursStays
+  }
+
+  #attach(now: Instant, connection: Connection, peer: Peer, datagram: DatagramKey | null): void {
+    this.#deadlines.set(connection, undefined)
+    let link = this.#links.get(peer.id)
+    if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
+    if (!link) {
+      link = new Link(peer, this.#random)
+      this.#links.set(peer.id, link)
+    }
+    connection.link = link
+    if (datagram) this.#effects.push({ type: 'openDatagrams', connection: connection.id, remote: datagram })
+    this.#apply(now, link, link.attach(now, { connection: connection.id, address: connection.address, peer, datagrams: datagram !== null, alone: this.#alone() }))
+  }
+
+  /** Carries out what a link wants, and asks it anew when it wants to be woken. */
+  #apply(now: Instant, link: Link, effects: readonly LinkEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'probe':
+          if (link.connection === undefined) break
+          if (effect.via === 'udp') this.#send(link.connection, 'datagram', encodeProbePacket(effect.probe))
+          else this.#send(link.connection, 'control', encodeControl(effect.probe))
+          break
+        case 'reset': {
+          const connection = link.connection === undefined ? undefined : this.#connections.get(link.connection)
+          if (!connection) break
+          this.#forget(now, connection)
+          this.#effects.push({ type: 'close', connection: connection.id, reason: effect.reason })
+          this.#apply(now, link, link.detach(now, effect.reason))
+          break
+        }
+        case 'up':
+          if (link.address !== undefined) this.#dialer.worked(link.address)
+          this.#effects.push({ type: 'linkUp', peer: link.peer })
+          this.#effects.push({ type: 'event', name: 'link-up', data: { peer: link.name, epoch: link.epoch, reason: effect.reason } })
+          break
+        case 'down':
+          this.#effects.push({ type: 'linkDown', peer: link.peer, reason: effect.reason })
+          this.#effects.push({ type: 'event', name: 'link-down', data: { peer: link.name, epoch: link.epoch, reason: effect.reason } })
+      }
+    }
+    this.#deadlines.set(link, link.nextWake())
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A path to one destination as its source knows it: round trip, whether it answers, and how much it may carry.
+ * Shared by all channels to that destination, so that what one channel learns serves the others.
+ *
+ *  1. `inFlightBytes` is the sum of the bytes of all copies that are out on this path and neither acknowledged,
+ *     given up, nor overtaken.
+ *  2. A path is suspect from the first probe timeout until anything sent over it is acknowledged.
+ */
+import { type Instant, type NodeId, after } from '@causeway/protocol'
+
+/** Probe timeout = smoothed round trip + max(4 · variance, this) + the peer's ack delay (after RFC 9002, 6.2.1). */
+const PTO_VARIANCE_FLOOR_MS = 10
+const PTO_CEILING_MS = 10_000
+const ACK_DELAY_MS = 5
+/** Round trip assumed where neither plan nor packets have told one. */
+const UNKNOWN_RTT_MS = 200
+
+const WINDOW_FLOOR_BYTES = 64 * 1024
+const WINDOW_START_BYTES = 256 * 1024
+const WINDOW_CEILING_BYTES = 8 * 1024 * 1024
+/** Queueing delay above the minimum: below the first we grow, above the second we shrink. */
+const GROW_BELOW_MS = 20
+const SHRINK_ABOVE_MS = 100
+
+const TRIAL_CEILING_MS = 2_000
+
+export class Path {
+  /** Nodes after the source; the last is the destination. */
+  readonly route: readonly NodeId[]
+  /** What the plan says it costs, one way, milliseconds; `null` if it is not known. */
+  costMs: number | null
+  /** The first link of the path is up. */
+  up = false
+  inFlightBytes = 0
+
+  #smoothedMs: number | undefined
+  #varianceMs = 0
+  #minMs = Number.POSITIVE_INFINITY
+  #windowBytes = WINDOW_START_BYTES
+  #shrunkAt: Instant | undefined
+  #timeouts = 0
+  #suspectSince: Instant | undefined
+  #nextTrial: Instant | undefined
+
+  constructor(route: readonly NodeId[], costMs: number | null) {
+    this.route = route
+    this.costMs = costMs
+  }
+
+  get firstHop(): NodeId {
+    return this.route[0] as NodeId
+  }
+
+  get suspect(): boolean {
+    return this.#suspectSince !== undefined
+  }
+
+  get suspectSince(): Instant | undefined {
+    return this.#suspectSince
+  }
+
+  /** Smoothed round trip, `null` before the first acknowledgement. */
+  get rttMs(): number | null {
+    return this.#smoothedMs ?? null
+  }
+
+  /** How long to wait for an acknowledgement before the packet is sent again. Doubles with every timeout. */
+  get probeTimeoutMs(): number {
+    const guess = this.costMs === null ? UNKNOWN_RTT_MS : 2 * this.costMs + PTO_VARIANCE_FLOOR_MS
+    const smoothed = this.#smoothedMs ?? guess
+    const variance = this.#smoothedMs === undefined ? guess / 2 : this.#varianceMs
+    const base = smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
+    return Math.min(base * 2 ** Math.min(this.#timeouts, 10), PTO_CEILING_MS)
+  }
+
+  get windowFull(): boolean {
+    return this.inFlightBytes >= this.#windowBytes
+  }
+
+  /** Something sent over this path was acknowledged after `rttMs`, the peer's own delay taken off. RFC 6298, 2. */
+  acknowledged(now: Instant, rttMs: number, bytes: number): void {
+    this.renew()
+    this.#minMs = Math.min(this.#minMs, rttMs)
+    if (this.#smoothedMs === undefined) {
+      this.#smoothedMs = rttMs
+      this.#varianceMs = rttMs / 2
+    } else {
+      this.#varianceMs += (Math.abs(this.#smoothedMs - rttMs) - this.#varianceMs) / 4
+      this.#smoothedMs += (rttMs - this.#smoothedMs) / 8
+    }
+    const queueMs = rttMs - this.#minMs
+    if (queueMs < GROW_BELOW_MS) this.#windowBytes = Math.min(this.#windowBytes + bytes, WINDOW_CEILING_BYTES)
+    else if (queueMs > SHRINK_ABOVE_MS) this.#shrink(now)
+  }
+
+  /** A packet was not acknowledged within the probe timeout. */
+  timedOut(now: Instant): void {
+    this.#nextTrial = after(now, Math.min(this.probeTimeoutMs, TRIAL_CEILING_MS))
+    this.#timeouts++
+    this.#suspectSince ??= now
+    this.#shrink(now)
+  }
+
+  /** When a trial of this path is next due; `undefined` while it is not suspect or cannot be tried. */
+  get nextTrial(): Instant | undefined {
+    return this.up ? this.#nextTrial : undefined
+  }
+
+  /** True once per (doubling) interval while suspect: time to try whether the path works again. */
+  trialDue(now: Instant): boolean {
+    if (this.#nextTrial === undefined || now < this.#nextTrial || !this.up) return false
+    this.#nextTrial = after(now, Math.min(this.probeTimeoutMs, TRIAL_CEILING_MS))
+    return true
+  }
+
+  /** It answers, or the link at its start is a new one: what was suspected is void. */
+  renew(): void {
+    this.#timeouts = 0
+    this.#suspectSince = undefined
+    this.#nextTrial = undefined
+  }
+
+  /** At most once per round trip: one stall is one signal, however many packets were in it. */
+  #shrink(now: Instant): void {
+    if (this.#shrunkAt !== undefined && now - this.#shrunkAt < (this.#smoothedMs ?? UNKNOWN_RTT_MS)) return
+    this.#shrunkAt = now
+    this.#windowBytes = Math.max(WINDOW_FLOOR_BYTES, this.#windowBytes * 0.7)
+  }
+}

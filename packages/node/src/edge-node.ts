@@ -1,0 +1,145 @@
+/**
+ * An edge node: holds uplinks to hubs, knows the nodes of its site, and takes part in electing the gateway. Only
+ * the gateway exchanges state with the core; the others exchange it with the gateway.
+ *
+ *  1. Gateway is the first, by (can reach a hub, name), of the nodes of the site that are linked with us, and we.
+ *     Nodes that see the same neighbours agree; on a split LAN each part has its own, which is legal.
+ *  2. The home hub is the cheapest at the moment of choosing, and is kept until it has been unreachable for 1 s.
+ *  3. Without any hub the node goes on: it serves what it has, accepts writes, and says so (`cutOff`).
+ */
+import { type ControlRecord, type Instant, type NodeId, type StoreEntry, after, earliest } from '@causeway/protocol'
+import type { Peer } from '@causeway/mesh'
+import type { NodeConfig, NodeEnvironment } from './contract.ts'
+import { NodeBase } from './node-base.ts'
+
+const HOME_PATIENCE_MS = 1_000
+/** Links to hubs come up one after the other: wait for the better one before choosing a home. */
+const FIRST_CHOICE_MS = 300
+
+export class EdgeNode extends NodeBase {
+  /** Nodes of this site that are linked with us: which hubs they can reach. */
+  readonly #neighbours = new Map<NodeId, { readonly peer: Peer; hubs: readonly NodeId[] }>()
+  #gateway: NodeId
+  #upstream: NodeId | undefined
+  #home: NodeId | undefined
+  #homeLostAt: Instant | undefined
+  #firstHubAt: Instant | undefined
+  #planHub: NodeId | undefined
+  #saidHubs = ''
+
+  constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>) {
+    super(config, environment, stored, { relay: false })
+    this.#gateway = this.self
+  }
+
+  protected override gateway(): string {
+    return this.mesh.nameOf(this.#gateway)
+  }
+
+  protected override cutOff(): boolean {
+    return this.#hubs().length === 0 && ![...this.#neighbours.values()].some(({ hubs }) => hubs.length > 0)
+  }
+
+  protected override linkUp(now: Instant, peer: Peer): void {
+    if (peer.credential.role === 'hub') {
+      this.#firstHubAt ??= now
+      this.#choosePlanHub()
+    } else if (peer.credential.site === this.credential.site) {
+      this.#neighbours.set(peer.id, { peer, hubs: [] })
+      this.mesh.sendControl(peer.id, { type: 'site', hubs: this.#hubs() })
+    }
+  }
+
+  protected override linkDown(now: Instant, peer: Peer): void {
+    this.#neighbours.delete(peer.id)
+    if (peer.id === this.#planHub) {
+      this.#planHub = undefined
+      this.#choosePlanHub()
+    }
+    if (peer.id === this.#home) this.#homeLostAt = now
+  }
+
+  protected override control(now: Instant, from: NodeId, message: ControlRecord): void {
+    if (message.type === 'plan') {
+      this.mesh.setPlan(now, message.to, message.paths, message.names)
+    } else if (message.type === 'site') {
+      const neighbour = this.#neighbours.get(from)
+      if (neighbour) neighbour.hubs = message.hubs
+    }
+  }
+
+  // ---- plans come from a hub
+
+  protected override planWanted(_now: Instant, to: NodeId): void {
+    if (this.#planHub !== undefined) this.mesh.sendControl(this.#planHub, { type: 'planRequest', to })
+  }
+
+  protected override planUnwanted(_now: Instant, to: NodeId): void {
+    if (this.#planHub !== undefined) this.mesh.sendControl(this.#planHub, { type: 'planCancel', to })
+  }
+
+  #choosePlanHub(): void {
+    if (this.#planHub !== undefined) return
+    this.#planHub = this.#hubs()[0]
+    if (this.#planHub === undefined) return
+    for (const to of this.mesh.destinations()) this.mesh.sendControl(this.#planHub, { type: 'planRequest', to })
+  }
+
+  // ---- who is gateway, and with whom to exchange state
+
+  /** Hubs we have live links with, cheapest first. */
+  #hubs(): NodeId[] {
+    return this.mesh.liveLinks('hub').map((link) => link.peer.id)
+  }
+
+  protected override decide(now: Instant): void {
+    this.#tellSite()
+    this.#electGateway()
+    this.#chooseHome(now)
+    this.#exchangeWith(now, this.#gateway === this.self ? this.#home : this.#gateway)
+  }
+
+  protected override nextDecision(): Instant | undefined {
+    const first = this.#home === undefined && this.#firstHubAt !== undefined ? after(this.#firstHubAt, FIRST_CHOICE_MS) : undefined
+    return earliest(first, this.#homeLostAt === undefined ? undefined : after(this.#homeLostAt, HOME_PATIENCE_MS))
+  }
+
+  #tellSite(): void {
+    const hubs = this.#hubs()
+    const said = [...hubs].toSorted((a, b) => a - b).join()
+    if (said === this.#saidHubs) return
+    this.#saidHubs = said
+    for (const neighbour of this.#neighbours.keys()) this.mesh.sendControl(neighbour, { type: 'site', hubs })
+  }
+
+  #electGateway(): void {
+    const candidates = [{ id: this.self, name: this.credential.name, reaches: this.#hubs().length > 0 }]
+    for (const [id, { peer, hubs }] of this.#neighbours) candidates.push({ id, name: peer.credential.name, reaches: hubs.length > 0 })
+    candidates.sort((a, b) => Number(b.reaches) - Number(a.reaches) || (a.name < b.name ? -1 : 1))
+    const gateway = candidates[0]
+    if (!gateway || gateway.id === this.#gateway) return
+    this.#gateway = gateway.id
+    this.report('gateway-changed', { gateway: gateway.name, self: gateway.id === this.self })
+  }
+
+  #chooseHome(now: Instant): void {
+    const hubs = this.#hubs()
+    if (this.#home !== undefined && hubs.includes(this.#home)) {
+      this.#homeLostAt = undefined
+      return
+    }
+    const best = hubs[0]
+    if (best === undefined) return
+    if (this.#home === undefined ? now < after(this.#firstHubAt ?? now, FIRST_CHOICE_MS) : now < after(this.#homeLostAt ?? now, HOME_PATIENCE_MS)) return
+    this.#home = best
+    this.#homeLostAt = undefined
+    this.report('home-chosen', { hub: this.mesh.nameOf(best) })
+  }
+
+  #exchangeWith(now: Instant, upstream: NodeId | undefined): void {
+    if (upstream === this.#upstream) return
+    if (this.#upstream !== undefined) this.endSession(now, this.#upstream)
+    this.#upstream = upstream
+    if (upstream !== undefined) this.sessions.want(now, upstream, 'up')
+  }
+}

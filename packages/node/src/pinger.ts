@@ -1,0 +1,126 @@
+/**
+ * End-to-end ping: numbered messages over an ordinary ordered channel to the echo service of another node, so that
+ * what is measured is what programs get. The far end stamps and counts what it receives, which tells gaps, losses
+ * and repetitions of the way there, apart from the way back.
+ */
+import {
+  type Instant,
+  type PingReply,
+  after,
+  decodeRecord,
+  earliest,
+  encodeRecord,
+} from '@causeway/protocol'
+import type { ChannelHandle } from '@causeway/mesh'
+
+export const ECHO_SERVICE = 'echo'
+/** After the last message has gone out, stragglers are waited for so long. */
+const DRAIN_MS = 60_000
+export const PING_BYTES_MAX: number = 16 * 1024
+
+export interface PingOrder {
+  readonly request: number
+  readonly channel: ChannelHandle
+  readonly count: number
+  readonly intervalMs: number
+  readonly bytes: number
+}
+
+export type PingStep =
+  | { readonly type: 'write'; readonly channel: ChannelHandle; readonly message: Uint8Array }
+  | { readonly type: 'finish'; readonly channel: ChannelHandle }
+  | { readonly type: 'pinged'; readonly request: number; readonly reply: Omit<PingReply, 'path'>; readonly channel: ChannelHandle }
+  | { readonly type: 'pingEnded'; readonly request: number; readonly error: string | null }
+
+interface Running extends PingOrder {
+  sent: number
+  answered: number
+  nextAt: Instant
+  blocked: boolean
+}
+
+/** The messages of the echo service: `[sequence, sentMs, padding]` there, `[sequence, sentMs, receivedMs, count]` back. */
+function numbers(message: Uint8Array, length: number): number[] | undefined {
+  const record = decodeRecord(message)
+  if (!Array.isArray(record) || record.length < length) return undefined
+  const head: unknown[] = record.slice(0, length)
+  return head.every((item) => typeof item === 'number') ? head : undefined
+}
+
+/** The echo service's answer to one message; `undefined` if that was none of ours. */
+export function echoReply(now: Instant, message: Uint8Array, count: number): Uint8Array | undefined {
+  const [sequence, sentMs] = numbers(message, 2) ?? []
+  return sequence === undefined ? undefined : encodeRecord([sequence, sentMs, now, count])
+}
+
+export class Pinger {
+  readonly #running = new Map<ChannelHandle, Running>()
+
+  owns(channel: ChannelHandle): boolean {
+    return this.#running.has(channel)
+  }
+
+  channelOf(request: number): ChannelHandle | undefined {
+    for (const [channel, ping] of this.#running) if (ping.request === request) return channel
+    return undefined
+  }
+
+  start(now: Instant, order: PingOrder): PingStep[] {
+    this.#running.set(order.channel, { ...order, sent: 0, answered: 0, nextAt: now, blocked: false })
+    return this.wake(now)
+  }
+
+  cancel(channel: ChannelHandle): void {
+    this.#running.delete(channel)
+  }
+
+  blocked(channel: ChannelHandle, blocked: boolean): void {
+    const ping = this.#running.get(channel)
+    if (ping) ping.blocked = blocked
+  }
+
+  message(now: Instant, channel: ChannelHandle, message: Uint8Array): PingStep[] {
+    const ping = this.#running.get(channel)
+    const [sequence, sentMs, remoteMs, remoteCount] = numbers(message, 4) ?? []
+    if (!ping || sequence === undefined || sentMs === undefined || remoteMs === undefined || remoteCount === undefined) return []
+    ping.answered++
+    const { request } = ping
+    const steps: PingStep[] = [{ type: 'pinged', request, channel, reply: { sequence, rttMs: now - sentMs, remoteMs, remoteCount } }]
+    if (ping.sent >= ping.count && ping.answered >= ping.count) {
+      this.#running.delete(channel)
+      steps.push({ type: 'finish', channel }, { type: 'pingEnded', request, error: null })
+    }
+    return steps
+  }
+
+  ended(channel: ChannelHandle, reason: string | null): PingStep[] {
+    const ping = this.#running.get(channel)
+    if (!ping) return []
+    this.#running.delete(channel)
+    return [{ type: 'pingEnded', request: ping.request, error: reason ?? 'the far end closed the channel' }]
+  }
+
+  wake(now: Instant): PingStep[] {
+    const steps: PingStep[] = []
+    for (const ping of [...this.#running.values()]) {
+      while (!ping.blocked && ping.sent < ping.count && ping.nextAt <= now) {
+        const message = encodeRecord([ping.sent, now, new Uint8Array(Math.max(0, ping.bytes - 16))])
+        steps.push({ type: 'write', channel: ping.channel, message })
+        ping.sent++
+        ping.nextAt = after(ping.nextAt, ping.sent < ping.count ? ping.intervalMs : DRAIN_MS)
+      }
+      if (ping.sent >= ping.count && ping.nextAt <= now) {
+        this.#running.delete(ping.channel)
+        steps.push({ type: 'finish', channel: ping.channel })
+        steps.push({ type: 'pingEnded', request: ping.request, error: `${ping.count - ping.answered} messages were not answered within ${DRAIN_MS / 1000} s` })
+      }
+    }
+    return steps
+  }
+
+  nextWake(): Instant | undefined {
+    let next: Instant | undefined
+    for (const ping of this.#running.values()) if (!ping.blocked) next = earliest(next, ping.nextAt)
+    return next
+  }
+}

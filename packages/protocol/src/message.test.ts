@@ -1,0 +1,118 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { encodeRecord } from './codec.ts'
+import { instant } from './instant.ts'
+import { LIMITS } from './limits.ts'
+import { type ControlMessage, PROTOCOL_VERSION, decodeControl, encodeControl } from './message.ts'
+import { asNodeId } from './node-id.ts'
+
+const id = fc.integer({ min: 0, max: 0xffff_ffff }).map(asNodeId)
+const u32 = fc.integer({ min: 0, max: 0xffff_ffff })
+const name = fc.stringMatching(/^[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?$/)
+const costMs = fc.double({ min: 0, max: 1e6, noNaN: true })
+const count = fc.integer({ min: 0, max: 2 ** 48 })
+const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
+const constant = <T extends string>(value: T): fc.Arbitrary<T> => fc.constant(value)
+
+const credential = fc.record({ body: fc.uint8Array({ maxLength: 200 }), signature: bytes(64) })
+const datagram = fc.option(fc.record({ index: u32, key: bytes(32) }), { nil: null })
+const link = fc.record({ to: id, name, site: name, role: fc.constantFrom('edge' as const, 'hub' as const), costMs })
+const advert = fc.record({ origin: id, name, incarnation: count, sequence: count, links: fc.array(link, { maxLength: 5 }) })
+const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs })
+const stamp = fc.double({ noNaN: true, noDefaultInfinity: true }).map(instant)
+
+const message: fc.Arbitrary<ControlMessage> = fc.oneof(
+  fc.record({ type: constant('hello'), version: fc.constant(PROTOCOL_VERSION), credential, incarnation: count, datagram }),
+  fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
+  fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),
+  fc.record({ type: constant('planRequest'), to: id }),
+  fc.record({ type: constant('planCancel'), to: id }),
+  fc.record({
+    type: constant('plan'),
+    to: id,
+    paths: fc.array(path, { maxLength: 4 }),
+    names: fc.array(fc.record({ id, name }), { maxLength: 8 }),
+  }),
+  fc.record({ type: constant('probe'), sequence: u32, sent: stamp }),
+  fc.record({ type: constant('reply'), sequence: u32, sent: stamp, reflectorSequence: u32, received: stamp, transmitted: stamp }),
+)
+
+const KINDS = ['hello', 'bye', 'linkState', 'planRequest', 'planCancel', 'plan', 'probe', 'reply']
+
+/** A record as a peer may write it, whatever our types say. */
+function encodeForeign(value: unknown): Uint8Array {
+  return Uint8Array.of(0, ...encodeRecord(value))
+}
+
+describe('control messages', () => {
+  test('round trip of every kind', () => {
+    const seen = new Set<string>()
+    fc.assert(
+      fc.property(message, (each) => {
+        seen.add(each.type)
+        expect(decodeControl(encodeControl(each))).toEqual(each)
+      }),
+      { numRuns: 500 },
+    )
+    expect([...seen].toSorted()).toEqual(KINDS.toSorted())
+  })
+
+  test('random bytes decode to a message or to undefined, never a throw', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(3), (noise, kind) => {
+        if (noise.length > 0) noise[0] = kind
+        const decoded = decodeControl(noise)
+        if (decoded) expect(KINDS).toContain(decoded.type)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  test('a message with flipped, cut or added bytes decodes to a message or to undefined', () => {
+    fc.assert(
+      fc.property(
+        message,
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }),
+        fc.integer({ min: -5, max: 5 }),
+        (each, flips, tail) => {
+          const good = encodeControl(each)
+          const bad = new Uint8Array(Math.max(0, good.length + tail))
+          bad.set(good.subarray(0, bad.length))
+          for (const [at, value] of flips) if (bad.length > 0) bad[at % bad.length] = value
+          const decoded = decodeControl(bad)
+          if (decoded) expect(KINDS).toContain(decoded.type)
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+
+  test('a newer peer may say more than we understand', () => {
+    expect(decodeControl(encodeForeign({ type: 'bye', reason: 'x', since: 5 }))).toEqual({ type: 'bye', reason: 'x' })
+    expect(decodeControl(encodeForeign({ type: 'notYetInvented' }))).toBeUndefined()
+    expect(decodeControl(Uint8Array.of(3, 1, 2))).toBeUndefined()
+  })
+
+  test.each([
+    ['an empty route', { type: 'plan', to: 1, paths: [{ route: [], costMs: 1 }], names: [] }],
+    ['a route that is too long', { type: 'plan', to: 1, paths: [{ route: Array(LIMITS.routeHopsMax + 1).fill(1), costMs: 1 }], names: [] }],
+    ['a negative cost', { type: 'plan', to: 1, paths: [{ route: [1], costMs: -1 }], names: [] }],
+    ['a cost that is not a number', { type: 'plan', to: 1, paths: [{ route: [1], costMs: Number.NaN }], names: [] }],
+    ['an id that is no u32', { type: 'planRequest', to: 2 ** 32 }],
+    ['a fractional id', { type: 'planRequest', to: 1.5 }],
+    ['a reason without end', { type: 'bye', reason: 'x'.repeat(301) }],
+    ['too many adverts', { type: 'linkState', adverts: Array(257).fill({ origin: 1, name: 'a', incarnation: 1, sequence: 1, links: [] }) }],
+    [
+      'a datagram key that no cipher takes',
+      {
+        type: 'hello',
+        version: 1,
+        incarnation: 1,
+        credential: { body: new Uint8Array(), signature: new Uint8Array(64) },
+        datagram: { index: 1, key: new Uint8Array(31) },
+      },
+    ],
+  ])('refuses %s', (_, value) => {
+    expect(decodeControl(encodeForeign(value))).toBeUndefined()
+  })
+})
