@@ -27,8 +27,9 @@ export interface AdmissionConfig {
   readonly crypto: Crypto
 }
 
-export function helloOf(config: AdmissionConfig, datagram: DatagramKey | null): Hello {
-  return { type: 'hello', version: PROTOCOL_VERSION, credential: config.credential, incarnation: config.incarnation, datagram }
+export function helloOf(config: AdmissionConfig, alone: boolean, datagram: DatagramKey | null): Hello {
+  const { credential, incarnation } = config
+  return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram }
 }
 
 export type Admission = { readonly ok: true; readonly peer: Peer } | { readonly ok: false; readonly reason: string }

@@ -3,16 +3,15 @@
  *
  *  1. Every connection gives the link a new epoch and a fresh monitor: what was measured of another connection
  *     says nothing of this one.
- *  2. A link that died by silence comes back slowly: it is held for `HOLD_FLOOR_MS`, doubling with every such death
- *     within `FLAP_MEMORY_MS`; unless nothing else is up, or the peer's process is a new one.
+ *  2. A link that died by silence is held back when it returns, longer each time (`FlapHold`); unless one end has no
+ *     other link to a hub, or the peer's process is a new one.
  */
-import { LinkMonitor, type MonitorInput, reflect } from '@causeway/probe'
-import type { ConnectionId, Instant, LinkState, LinkView, Probe, ProbeReply, Random } from '@causeway/protocol'
+import { FlapHold, LinkMonitor, type MonitorInput, reflect } from '@causeway/probe'
+import { type ConnectionId, type Instant, type LinkState, type LinkView, type Probe, type ProbeReply, type Random, after, earliest } from '@causeway/protocol'
 import type { Peer } from './admission.ts'
 
-const HOLD_FLOOR_MS = 5_000
-const HOLD_CEILING_MS = 600_000
-const FLAP_MEMORY_MS = 600_000
+/** A connection whose peer answers nothing for so long at the start is dead. */
+const UNANSWERED_MS = 5_000
 /** How often the monitor hears of traffic: once per such interval is enough. */
 const TRAFFIC_NEWS_MS = 20
 
@@ -28,7 +27,7 @@ export interface Attachment {
   readonly address: string | undefined
   readonly peer: Peer
   readonly datagrams: boolean
-  /** No hub can be reached otherwise: better a doubtful link than none. */
+  /** One end can reach no hub otherwise: better a doubtful link than none. */
   readonly alone: boolean
 }
 
@@ -45,7 +44,8 @@ export class Link {
   readonly #reflected = { udp: 0, control: 0 }
   #bytesIn = 0
   #bytesOut = 0
-  #silentDeaths: Instant[] = []
+  readonly #hold = new FlapHold()
+  #unansweredUntil: Instant | undefined
   #heardAt: Instant | undefined
   #carriedAt: Instant | undefined
   #changedAt: Instant | undefined
@@ -82,7 +82,9 @@ export class Link {
     this.address = attachment.address
     this.blocked = false
     this.#reflected.udp = this.#reflected.control = 0
-    this.#monitor = new LinkMonitor(now, this.#random, { holdMs: attachment.alone || restarted ? 0 : this.#holdMs(now) })
+    this.#unansweredUntil = after(now, UNANSWERED_MS)
+    const held = this.#hold.fallen && !attachment.alone && !restarted
+    this.#monitor = new LinkMonitor(now, this.#random, {}, { hold: this.#hold, held })
     effects.push(...this.monitor(now, { type: 'datagrams', open: attachment.datagrams }))
     effects.push(...this.monitor(now, { type: 'wake' }))
     return effects
@@ -98,6 +100,11 @@ export class Link {
   monitor(now: Instant, input: MonitorInput): LinkEffect[] {
     if (!this.#monitor) return []
     const effects: LinkEffect[] = []
+    if (input.type === 'reply') this.#unansweredUntil = undefined
+    if (this.#unansweredUntil !== undefined && now >= this.#unansweredUntil) {
+      this.#unansweredUntil = undefined
+      return [{ type: 'reset', reason: `was not answered for ${UNANSWERED_MS / 1000} s` }]
+    }
     for (const effect of this.#monitor.handle(now, input)) {
       if (effect.type === 'probe') {
         effects.push(effect)
@@ -105,7 +112,6 @@ export class Link {
       }
       const up = effect.state === 'up' || effect.state === 'degraded'
       if (effect.state === 'down') {
-        this.#silentDeaths.push(now)
         effects.push(...this.#setUp(now, false, effect.reason), { type: 'reset', reason: effect.reason })
       } else {
         effects.push(...this.#setUp(now, up, effect.reason))
@@ -133,7 +139,7 @@ export class Link {
   }
 
   nextWake(): Instant | undefined {
-    return this.#monitor?.nextWake()
+    return this.#monitor && earliest(this.#monitor.nextWake(), this.#unansweredUntil)
   }
 
   view(now: Instant, from: string, wallOffsetMs: number): LinkView {
@@ -152,12 +158,6 @@ export class Link {
       since: Math.round((this.#changedAt ?? now) + wallOffsetMs),
       reason: this.#reason,
     }
-  }
-
-  #holdMs(now: Instant): number {
-    this.#silentDeaths = this.#silentDeaths.filter((at) => now - at < FLAP_MEMORY_MS)
-    const deaths = this.#silentDeaths.length
-    return deaths === 0 ? 0 : Math.min(HOLD_FLOOR_MS * 2 ** (deaths - 1), HOLD_CEILING_MS)
   }
 
   #setUp(now: Instant, up: boolean, reason: string): LinkEffect[] {

@@ -15,7 +15,6 @@ import {
   type ConnectionId,
   type ControlMessage,
   type ControlRecord,
-  type DatagramKey,
   Deadlines,
   type Hello,
   type Instant,
@@ -63,6 +62,8 @@ interface Connection {
   readonly address: string | undefined
   readonly remote: string
   readonly peerKey: Uint8Array
+  /** We can be sent datagrams on it. */
+  readonly datagrams: boolean
   readonly openedAt: Instant
   link: Link | undefined
 }
@@ -182,11 +183,11 @@ export class Links {
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
     const { connection: id, address, remote, peerKey } = input
-    const connection: Connection = { id, address, remote, peerKey, openedAt: now, link: undefined }
+    const connection: Connection = { id, address, remote, peerKey, datagrams: input.datagram !== null, openedAt: now, link: undefined }
     this.#connections.set(id, connection)
     if (address !== undefined) this.#dialer.connected(address)
     this.#deadlines.set(connection, after(now, GREETING_MS))
-    this.#send(id, 'control', encodeControl(helloOf(this.#config, input.datagram)))
+    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.#alone(), input.datagram)))
   }
 
   #disconnected(now: Instant, id: ConnectionId, reason: string): void {
@@ -308,7 +309,7 @@ export class Links {
       this.#forget(now, older)
       this.#close(older.id, 'replaced by a newer connection')
     }
-    this.#attach(now, connection, peer, hello.datagram)
+    this.#attach(now, connection, peer, hello)
   }
 
   /** Both ends come to the same answer: of two that cross, the one dialled by the lower id stays. */
@@ -319,7 +320,8 @@ export class Links {
     return (older.address !== undefined) === oursStays
   }
 
-  #attach(now: Instant, connection: Connection, peer: Peer, datagram: DatagramKey | null): void {
+  #attach(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
+    const { datagram } = hello
     this.#deadlines.set(connection, undefined)
     let link = this.#links.get(peer.id)
     if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
@@ -329,7 +331,9 @@ export class Links {
     }
     connection.link = link
     if (datagram) this.#effects.push({ type: 'openDatagrams', connection: connection.id, remote: datagram })
-    this.#apply(now, link, link.attach(now, { connection: connection.id, address: connection.address, peer, datagrams: datagram !== null, alone: this.#alone() }))
+    const { id, address } = connection
+    const alone = hello.alone || this.#alone()
+    this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))
   }
 
   /** Carries out what a link wants, and asks it anew when it wants to be woken. */

@@ -1,1 +1,18 @@
-export {}
+/**
+ * What a link is worth: round trip, loss, jitter and liveness, from timestamps. One `LinkMonitor` per link says when
+ * to probe it, learns from replies, and tells whether it is up, degraded or down, and why.
+ *
+ * @example
+ * const monitor = new LinkMonitor(now, random)
+ * for (const effect of monitor.handle(now, WAKE)) if (effect.type === 'probe') send(effect.via, effect.probe)
+ * // the peer answers each probe with `reflect(now, arrived, probe, repliesSentOverThisWay++)`
+ * monitor.handle(later, { type: 'reply', via: 'control', reply })
+ */
+export { HISTOGRAM_ERROR_RATIO, LogHistogram } from './log-histogram.ts'
+export { Jitter } from './jitter.ts'
+export { FlapHold } from './flap-hold.ts'
+export { LinkMonitor, type LinkPast } from './link-monitor.ts'
+export { MONITOR_DEFAULTS, type MonitorConfig } from './monitor-config.ts'
+export type { MonitorEffect, MonitorInput, MonitorView, Via } from './monitor-contract.ts'
+export type { TrackCounts } from './probe-track.ts'
+export { reflect } from './reflect.ts'

@@ -22,9 +22,10 @@ const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.r
 const stamp = fc.double({ noNaN: true, noDefaultInfinity: true }).map(instant)
 
 const message: fc.Arbitrary<ControlMessage> = fc.oneof(
-  fc.record({ type: constant('hello'), version: fc.constant(PROTOCOL_VERSION), credential, incarnation: count, datagram }),
+  fc.record({ type: constant('hello'), version: fc.constant(PROTOCOL_VERSION), credential, incarnation: count, alone: fc.boolean(), datagram }),
   fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
   fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),
+  fc.record({ type: constant('site'), hubs: fc.array(id, { maxLength: 6 }) }),
   fc.record({ type: constant('planRequest'), to: id }),
   fc.record({ type: constant('planCancel'), to: id }),
   fc.record({
@@ -37,7 +38,7 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({ type: constant('reply'), sequence: u32, sent: stamp, reflectorSequence: u32, received: stamp, transmitted: stamp }),
 )
 
-const KINDS = ['hello', 'bye', 'linkState', 'planRequest', 'planCancel', 'plan', 'probe', 'reply']
+const KINDS = ['hello', 'bye', 'linkState', 'site', 'planRequest', 'planCancel', 'plan', 'probe', 'reply']
 
 /** A record as a peer may write it, whatever our types say. */
 function encodeForeign(value: unknown): Uint8Array {
@@ -107,6 +108,7 @@ describe('control messages', () => {
       {
         type: 'hello',
         version: 1,
+        alone: false,
         incarnation: 1,
         credential: { body: new Uint8Array(), signature: new Uint8Array(64) },
         datagram: { index: 1, key: new Uint8Array(31) },

@@ -23,6 +23,8 @@ export interface Hello {
   readonly credential: SignedCredential
   /** Changes with every start of the process: what a peer remembers of an earlier one is void. */
   readonly incarnation: number
+  /** This end can reach no hub otherwise: do not hold the link back. */
+  readonly alone: boolean
   /** Where and under which key this end takes datagrams for this connection; `null` where it takes none. */
   readonly datagram: DatagramKey | null
 }
@@ -122,6 +124,7 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     version: z.number().int(),
     credential: signedCredentialSchema,
     incarnation: z.number().int(),
+    alone: z.boolean(),
     datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: datagramKey }).nullable(),
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
