@@ -12,7 +12,6 @@ import {
   type NodeId,
   type StoreEntry,
   after,
-  earliest,
   nodeId,
 } from '@causeway/protocol'
 import { LinkState, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
@@ -115,7 +114,7 @@ export class Hub extends NodeBase {
   }
 
   protected override nextDecision(): Instant | undefined {
-    return earliest(this.#lookAt, this.#linkState.nextWake())
+    return this.#lookAt
   }
 
   // ---- own plans

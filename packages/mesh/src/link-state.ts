@@ -8,7 +8,7 @@
  *  4. Own changes are advertised at once, but costs not more often than once a second and only if they moved by
  *     more than 10 % and 2 ms; everything is repeated every 30 s and forgotten after 100 s.
  */
-import { type Advert, type AdvertisedLink, type Instant, type NodeId, after } from '@causeway/protocol'
+import { type Advert, type AdvertisedLink, type Instant, type NodeId } from '@causeway/protocol'
 import { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
 
 const REPEAT_MS = 30_000
@@ -106,10 +106,6 @@ export class LinkState implements Graph {
       changed = true
     }
     if (changed) this.#recompute()
-  }
-
-  nextWake(): Instant {
-    return after(this.#ownAt, REPEAT_MS)
   }
 
   #hubsOf(edge: NodeId): ReadonlyMap<NodeId, number> {

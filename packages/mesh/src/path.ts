@@ -6,9 +6,10 @@
  *     given up, nor overtaken.
  *  2. A path is suspect from the first probe timeout until anything sent over it is acknowledged.
  */
+import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, type NodeId, after } from '@causeway/protocol'
 
-/** Probe timeout = smoothed round trip + max(4 · variance, this) + the peer's ack delay (after RFC 9002, 6.2.1). */
+/** Patience = smoothed round trip + max(4 · variance, this) + the peer's ack delay. */
 const PTO_VARIANCE_FLOOR_MS = 10
 const PTO_CEILING_MS = 10_000
 const ACK_DELAY_MS = 5
@@ -35,11 +36,13 @@ export class Path {
 
   #smoothedMs: number | undefined
   #varianceMs = 0
-  #minMs = Number.POSITIVE_INFINITY
+  /** Of the last 5 to 10 s: a path may become longer for good (as in BBR, draft-ietf-ccwg-bbr). */
+  readonly #min = new WindowedMinimum(2)
   #windowBytes = WINDOW_START_BYTES
   #shrunkAt: Instant | undefined
   #timeouts = 0
   #suspectSince: Instant | undefined
+  #timedOutAt: Instant | undefined
   #nextTrial: Instant | undefined
 
   constructor(route: readonly NodeId[], costMs: number | null) {
@@ -64,13 +67,22 @@ export class Path {
     return this.#smoothedMs ?? null
   }
 
-  /** How long to wait for an acknowledgement before the packet is sent again. Doubles with every timeout. */
-  get probeTimeoutMs(): number {
+  /** How long an acknowledgement may take before the packet is doubted: the probe timeout (after RFC 9002, 6.2.1). */
+  get patienceMs(): number {
     const guess = this.costMs === null ? UNKNOWN_RTT_MS : 2 * this.costMs + PTO_VARIANCE_FLOOR_MS
     const smoothed = this.#smoothedMs ?? guess
     const variance = this.#smoothedMs === undefined ? guess / 2 : this.#varianceMs
-    const base = smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
-    return Math.min(base * 2 ** Math.min(this.#timeouts, 10), PTO_CEILING_MS)
+    return smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
+  }
+
+  /** When a packet sent at `sentAt` is overdue. After a timeout the next one comes later, doubling every time. */
+  overdueAt(sentAt: Instant): Instant {
+    if (this.#timedOutAt === undefined) return after(sentAt, this.patienceMs)
+    return after(sentAt > this.#timedOutAt ? sentAt : this.#timedOutAt, this.#backoffMs)
+  }
+
+  get #backoffMs(): number {
+    return Math.min(this.patienceMs * 2 ** Math.min(this.#timeouts, 10), PTO_CEILING_MS)
   }
 
   get windowFull(): boolean {
@@ -80,7 +92,7 @@ export class Path {
   /** Something sent over this path was acknowledged after `rttMs`, the peer's own delay taken off. RFC 6298, 2. */
   acknowledged(now: Instant, rttMs: number, bytes: number): void {
     this.renew()
-    this.#minMs = Math.min(this.#minMs, rttMs)
+    this.#min.add(now, rttMs)
     if (this.#smoothedMs === undefined) {
       this.#smoothedMs = rttMs
       this.#varianceMs = rttMs / 2
@@ -88,16 +100,17 @@ export class Path {
       this.#varianceMs += (Math.abs(this.#smoothedMs - rttMs) - this.#varianceMs) / 4
       this.#smoothedMs += (rttMs - this.#smoothedMs) / 8
     }
-    const queueMs = rttMs - this.#minMs
+    const queueMs = rttMs - (this.#min.minimum(now) ?? rttMs)
     if (queueMs < GROW_BELOW_MS) this.#windowBytes = Math.min(this.#windowBytes + bytes, WINDOW_CEILING_BYTES)
     else if (queueMs > SHRINK_ABOVE_MS) this.#shrink(now)
   }
 
   /** A packet was not acknowledged within the probe timeout. */
   timedOut(now: Instant): void {
-    this.#nextTrial = after(now, Math.min(this.probeTimeoutMs, TRIAL_CEILING_MS))
     this.#timeouts++
+    this.#timedOutAt = now
     this.#suspectSince ??= now
+    this.#nextTrial ??= after(now, Math.min(this.patienceMs, TRIAL_CEILING_MS))
     this.#shrink(now)
   }
 
@@ -109,7 +122,7 @@ export class Path {
   /** True once per (doubling) interval while suspect: time to try whether the path works again. */
   trialDue(now: Instant): boolean {
     if (this.#nextTrial === undefined || now < this.#nextTrial || !this.up) return false
-    this.#nextTrial = after(now, Math.min(this.probeTimeoutMs, TRIAL_CEILING_MS))
+    this.#nextTrial = after(now, Math.min(this.#backoffMs, TRIAL_CEILING_MS))
     return true
   }
 
@@ -117,6 +130,7 @@ export class Path {
   renew(): void {
     this.#timeouts = 0
     this.#suspectSince = undefined
+    this.#timedOutAt = undefined
     this.#nextTrial = undefined
   }
 

@@ -22,6 +22,8 @@ const HEDGE_FLOOR_BYTES = 256 * 1024
 const HEDGE_RATIO = 0.1
 /** Closed copies are remembered this long, so that a late acknowledgement still clears its path. */
 const COPY_MEMORY_MS = 10_000
+/** Frames on one path overtake each other by no more than this, or a quarter of its round trip. */
+const REORDER_FLOOR_MS = 10
 const KEEPALIVE_MS = 10_000
 
 export interface Segment {
@@ -129,13 +131,13 @@ export class Sender {
     this.#known = true
     this.#progressAt = now
     this.#peerWindowBytes = ack.windowBytes
-    const echoed = this.#byPacket.get(ack.echo)
-    if (echoed) this.#echoed(now, echoed, ack.delayMs)
     for (const [sequence, segment] of this.#outstanding) {
       if (sequence >= ack.cumulative) break
       this.#settle(segment)
     }
     for (const { first, end } of ack.ranges) this.#settleRange(first, end)
+    const echoed = this.#byPacket.get(ack.echo)
+    if (echoed) this.#echoed(now, echoed, ack.delayMs)
     this.#forgetOldCopies(now)
   }
 
@@ -155,6 +157,8 @@ export class Sender {
   #echoed(now: Instant, copy: Copy, delayMs: number): void {
     this.#byPacket.delete(copy.packet)
     copy.path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), copy.segment?.payload.length ?? 0)
+    // On its own path, what was sent clearly before it and is not acknowledged is lost (RACK, RFC 8985, 6.2).
+    this.#giveUp(copy.path, copy.sentAt - Math.max(REORDER_FLOOR_MS, (copy.path.rttMs ?? 0) / 4))
     // What was sent elsewhere after a path had fallen silent came through: that path has lost what it held by then.
     for (const path of this.#flights.keys()) {
       if (path !== copy.path && path.suspectSince !== undefined && copy.sentAt >= path.suspectSince) this.#giveUp(path, copy.sentAt)
@@ -174,7 +178,7 @@ export class Sender {
   }
 
   /** Everything sent over `path` before `before` is taken for lost. */
-  #giveUp(path: Path, before?: Instant): void {
+  #giveUp(path: Path, before?: number): void {
     for (const copy of this.#flights.get(path) ?? []) {
       if (before === undefined || copy.sentAt < before) this.#lose(copy)
     }
@@ -235,7 +239,7 @@ export class Sender {
   /** Suspect paths, and idle channels, are tried with a packet that carries nothing. */
   #tryPaths(now: Instant): void {
     for (const path of this.#paths.paths) if (path.trialDue(now)) this.#sendTrial(now, path)
-    if (this.#idle && now - this.#sentAt >= KEEPALIVE_MS) {
+    if (this.#idle && now >= after(this.#sentAt, KEEPALIVE_MS)) {
       const path = this.#paths.choose()
       if (path) this.#sendTrial(now, path)
       else this.#sentAt = now
@@ -259,24 +263,30 @@ export class Sender {
   wake(now: Instant): void {
     for (const path of [...this.#flights.keys()]) {
       const oldest = this.#oldestOpen(path)
-      if (oldest && now >= oldest.sentAt + path.probeTimeoutMs) this.#hedge(now, path)
+      if (oldest && now >= path.overdueAt(oldest.sentAt)) this.#hedge(now, path)
     }
     this.pump(now)
   }
 
-  /** The oldest of what is overdue on `path` goes out again elsewhere. */
+  /**
+   * What is overdue on `path` goes out again elsewhere: all of it (within bounds) when the path falls silent, then
+   * only the oldest, as a question. If another path works, its answer moves the rest; if none does, more would not help.
+   */
   #hedge(now: Instant, path: Path): void {
-    const overdueBefore = now - path.probeTimeoutMs
+    const overdueBefore = now - path.patienceMs
+    const only = path.suspect ? 1 : Number.POSITIVE_INFINITY
+    let copies = 0
     path.timedOut(now)
     let burst = 0
     for (const copy of this.#flights.get(path) ?? []) {
-      if (copy.sentAt > overdueBefore) break
+      if (copy.sentAt > overdueBefore || copies === only) break
       if (!copy.open) continue
       const size = copy.segment?.payload.length ?? 0
       if (burst + size > HEDGE_BURST_BYTES) break
       if (this.#hedgedBytes + size > HEDGE_FLOOR_BYTES + HEDGE_RATIO * this.#bytesSent) break
       burst += size
       this.#hedgedBytes += size
+      copies++
       this.#lose(copy)
     }
   }
@@ -307,7 +317,7 @@ export class Sender {
     if (this.#idle) next = earliest(next, after(this.#sentAt, KEEPALIVE_MS))
     for (const path of [...this.#flights.keys()]) {
       const oldest = this.#oldestOpen(path)
-      if (oldest) next = earliest(next, after(oldest.sentAt, path.probeTimeoutMs))
+      if (oldest) next = earliest(next, path.overdueAt(oldest.sentAt))
     }
     for (const path of this.#paths.paths) next = earliest(next, path.nextTrial)
     return next

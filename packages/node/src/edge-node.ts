@@ -100,6 +100,7 @@ export class EdgeNode extends NodeBase {
   }
 
   protected override nextDecision(): Instant | undefined {
+    if (this.#hubs().length === 0) return undefined
     const first = this.#home === undefined && this.#firstHubAt !== undefined ? after(this.#firstHubAt, FIRST_CHOICE_MS) : undefined
     return earliest(first, this.#homeLostAt === undefined ? undefined : after(this.#homeLostAt, HOME_PATIENCE_MS))
   }

@@ -1,19 +1,22 @@
 /**
- * The minimum of the last minute: the round trip of an empty link. Twelve buckets of 5 s each keep only their own
- * minimum, so memory and work are fixed; a sample is forgotten after 55 to 60 s.
+ * The minimum of a window of time: the round trip of an empty link. Buckets of 5 s each keep only their own minimum,
+ * so memory and work are fixed; with the usual twelve, a sample is forgotten after 55 to 60 s.
  */
 import type { Instant } from '@causeway/protocol'
 
-const BUCKETS = 12
 const BUCKET_MS = 5_000
 
 export class WindowedMinimum {
-  readonly #minima = new Float64Array(BUCKETS).fill(Number.POSITIVE_INFINITY)
+  readonly #minima: Float64Array
   #bucket = 0
+
+  constructor(buckets = 12) {
+    this.#minima = new Float64Array(buckets).fill(Number.POSITIVE_INFINITY)
+  }
 
   add(now: Instant, sample: number): void {
     this.#roll(now)
-    const slot = this.#bucket % BUCKETS
+    const slot = this.#bucket % this.#minima.length
     this.#minima[slot] = Math.min(this.#minima[slot] ?? sample, sample)
   }
 
@@ -28,8 +31,8 @@ export class WindowedMinimum {
   #roll(now: Instant): void {
     const bucket = Math.floor(now / BUCKET_MS)
     if (bucket <= this.#bucket) return
-    const stale = Math.min(bucket - this.#bucket, BUCKETS)
-    for (let i = 0; i < stale; i++) this.#minima[(bucket - i) % BUCKETS] = Number.POSITIVE_INFINITY
+    const stale = Math.min(bucket - this.#bucket, this.#minima.length)
+    for (let i = 0; i < stale; i++) this.#minima[(bucket - i) % this.#minima.length] = Number.POSITIVE_INFINITY
     this.#bucket = bucket
   }
 }
