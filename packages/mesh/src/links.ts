@@ -233,7 +233,8 @@ export class Links {
     if (!connection) return
     const link = connection.link
     if (!link) {
-      this.#greeted(now, connection, lane === 'control' ? decodeControl(bytes) : undefined)
+      // The other lanes may be faster than the hello on this one: what they carry is lost, and comes again.
+      if (lane === 'control') this.#greeted(now, connection, decodeControl(bytes))
       return
     }
     if (link.connection !== id) return

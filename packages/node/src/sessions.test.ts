@@ -1,0 +1,48 @@
+import { type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
+import { describe, expect, it } from 'vitest'
+import { Sessions, acceptedRelation } from './sessions.ts'
+
+const HUB = nodeId('core-1')
+
+describe('Sessions', () => {
+  it('opens what is wanted, once, and names the service for the acceptor', () => {
+    const sessions = new Sessions(new SeededRandom(1))
+    const opened: string[] = []
+    const open = (_peer: NodeId, service: string): number => opened.push(service)
+    sessions.want(instant(0), HUB, 'up')
+    sessions.want(instant(0), HUB, 'up')
+    expect(sessions.openDue(instant(0), open)).toEqual([{ channel: 1, peer: HUB, relation: 'up' }])
+    expect(sessions.openDue(instant(0), open)).toEqual([])
+    expect(opened.map((service) => acceptedRelation(service))).toEqual(['down'])
+    expect(acceptedRelation('state-mesh')).toBe('mesh')
+    expect(acceptedRelation('echo')).toBeUndefined()
+  })
+
+  it('opens again what has ended, slower each time it ends quickly', () => {
+    const sessions = new Sessions(new SeededRandom(1))
+    let channel = 0
+    let now = 0
+    const waits: number[] = []
+    sessions.want(instant(0), HUB, 'up')
+    for (let i = 0; i < 10; i++) {
+      sessions.openDue(instant(now), () => ++channel)
+      sessions.ended(instant(now), channel)
+      const next = sessions.nextWake() as number
+      waits.push(next - now)
+      now = next
+    }
+    expect(waits[0]).toBeLessThan(400)
+    expect(Math.max(...waits)).toBeGreaterThan(2_000)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(7_500)
+  })
+
+  it('forgets a session that is no longer wanted', () => {
+    const sessions = new Sessions(new SeededRandom(1))
+    sessions.want(instant(0), HUB, 'up')
+    sessions.openDue(instant(0), () => 5)
+    expect(sessions.unwant(HUB)).toBe(5)
+    sessions.ended(instant(1), 5)
+    expect(sessions.nextWake()).toBeUndefined()
+    expect(sessions.openDue(instant(10_000), () => 6)).toEqual([])
+  })
+})
