@@ -173,6 +173,16 @@ describe('Channel', () => {
     expect(stalled.frames / still.frames).toBeLessThan(1.3)
   })
 
+  it('is quiet when it has nothing to say', () => {
+    const pair = new Pair([10, 15])
+    flow(pair, 10)
+    pair.run(1000)
+    const before = pair.frames
+    pair.run(60_000)
+    // Each end asks every 10 s whether the other is there, and is answered.
+    expect(pair.frames - before).toBeLessThanOrEqual(2 * 2 * 6 + 2)
+  })
+
   it('ends on both sides when both have finished', () => {
     const pair = new Pair([10, 15])
     pair.send('a', 1)

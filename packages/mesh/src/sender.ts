@@ -156,6 +156,7 @@ export class Sender {
 
   #echoed(now: Instant, copy: Copy, delayMs: number): void {
     this.#byPacket.delete(copy.packet)
+    if (!copy.segment) this.#close(copy)
     copy.path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), copy.segment?.payload.length ?? 0)
     // On its own path, what was sent clearly before it and is not acknowledged is lost (RACK, RFC 8985, 6.2).
     this.#giveUp(copy.path, copy.sentAt - Math.max(REORDER_FLOOR_MS, (copy.path.rttMs ?? 0) / 4))
