@@ -173,6 +173,17 @@ describe('Channel', () => {
     expect(stalled.frames / still.frames).toBeLessThan(1.3)
   })
 
+  it('is not gone before the peer has heard of it', () => {
+    const pair = new Pair([10, 15])
+    pair.send('a', 0)
+    pair.input('a', { type: 'packet', packet: { kind: 'gone', channel: 7, fromOpener: false }, wayBack: [B] })
+    pair.run(100)
+    expect(pair.ended.a).toBeUndefined()
+    expect(pair.got.b).toEqual([0])
+    pair.input('a', { type: 'packet', packet: { kind: 'gone', channel: 7, fromOpener: false }, wayBack: [B] })
+    expect(pair.ended.a).toContain('does not know this channel')
+  })
+
   it('is quiet when it has nothing to say', () => {
     const pair = new Pair([10, 15])
     flow(pair, 10)

@@ -76,7 +76,7 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
       },
       trial: (path: Path, packet: number): void => this.#transmit(path.route, { kind: 'trial', ...common, packet }),
     }
-    this.#sender = new Sender(now, paths, output, limits)
+    this.#sender = new Sender(now, paths, output, !opener, limits)
     this.#receiver = new Receiver(limits)
   }
 
@@ -158,6 +158,8 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
         this.#end(`reset by the peer: ${packet.reason}`)
         break
       case 'gone':
+        // A peer that has not heard of the channel yet may hear of it still: only what it knew can be gone.
+        if (this.identity.opener && !this.#sender.known) break
         this.#end(this.#receiver.ended ? null : 'the peer does not know this channel (it may have restarted)')
     }
   }

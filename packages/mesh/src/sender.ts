@@ -12,7 +12,7 @@
  *  3. Copies sent on suspicion alone stay under 10 % of all bytes sent + 256 KiB.
  *  4. What a peer's window does not allow is not sent for the first time; what was sent once may be sent again.
  */
-import { type Instant, LIMITS, type Limits, after, earliest } from '@causeway/protocol'
+import { type Instant, type Limits, after, earliest } from '@causeway/protocol'
 import type { AckPacket } from './channel-packet.ts'
 import type { Path } from './path.ts'
 import type { PathSet } from './path-set.ts'
@@ -64,8 +64,8 @@ export class Sender {
   #unsentBytes = 0
   #peerWindowBytes: number
   #finished = false
-  /** The peer has acknowledged something: it knows this channel. */
-  #known = false
+  /** The peer knows this channel: it opened it, or has acknowledged something. */
+  #known: boolean
   #progressAt: Instant
   #sentAt: Instant
   #bytesSent = 0
@@ -73,7 +73,8 @@ export class Sender {
   /** Segments sent more than once. */
   resent = 0
 
-  constructor(now: Instant, paths: PathSet, out: SenderOutput, limits: Limits = LIMITS) {
+  constructor(now: Instant, paths: PathSet, out: SenderOutput, known: boolean, limits: Limits) {
+    this.#known = known
     this.#paths = paths
     this.#out = out
     this.#limits = limits
@@ -237,8 +238,9 @@ export class Sender {
     this.#out.data(path, copy.packet, segment)
   }
 
-  /** Suspect paths, and idle channels, are tried with a packet that carries nothing. */
+  /** Suspect paths, and idle channels, are tried with a packet that carries nothing; it cannot open a channel. */
   #tryPaths(now: Instant): void {
+    if (!this.#known) return
     for (const path of this.#paths.paths) if (path.trialDue(now)) this.#sendTrial(now, path)
     if (this.#idle && now >= after(this.#sentAt, KEEPALIVE_MS)) {
       const path = this.#paths.choose()
@@ -320,7 +322,7 @@ export class Sender {
       const oldest = this.#oldestOpen(path)
       if (oldest) next = earliest(next, path.overdueAt(oldest.sentAt))
     }
-    for (const path of this.#paths.paths) next = earliest(next, path.nextTrial)
+    if (this.#known) for (const path of this.#paths.paths) next = earliest(next, path.nextTrial)
     return next
   }
 }

@@ -22,7 +22,14 @@ const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.r
 const stamp = fc.double({ noNaN: true, noDefaultInfinity: true }).map(instant)
 
 const message: fc.Arbitrary<ControlMessage> = fc.oneof(
-  fc.record({ type: constant('hello'), version: fc.constant(PROTOCOL_VERSION), credential, incarnation: count, alone: fc.boolean(), datagram }),
+  fc.record({
+    type: constant('hello'),
+    version: fc.constant(PROTOCOL_VERSION),
+    credential,
+    incarnation: count,
+    alone: fc.boolean(),
+    datagram,
+  }),
   fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
   fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),
   fc.record({ type: constant('site'), hubs: fc.array(id, { maxLength: 6 }) }),

@@ -1,0 +1,253 @@
+/**
+ * What every driver of `NetworkInput` and `NetworkEffect` must do, whether its network is made of sockets or of
+ * virtual time. The suite sees a driver only through the contract: effects in, recorded inputs out, and a
+ * `waitFor` that lets the driver's own kind of time pass.
+ */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ConnectionId, DatagramKey, Lane, NetworkEffect, NetworkInput } from '@causeway/protocol'
+
+export interface DriverUnderTest {
+  /** Where others dial it. */
+  readonly address: string
+  /** Its Ed25519 public key. */
+  readonly key: Uint8Array
+  /** Everything it has reported so far, in order. */
+  readonly inputs: readonly NetworkInput[]
+  /** Carries out effects in order, as of one turn of the machine. */
+  apply(effects: readonly NetworkEffect[]): void
+}
+
+export interface DriverPair {
+  readonly a: DriverUnderTest
+  readonly b: DriverUnderTest
+  /** `host:port` where nobody listens. */
+  readonly deadAddress: string
+  /** Lets time pass until the condition holds; fails, naming `what`, if it does not within some 10 s. */
+  waitFor(condition: () => boolean, what: string): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface DriverLimits {
+  readonly laneQueueBytesMax: number
+}
+
+/** Small, so that a lane blocks after a few messages. */
+const LIMITS: DriverLimits = { laneQueueBytesMax: 256 * 1024 }
+const MESSAGE_BYTES_MAX = 64 * 1024
+
+type Connected = Extract<NetworkInput, { type: 'connected' }>
+
+/** Runs the contract against drivers that `makePair` makes: two nodes which can reach each other and take datagrams. */
+export function describeNetworkContract(name: string, makePair: (limits: DriverLimits) => Promise<DriverPair>): void {
+  describe(`network contract: ${name}`, () => {
+    let pair: DriverPair
+    beforeEach(async () => {
+      pair = await makePair(LIMITS)
+    })
+    afterEach(async () => {
+      await pair.stop()
+    })
+
+    describeConnecting(() => pair)
+    describeLanes(() => pair)
+    describeEnding(() => pair)
+  })
+}
+
+function describeConnecting(pair: () => DriverPair): void {
+  it('reports connected on both sides, with the key that the peer proved (rule 1)', async () => {
+    const { a, b } = pair()
+    const [here, there] = await connect(pair())
+    expect(here.peerKey).toEqual(b.key)
+    expect(there.peerKey).toEqual(a.key)
+    expect(here.address).toBe(b.address)
+    expect(there.address).toBeUndefined()
+    expect(here.connection).toBe(1)
+  })
+
+  it('reports a dial that nobody answers, once', async () => {
+    const { a, deadAddress, waitFor } = pair()
+    a.apply([{ type: 'dial', address: deadAddress }])
+    await waitFor(() => a.inputs.length > 0, 'dialFailed')
+    expect(a.inputs).toEqual([{ type: 'dialFailed', address: deadAddress, reason: expect.any(String) }])
+  })
+
+  it('keeps connections dialled at the same time from both sides apart', async () => {
+    const { a, b, waitFor } = pair()
+    a.apply([{ type: 'dial', address: b.address }])
+    b.apply([{ type: 'dial', address: a.address }])
+    await waitFor(() => connections(a).length === 2 && connections(b).length === 2, 'two connections on each side')
+    const dialled = connections(a).find((input) => input.address !== undefined)
+    a.apply([send(idOf(dialled), 'control', 'mine')])
+    await waitFor(() => received(b, 'control').length === 1, 'the message')
+    const arrived = b.inputs.find((input) => input.type === 'received')
+    const taken = connections(b).find((input) => input.address === undefined)
+    expect(arrived).toMatchObject({ connection: idOf(taken) })
+  })
+
+  it('makes two connections of two dials of one address', async () => {
+    const { a, b, waitFor } = pair()
+    a.apply([
+      { type: 'dial', address: b.address },
+      { type: 'dial', address: b.address },
+    ])
+    await waitFor(() => connections(a).length === 2 && connections(b).length === 2, 'two connections on each side')
+    expect(new Set(connections(a).map(idOf)).size).toBe(2)
+    expect(new Set(connections(b).map(idOf)).size).toBe(2)
+  })
+
+  it('never uses the number of a connection twice (rule 1)', async () => {
+    const { a, b, waitFor } = pair()
+    const [first] = await connect(pair())
+    a.apply([{ type: 'close', connection: first.connection, reason: 'again' }])
+    await waitFor(() => b.inputs.some((input) => input.type === 'disconnected'), 'disconnected')
+    a.apply([{ type: 'dial', address: b.address }])
+    await waitFor(() => connections(a).length === 2, 'the second connection')
+    expect(idOf(connections(a)[1])).toBeGreaterThan(first.connection)
+  })
+}
+
+function describeLanes(pair: () => DriverPair): void {
+  for (const lane of ['control', 'stream'] as const) {
+    it(`delivers whole messages of 1 byte to 64 KiB in order on ${lane} (rule 2)`, async () => {
+      const { a, b, waitFor } = pair()
+      const [here, there] = await connect(pair())
+      const sizes = [1, 2, 100, 1_000, MESSAGE_BYTES_MAX, 3, 40_000, MESSAGE_BYTES_MAX - 1]
+      a.apply(sizes.map((size, index) => ({ type: 'send', connection: here.connection, lane, message: pattern(size, index) })))
+      b.apply([send(there.connection, lane, 'back')])
+      await waitFor(() => received(b, lane).length === sizes.length && received(a, lane).length === 1, 'all messages')
+      expect(received(b, lane)).toEqual(sizes.map((size, index) => pattern(size, index)))
+      expect(received(a, lane)).toEqual([textBytes('back')])
+    })
+  }
+
+  it('delivers every one of many small messages of one turn, in order', async () => {
+    const { a, b, waitFor } = pair()
+    const [here] = await connect(pair())
+    const texts = Array.from({ length: 5_000 }, (_, index) => `message ${index}`)
+    a.apply(texts.map((text) => send(here.connection, 'stream', text)))
+    await waitFor(() => received(b, 'stream').length === texts.length, 'all messages')
+    expect(received(b, 'stream')).toEqual(texts.map(textBytes))
+  })
+
+  it('carries datagrams both ways once both ends have opened them', async () => {
+    const { a, b, waitFor } = pair()
+    const [here, there] = await connect(pair())
+    a.apply([{ type: 'openDatagrams', connection: here.connection, remote: keyOf(there) }])
+    b.apply([{ type: 'openDatagrams', connection: there.connection, remote: keyOf(here) }])
+    // A datagram may be lost, and the side that was dialled learns the address from the first one: repeat.
+    await waitFor(() => {
+      a.apply([send(here.connection, 'datagram', 'to b')])
+      b.apply([send(there.connection, 'datagram', 'to a')])
+      return received(a, 'datagram').length > 0 && received(b, 'datagram').length > 0
+    }, 'datagrams on both sides')
+    expect(received(b, 'datagram')[0]).toEqual(textBytes('to b'))
+    expect(received(a, 'datagram')[0]).toEqual(textBytes('to a'))
+  })
+
+  it('says when a lane is blocked and when it has drained, and loses nothing (rule 4)', async () => {
+    const { a, b, waitFor } = pair()
+    const [here] = await connect(pair())
+    const count = 128
+    a.apply(
+      Array.from({ length: count }, (_, index) => ({
+        type: 'send',
+        connection: here.connection,
+        lane: 'stream',
+        message: pattern(MESSAGE_BYTES_MAX, index),
+      })),
+    )
+    await waitFor(() => a.inputs.some((input) => input.type === 'laneDrained'), 'laneDrained')
+    await waitFor(() => received(b, 'stream').length === count, 'all messages')
+    const states = a.inputs.filter((input) => input.type === 'laneBlocked' || input.type === 'laneDrained')
+    expect(states).toEqual([
+      { type: 'laneBlocked', connection: here.connection, lane: 'stream' },
+      { type: 'laneDrained', connection: here.connection, lane: 'stream' },
+    ])
+  })
+}
+
+function describeEnding(pair: () => DriverPair): void {
+  it('delivers control messages of the turn that closes, then disconnected, then nothing (rule 3)', async () => {
+    const { a, b, waitFor } = pair()
+    const [here, there] = await connect(pair())
+    a.apply([
+      send(here.connection, 'control', 'first'),
+      send(here.connection, 'control', 'bye'),
+      { type: 'close', connection: here.connection, reason: 'enough' },
+    ])
+    await waitFor(() => b.inputs.some((input) => input.type === 'disconnected'), 'disconnected at the peer')
+    await waitFor(() => a.inputs.some((input) => input.type === 'disconnected'), 'disconnected at the closer')
+    expect(received(b, 'control')).toEqual([textBytes('first'), textBytes('bye')])
+    expect(b.inputs.at(-1)).toMatchObject({ type: 'disconnected', connection: there.connection })
+    expect(a.inputs.at(-1)).toEqual({ type: 'disconnected', connection: here.connection, reason: 'enough' })
+  })
+
+  it('ignores effects on a connection that has ended or never was (rule 3)', async () => {
+    const { a, b, waitFor } = pair()
+    const [here, there] = await connect(pair())
+    b.apply([{ type: 'close', connection: there.connection, reason: 'enough' }])
+    await waitFor(() => a.inputs.some((input) => input.type === 'disconnected'), 'disconnected')
+    const before = b.inputs.length
+    for (const connection of [here.connection, 99]) {
+      a.apply([
+        send(connection, 'control', 'late'),
+        send(connection, 'datagram', 'late'),
+        { type: 'openDatagrams', connection, remote: { index: 1, key: new Uint8Array(32) } },
+        { type: 'close', connection, reason: 'late' },
+      ])
+    }
+    // A new connection works, and what was said on the old one is nowhere.
+    a.apply([{ type: 'dial', address: b.address }])
+    await waitFor(() => connections(b).length === 2, 'a new connection')
+    expect(b.inputs.slice(before).filter((input) => input.type === 'received')).toEqual([])
+    expect(a.inputs.filter((input) => input.type === 'disconnected')).toHaveLength(1)
+  })
+}
+
+async function connect({ a, b, waitFor }: DriverPair): Promise<[Connected, Connected]> {
+  a.apply([{ type: 'dial', address: b.address }])
+  await waitFor(() => connections(a).length > 0 && connections(b).length > 0, 'connected on both sides')
+  return [connectedOf(connections(a)[0]), connectedOf(connections(b)[0])]
+}
+
+function connections(driver: DriverUnderTest): Connected[] {
+  return driver.inputs.filter((input) => input.type === 'connected')
+}
+
+function connectedOf(input: Connected | undefined): Connected {
+  if (!input) throw new Error('not connected')
+  return input
+}
+
+function idOf(input: Connected | undefined): ConnectionId {
+  return connectedOf(input).connection
+}
+
+function keyOf(input: Connected): DatagramKey {
+  if (!input.datagram) throw new Error('the driver offers no datagrams')
+  return input.datagram
+}
+
+function received(driver: DriverUnderTest, lane: Lane): Uint8Array[] {
+  return driver.inputs.filter((input) => input.type === 'received' && input.lane === lane).map((input) => Uint8Array.from(messageOf(input)))
+}
+
+function messageOf(input: NetworkInput): Uint8Array {
+  return input.type === 'received' ? input.message : new Uint8Array(0)
+}
+
+function send(connection: ConnectionId, lane: Lane, text: string): NetworkEffect {
+  return { type: 'send', connection, lane, message: textBytes(text) }
+}
+
+function textBytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0))
+}
+
+/** Bytes that tell which message they are of, and where in it. */
+function pattern(size: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  for (let i = 0; i < size; i++) bytes[i] = (i * 31 + seed * 17) & 0xff
+  return bytes
+}

@@ -1,0 +1,90 @@
+/**
+ * Runs many simulated worlds, one per seed, on all cores, and says which seeds objected and how to replay each.
+ *
+ *     node_modules/.bin/node tools/swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [-o json]
+ */
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { type ScenarioReport, runScenario } from '@causeway/simulator'
+
+interface Task {
+  readonly seed: number
+  readonly seconds: number
+}
+
+if (isMainThread) await main()
+else parentPort?.on('message', (seed: number) => parentPort?.postMessage(runScenario({ seed, seconds: (workerData as Task).seconds })))
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '20' },
+      from: { type: 'string', default: '1' },
+      seed: { type: 'string' },
+      seconds: { type: 'string', default: '30' },
+      output: { type: 'string', short: 'o', default: 'text' },
+    },
+  })
+  const from = Number(values.seed ?? values.from)
+  const count = values.seed === undefined ? Number(values.seeds) : 1
+  const seconds = Number(values.seconds)
+  if (![from, count, seconds].every((number) => Number.isInteger(number) && number >= 0)) {
+    process.stderr.write('swarm: --seeds, --from, --seed and --seconds take whole numbers\n')
+    process.exit(2)
+  }
+  const began = performance.now()
+  const reports = await runAll(
+    Array.from({ length: count }, (_, index) => from + index),
+    seconds,
+    (report) => values.output !== 'json' && print(report, seconds, values.seed !== undefined),
+  )
+  const failed = reports.filter((report) => report.objections.length > 0)
+  const happened = reports.reduce((sum, report) => sum + report.happened, 0)
+  const tookSeconds = (performance.now() - began) / 1000
+  if (values.output === 'json') process.stdout.write(`${JSON.stringify({ reports, failed: failed.map(({ seed }) => seed) }, null, 2)}\n`)
+  else {
+    const rate = Math.round(happened / tookSeconds / 1000)
+    process.stdout.write(
+      `swarm: ${count - failed.length} of ${count} worlds held, ${happened} events in ${tookSeconds.toFixed(1)} s (${rate} k/s)\n`,
+    )
+  }
+  process.exitCode = failed.length === 0 ? 0 : 1
+}
+
+/** A pool of workers, each of which takes the next seed when it is done with one. */
+function runAll(seeds: number[], seconds: number, done: (report: ScenarioReport) => void): Promise<ScenarioReport[]> {
+  const reports: ScenarioReport[] = []
+  const workers = Array.from({ length: Math.min(seeds.length, availableParallelism()) }, async () => {
+    const worker = new Worker(import.meta.filename, { workerData: { seconds } })
+    for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
+      const report = await ask(worker, seed)
+      reports.push(report)
+      done(report)
+    }
+    await worker.terminate()
+  })
+  return Promise.all(workers).then(() => reports.toSorted((a, b) => a.seed - b.seed))
+}
+
+function ask(worker: Worker, seed: number): Promise<ScenarioReport> {
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject)
+    worker.once('message', (report: ScenarioReport) => {
+      worker.removeListener('error', reject)
+      resolve(report)
+    })
+    worker.postMessage(seed)
+  })
+}
+
+function print(report: ScenarioReport, seconds: number, all: boolean): void {
+  const { seed, hubs, sites, nodes, faults, writes, pings, objections } = report
+  const fleet = `${hubs} hubs, ${sites} sites, ${nodes} nodes, ${faults.length} faults`
+  const traffic = `${pings.answered}/${pings.sent} pings (gap ${pings.longestGapMs} ms), ${writes.acknowledged}/${writes.asked} writes`
+  process.stdout.write(`${objections.length === 0 ? 'held  ' : 'FAILED'} seed ${seed}: ${fleet}, ${traffic}\n`)
+  if (all) for (const { what, dropped } of faults) process.stdout.write(`         ${what} (hit ${dropped})\n`)
+  if (objections.length === 0) return
+  for (const objection of objections.slice(0, all ? 100 : 5)) process.stdout.write(`       ${objection}\n`)
+  if (!all) process.stdout.write(`       replay: node_modules/.bin/node tools/swarm.ts --seed ${seed} --seconds ${seconds}\n`)
+}
