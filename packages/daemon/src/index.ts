@@ -1,1 +1,15 @@
-export {}
+/**
+ * The daemon: the only package with I/O. It drives a node's machine with real sockets, a real disk and a real clock,
+ * and makes the credentials that nodes run with.
+ *
+ * @example
+ * createNetwork('./authority', 'my-network')
+ * issueCredential('./authority', { name: 'hkg-1-a', site: 'hkg-1', region: 'apac', role: 'edge', out: './hkg-1-a.cred' })
+ * const daemon = await startDaemon('./hkg-1-a.yaml')
+ * process.once('SIGTERM', () => void daemon.stop())
+ */
+export { type CreatedNetwork, type IssueOptions, type IssuedCredential, createNetwork, issueCredential } from './authority.ts'
+export { type ConfigReport, type DaemonConfig, checkConfig } from './config.ts'
+export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
+export { Libp2pNetwork, type Libp2pNetworkOptions } from './libp2p-network.ts'
+export { LmdbStore, type LmdbStoreOptions } from './lmdb-store.ts'

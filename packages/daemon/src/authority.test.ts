@@ -1,0 +1,146 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { nodeId } from '@causeway/protocol'
+import { type IssueOptions, createNetwork, issueCredential } from './authority.ts'
+import { loadCredential } from './credential-file.ts'
+import { createNodeCrypto, signerOf } from './node-crypto.ts'
+
+const DAY_MS = 86_400_000
+
+describe('authority', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'causeway-authority-'))
+    createNetwork(directory, 'test-net')
+  })
+  afterEach(() => {
+    rmSync(directory, { recursive: true })
+  })
+
+  function options(name: string, more: Partial<IssueOptions> = {}): IssueOptions {
+    return { name, site: 'hkg-1', region: 'apac', role: 'edge', out: join(directory, `${name}.cred`), ...more }
+  }
+
+  it('makes a secret key and a public description, once', () => {
+    expect(statSync(join(directory, 'authority.key')).mode & 0o777).toBe(0o600)
+    expect(JSON.parse(readFileSync(join(directory, 'network.json'), 'utf8'))).toMatchObject({ name: 'test-net', issued: [] })
+    const before = readFileSync(join(directory, 'authority.key'))
+    expect(() => createNetwork(directory, 'test-net')).toThrow(expect.objectContaining({ code: 'conflict' }))
+    expect(readFileSync(join(directory, 'authority.key'))).toEqual(before)
+  })
+
+  it('issues a credential that loads, with the write patterns of an edge', () => {
+    const issued = issueCredential(directory, options('hkg-1-a', { labels: { gpu: 'yes' }, write: ['config/**'], expires: '90d' }))
+    expect(statSync(issued.file).mode & 0o777).toBe(0o600)
+    const { credential, warnings, seed } = loadCredential(issued.file, Date.now())
+    expect(credential).toMatchObject({
+      network: 'test-net',
+      name: 'hkg-1-a',
+      site: 'hkg-1',
+      region: 'apac',
+      role: 'edge',
+      labels: { gpu: 'yes' },
+      write: ['*/hkg-1', '*/hkg-1/**', '*/apac/hkg-1', 'config/**'],
+    })
+    expect(Math.abs(credential.notAfterMs - Date.now() - 90 * DAY_MS)).toBeLessThan(60_000)
+    expect(warnings).toEqual([])
+    const message = Buffer.from('proof')
+    expect(createNodeCrypto().verify(credential.key, message, signerOf(seed)(message))).toBe(true)
+  })
+
+  it('lets a hub write everything', () => {
+    const { file } = issueCredential(directory, options('core-1', { role: 'hub' }))
+    expect(loadCredential(file, Date.now()).credential.write).toEqual(['**'])
+  })
+
+  it('never issues a name twice, nor a name with the id of another, nor over a file', () => {
+    issueCredential(directory, options('hkg-1-a'))
+    expect(() => issueCredential(directory, options('hkg-1-a', { out: join(directory, 'other') }))).toThrow(
+      expect.objectContaining({ code: 'conflict', message: expect.stringContaining('issued before') }),
+    )
+    const [one, other] = collision()
+    issueCredential(directory, options(one))
+    expect(() => issueCredential(directory, options(other))).toThrow(
+      expect.objectContaining({ code: 'conflict', message: expect.stringContaining(one) }),
+    )
+    writeFileSync(join(directory, 'taken'), 'mine')
+    expect(() => issueCredential(directory, options('hkg-1-b', { out: join(directory, 'taken') }))).toThrow(
+      expect.objectContaining({ code: 'conflict' }),
+    )
+    expect(readFileSync(join(directory, 'taken'), 'utf8')).toBe('mine')
+    // The refused name is still free.
+    expect(existsSync(issueCredential(directory, options('hkg-1-b')).file)).toBe(true)
+  })
+
+  it('refuses bad names, durations, patterns and directories', () => {
+    for (const bad of [{ name: 'Bad_Name' }, { site: '' }, { region: 'a b' }, { expires: 'soon' }, { expires: '0d' }, { write: ['a b'] }]) {
+      expect(() => issueCredential(directory, { ...options('fine'), ...bad })).toThrow(expect.objectContaining({ code: 'usage' }))
+    }
+    expect(() => issueCredential(join(directory, 'none'), options('fine'))).toThrow(
+      expect.objectContaining({ code: 'credential-invalid', remedy: expect.stringContaining('causeway init') }),
+    )
+  })
+})
+
+describe('loadCredential', () => {
+  let directory: string
+  let file: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'causeway-authority-'))
+    createNetwork(directory, 'test-net')
+    file = issueCredential(directory, {
+      name: 'n',
+      site: 's',
+      region: 'r',
+      role: 'edge',
+      expires: '1h',
+      out: join(directory, 'n.cred'),
+    }).file
+  })
+  afterEach(() => {
+    rmSync(directory, { recursive: true })
+  })
+
+  it('warns of a file that others can read', () => {
+    chmodSync(file, 0o644)
+    expect(loadCredential(file, Date.now()).warnings).toEqual([expect.stringContaining('chmod 600')])
+  })
+
+  it('refuses what is expired, changed, foreign or not there', () => {
+    expect(() => loadCredential(file, Date.now() + 2 * 3_600_000)).toThrow(
+      expect.objectContaining({ code: 'credential-invalid', message: expect.stringContaining('expired') }),
+    )
+    const text = readFileSync(file, 'utf8')
+    const replaced = (key: string, value: string): string => {
+      const path = join(directory, `changed-${key}`)
+      writeFileSync(path, text.replace(new RegExp(`^${key}: .*$`, 'm'), `${key}: ${value}`))
+      return path
+    }
+    const other = Buffer.alloc(32, 1).toString('base64')
+    expect(() => loadCredential(replaced('authorityKey', other), Date.now())).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('not signed') }),
+    )
+    expect(() => loadCredential(replaced('privateKey', other), Date.now())).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('does not hold its key') }),
+    )
+    expect(() => loadCredential(replaced('signature', '"!"'), Date.now())).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('signature') }),
+    )
+    expect(() => loadCredential(join(directory, 'absent'), Date.now())).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('does not exist') }),
+    )
+  })
+})
+
+/** Two names with the same short id: by the birthday bound some 80,000 names are enough. */
+function collision(): [string, string] {
+  const seen = new Map<number, string>()
+  for (let number = 0; ; number++) {
+    const name = `n-${number.toString(36)}`
+    const before = seen.get(nodeId(name))
+    if (before !== undefined) return [before, name]
+    seen.set(nodeId(name), name)
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The authority of a network: a directory with the key that signs credentials and a list of the names that were
+ * issued. It is used by hand, away from the nodes; no daemon ever reads it.
+ *
+ *     DIR/authority.key   PKCS#8 PEM, mode 0600: whoever has it can make nodes
+ *     DIR/network.json    name, public key and issued names; not secret
+ *
+ * A node's short id is a hash of its name (see `nodeId`), so the list is also what keeps ids unique.
+ */
+import { createPrivateKey, sign } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId } from '@causeway/protocol'
+import { writeCredentialFile } from './credential-file.ts'
+import { parseDuration } from './duration.ts'
+import { generateKeyPair, keyPairOf, privateKeyOf } from './node-crypto.ts'
+
+const KEY_FILE = 'authority.key'
+const NETWORK_FILE = 'network.json'
+/** Short enough that a lost credential dies of itself; a fleet that renews less often sets `expires`. */
+const EXPIRES_DEFAULT = '90d'
+
+const networkSchema = z.object({
+  name: z.string(),
+  authorityKey: z.string(),
+  issued: z.array(z.object({ name: z.string(), site: z.string(), region: z.string(), role: z.enum(['edge', 'hub']), expires: z.string() })),
+})
+type NetworkFile = z.infer<typeof networkSchema>
+
+export interface CreatedNetwork {
+  readonly name: string
+  readonly keyFile: string
+  readonly networkFile: string
+}
+
+export interface IssueOptions {
+  readonly name: string
+  readonly site: string
+  readonly region: string
+  readonly role: Role
+  readonly labels?: Readonly<Record<string, string>>
+  /** Patterns over `collection/partition`, besides those the role brings. */
+  readonly write?: readonly string[]
+  /** A duration such as `90d`; from now. @default 90d */
+  readonly expires?: string
+  /** The file to write; it must not exist. */
+  readonly out: string
+}
+
+export interface IssuedCredential {
+  readonly name: string
+  readonly file: string
+  readonly write: readonly string[]
+  /** ISO 8601. */
+  readonly expires: string
+}
+
+/** Makes a new network. Throws `conflict` rather than overwrite one. */
+export function createNetwork(directory: string, name: string): CreatedNetwork {
+  checkName('network', name)
+  const keyFile = join(directory, KEY_FILE)
+  const networkFile = join(directory, NETWORK_FILE)
+  for (const file of [keyFile, networkFile]) {
+    if (existsSync(file))
+      throw new CausewayError('conflict', `${file} exists: there is a network in ${directory} already`, 'choose another directory')
+  }
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const { seed, publicKey } = generateKeyPair()
+  const pem = privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' })
+  writeFileSync(keyFile, pem, { mode: 0o600, flag: 'wx' })
+  writeNetwork(networkFile, { name, authorityKey: base64(publicKey), issued: [] })
+  return { name, keyFile, networkFile }
+}
+
+/** Makes a node: a key pair and a credential for it, in one file. Throws `conflict`, `usage` or `credential-invalid`. */
+export function issueCredential(directory: string, options: IssueOptions): IssuedCredential {
+  const networkFile = join(directory, NETWORK_FILE)
+  const network = readNetwork(networkFile)
+  const authority = readAuthorityKey(join(directory, KEY_FILE))
+  const credential = credentialOf(network, options)
+  refuseTaken(network, options.name)
+  const { seed, publicKey } = generateKeyPair()
+  const body = encodeCredential({ ...credential, key: publicKey })
+  const signature = new Uint8Array(sign(null, body, privateKeyOf(authority.seed)))
+  const expires = new Date(credential.notAfterMs).toISOString()
+  writeCredentialFile(options.out, { seed, authorityKey: authority.publicKey, signed: { body, signature } }, { ...credential, expires })
+  const { name, site, region, role } = options
+  try {
+    writeNetwork(networkFile, { ...network, issued: [...network.issued, { name, site, region, role, expires }] })
+  } catch (error) {
+    // A credential that is not on the list could be issued twice.
+    rmSync(options.out, { force: true })
+    throw error
+  }
+  return { name, file: options.out, write: credential.write, expires }
+}
+
+/** What a node may write: an edge its own site's partitions, a hub everything (it retires writers, and judges sites). */
+function writePatterns({ role, site, region, write = [] }: IssueOptions): string[] {
+  const own = role === 'hub' ? ['**'] : [`*/${site}`, `*/${site}/**`, `*/${region}/${site}`]
+  return [...own, ...write]
+}
+
+function credentialOf(network: NetworkFile, options: IssueOptions): Omit<Credential, 'key'> {
+  checkName('node', options.name)
+  checkName('site', options.site)
+  checkName('region', options.region)
+  const expires = options.expires ?? EXPIRES_DEFAULT
+  const lifetimeMs = parseDuration(expires)
+  if (lifetimeMs === undefined)
+    throw new CausewayError('usage', `"${expires}" is not a duration`, 'write a number and a unit, for instance 90d or 12h')
+  for (const pattern of options.write ?? []) {
+    if (!/^[^\s/]+(?:\/[^\s/]+)*$/.test(pattern))
+      throw new CausewayError(
+        'usage',
+        `"${pattern}" is not a write pattern`,
+        'write COLLECTION/PARTITION, where * stands for one part and ** for the rest',
+      )
+  }
+  const { name, site, region, role, labels = {} } = options
+  return { network: network.name, name, site, region, role, labels, write: writePatterns(options), notAfterMs: Date.now() + lifetimeMs }
+}
+
+function refuseTaken(network: NetworkFile, name: string): void {
+  for (const other of network.issued) {
+    if (other.name === name)
+      throw new CausewayError('conflict', `the name ${name} was issued before`, 'choose another name: two nodes must never share one')
+    if (nodeId(other.name) === nodeId(name)) {
+      throw new CausewayError('conflict', `the name ${name} has the same short id as ${other.name}`, 'choose another name')
+    }
+  }
+}
+
+function readNetwork(file: string): NetworkFile {
+  try {
+    return networkSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (cause) {
+    throw new CausewayError('credential-invalid', `${file} is not the file of a network`, 'make a network first: causeway init DIR', {
+      cause,
+    })
+  }
+}
+
+function readAuthorityKey(file: string): ReturnType<typeof keyPairOf> {
+  try {
+    return keyPairOf(createPrivateKey(readFileSync(file)))
+  } catch (cause) {
+    throw new CausewayError(
+      'credential-invalid',
+      `${file} is not an authority key that can be read`,
+      'issue credentials where the key is kept, as its owner',
+      { cause },
+    )
+  }
+}
+
+/** Whole or not at all, so that an interrupted write never loses the list. */
+function writeNetwork(file: string, network: NetworkFile): void {
+  const draft = `${file}.${process.pid}.new`
+  writeFileSync(draft, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 })
+  renameSync(draft, file)
+}
+
+function checkName(what: string, name: string): void {
+  if (!NAME_PATTERN.test(name)) {
+    throw new CausewayError('usage', `"${name}" is not a ${what} name`, 'use 1 to 63 lower-case letters, digits, dots and hyphens')
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}

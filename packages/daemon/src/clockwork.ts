@@ -1,0 +1,76 @@
+/**
+ * Time for one machine: a timer for its next wake, and a ticker that notices when the event loop runs late or the
+ * wall clock was set (or stood still while the machine slept).
+ *
+ *  1. At most one wake timer is armed; a deadline that moves later leaves it armed, since waking early is harmless.
+ *  2. `lag` is reported for a tick that is late by more than `LAG_MS_MIN`, before the inputs that waited with it:
+ *     Node runs timers before it reads sockets.
+ */
+import type { ClockInput, Instant } from '@causeway/protocol'
+
+const TICK_MS = 100
+/** Below this it is the noise of a busy machine. */
+const LAG_MS_MIN = 30
+const WALL_SHIFT_MS_MIN = 100
+/** The longest delay that a Node timer can hold. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
+export interface ClockworkOptions {
+  readonly onWake: () => void
+  readonly onClock: (input: ClockInput) => void
+}
+
+export class Clockwork {
+  readonly #options: ClockworkOptions
+  #wakeTimer: NodeJS.Timeout | undefined
+  #wakeAt = Infinity
+  #ticker: NodeJS.Timeout | undefined
+  #lastTick = 0
+  #wallOffsetMs = 0
+  #stopped = false
+
+  constructor(options: ClockworkOptions) {
+    this.#options = options
+  }
+
+  /** Starts ticking; returns the first word on the wall clock. */
+  start(): ClockInput {
+    this.#lastTick = performance.now()
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS)
+    this.#wallOffsetMs = wallOffset()
+    return { type: 'wall', offsetMs: this.#wallOffsetMs }
+  }
+
+  wakeAt(at: Instant | undefined): void {
+    if (this.#stopped || at === undefined || at >= this.#wakeAt) return
+    clearTimeout(this.#wakeTimer)
+    this.#wakeAt = at
+    const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), TIMER_MS_MAX)
+    this.#wakeTimer = setTimeout(() => {
+      this.#wakeAt = Infinity
+      this.#options.onWake()
+    }, delay)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#wakeTimer)
+    clearInterval(this.#ticker)
+  }
+
+  #tick(): void {
+    const now = performance.now()
+    const lagMs = now - this.#lastTick - TICK_MS
+    this.#lastTick = now
+    if (lagMs > LAG_MS_MIN) this.#options.onClock({ type: 'lag', lagMs })
+    const offsetMs = wallOffset()
+    if (Math.abs(offsetMs - this.#wallOffsetMs) <= WALL_SHIFT_MS_MIN) return
+    this.#wallOffsetMs = offsetMs
+    this.#options.onClock({ type: 'wall', offsetMs })
+  }
+}
+
+/** Wall clock (milliseconds since 1970) minus the monotonic instant. */
+export function wallOffset(): number {
+  return Date.now() - performance.now()
+}

@@ -1,0 +1,92 @@
+/**
+ * The one schema of the config file, for both roles. Keys that this version does not act on yet are accepted only
+ * with the value they have when they are left out: a setting is obeyed or refused, never ignored.
+ */
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { LIMITS, type Limits } from '@causeway/protocol'
+import { type HostPort, parseHostPort } from './host-port.ts'
+
+/** Unset, or as good as unset: the later versions of the config may be written already. */
+function notYet(...allowed: readonly unknown[]): z.ZodOptional<z.ZodUnknown> {
+  const texts = [null, undefined, ...allowed].map((value) => JSON.stringify(value))
+  const unset = (value: unknown): boolean =>
+    texts.includes(JSON.stringify(value)) || (typeof value === 'object' && Object.keys(value ?? {}).length === 0)
+  return z.unknown().refine(unset, { message: 'is not supported by this version yet; leave it out' }).optional()
+}
+
+const hostPort = z.string().transform((text, context): HostPort => {
+  const address = parseHostPort(text)
+  if (address) return address
+  context.addIssue({ code: 'custom', message: `expected host:port (IPv6 in brackets), got ${JSON.stringify(text)}` })
+  return z.NEVER
+})
+
+const listenAddress = hostPort.refine((address) => isIP(address.host) !== 0, {
+  message: 'expected an IP address of this machine and a port, for instance 0.0.0.0:7400',
+})
+
+const dialAddress = z.string().refine((text) => (parseHostPort(text)?.port ?? 0) > 0, { message: 'expected host:port (IPv6 in brackets)' })
+
+const pattern = z
+  .string()
+  .regex(/^[^\s/]+(?:\/[^\s/]+)*$/, { message: 'expected a pattern over collection/partition, for instance tasks/{site}' })
+
+const limit = z.number().int().positive()
+const limits = z.strictObject(
+  Object.fromEntries(Object.keys(LIMITS).map((key) => [key, limit.optional()])) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
+)
+
+export const DEFAULT_LISTEN: HostPort = { host: '0.0.0.0', port: 7400 }
+export const DEFAULT_INTEREST: readonly string[] = ['config/**', 'tasks/{site}', 'nodes/{region}/**']
+
+export interface ParsedConfig {
+  readonly role: 'edge' | 'hub'
+  readonly credential: string
+  readonly dataDir: string
+  readonly listen: { readonly tcp: HostPort; readonly udp?: HostPort | null | undefined }
+  readonly api: { readonly socket: string }
+  readonly hubs: readonly string[]
+  readonly peers: readonly string[]
+  readonly uplinks: number
+  readonly state: { readonly interest: readonly string[] }
+  readonly limits: { readonly [Key in keyof Limits]?: number | undefined }
+}
+
+export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
+  role: z.enum(['edge', 'hub']),
+  credential: z.string().min(1),
+  dataDir: z.string().min(1).default('./data'),
+  listen: z
+    .strictObject({
+      tcp: listenAddress.default(DEFAULT_LISTEN),
+      /** `null`: no datagrams; probes and datagrams then travel on the control connection. */
+      udp: listenAddress.nullish(),
+      stream: notYet('0.0.0.0:7401'),
+    })
+    .prefault({}),
+  bind: notYet(),
+  announce: notYet(),
+  api: z
+    .strictObject({ socket: z.string().min(1).default('./causeway.sock'), http: notYet(), dashboard: notYet(), metrics: notYet() })
+    .prefault({}),
+  hubs: z.array(dialAddress).max(64).default([]),
+  peers: z.array(dialAddress).max(64).default([]),
+  /** Four hubs in distinct failure domains: any three may die. */
+  uplinks: z.number().int().min(1).max(16).default(4),
+  parents: notYet(),
+  services: notYet(),
+  forwards: notYet(),
+  socks: notYet(),
+  state: z
+    .strictObject({
+      interest: z
+        .array(pattern)
+        .max(256)
+        .default([...DEFAULT_INTEREST]),
+    })
+    .prefault({}),
+  leases: notYet(),
+  probe: z.strictObject({ stampReflector: notYet() }).prefault({}),
+  limits: limits.prefault({}),
+})

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LIMITS } from '@causeway/protocol'
+import { createNetwork, issueCredential } from './authority.ts'
+import { type DaemonConfig, checkConfig, expandInterest, loadConfig } from './config.ts'
+
+describe('config', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'causeway-config-'))
+  })
+  afterEach(() => {
+    rmSync(directory, { recursive: true })
+  })
+
+  function load(text: string): DaemonConfig {
+    const path = join(directory, 'node.yaml')
+    writeFileSync(path, text)
+    return loadConfig(path)
+  }
+
+  const MINIMAL = 'role: edge\ncredential: ./n.cred\n'
+
+  it('has the documented defaults, and paths relative to the file', () => {
+    expect(load(MINIMAL)).toEqual({
+      path: join(directory, 'node.yaml'),
+      role: 'edge',
+      credential: join(directory, 'n.cred'),
+      dataDir: join(directory, 'data'),
+      listen: { tcp: { host: '0.0.0.0', port: 7400 }, udp: { host: '0.0.0.0', port: 7400 } },
+      apiSocket: join(directory, 'causeway.sock'),
+      hubs: [],
+      peers: [],
+      uplinks: 4,
+      interest: ['config/**', 'tasks/{site}', 'nodes/{region}/**'],
+      limits: LIMITS,
+    })
+  })
+
+  it('reads everything this version acts on', () => {
+    const config = load(
+      `${MINIMAL}dataDir: /var/lib/causeway\nlisten: {tcp: "[::]:0", udp: null}\nhubs: ["core-1.example:7400", "[fd00::1]:7400"]\npeers: ["10.0.0.2:7400"]\nuplinks: 2\nstate: {interest: ["a/**"]}\nlimits: {channelDeadMs: 5000}\n`,
+    )
+    expect(config).toMatchObject({
+      dataDir: '/var/lib/causeway',
+      listen: { tcp: { host: '::', port: 0 }, udp: null },
+      hubs: ['core-1.example:7400', '[fd00::1]:7400'],
+      peers: ['10.0.0.2:7400'],
+      uplinks: 2,
+      interest: ['a/**'],
+      limits: { ...LIMITS, channelDeadMs: 5000 },
+    })
+    expect(load(`${MINIMAL}listen: {tcp: "127.0.0.1:1"}`).listen.udp).toEqual({ host: '127.0.0.1', port: 1 })
+  })
+
+  it('accepts keys of later versions when they are empty', () => {
+    load(
+      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: {}\nparents: []\nannounce: []\nbind: []\nprobe: {stampReflector: null}\nlisten: {stream: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
+    )
+  })
+
+  it.each([
+    ['services: [{name: signal}]', 3, 'services'],
+    ['socks: "127.0.0.1:1080"', 3, 'socks'],
+    ['leases: {engine: etcd}', 3, 'leases'],
+    ['bind: ["10.0.0.1"]', 3, 'bind'],
+    ['api:\n  metrics: "127.0.0.1:9"', 4, 'api.metrics'],
+    ['listen: {stream: "0.0.0.0:9999"}', 3, 'listen.stream'],
+    ['probe: {stampReflector: "0.0.0.0:862"}', 3, 'probe.stampReflector'],
+  ])('refuses %s, which it could only ignore', (text, line, key) => {
+    expect(() => load(MINIMAL + text)).toThrow(
+      expect.objectContaining({
+        code: 'config-invalid',
+        message: `${join(directory, 'node.yaml')}:${line}: ${key}: is not supported by this version yet; leave it out`,
+      }),
+    )
+  })
+
+  it.each([
+    ['role: router\ncredential: c', 'node.yaml:1: role: expected edge or hub, got "router"', ''],
+    ['role: edge', 'credential: is required', ''],
+    [`${MINIMAL}uplink: 3`, 'node.yaml:3: unknown key uplink', 'did you mean uplinks?'],
+    [`${MINIMAL}listen:\n  tpc: "0.0.0.0:1"`, 'node.yaml:4: unknown key listen.tpc', 'did you mean tcp?'],
+    [`${MINIMAL}limits: {chanelDeadMs: 1}`, 'unknown key limits.chanelDeadMs', 'did you mean channelDeadMs?'],
+    [`${MINIMAL}uplinks: many`, 'node.yaml:3: uplinks: expected number, got "many"', ''],
+    [`${MINIMAL}hubs: ["10.0.0.1"]`, 'node.yaml:3: hubs.0: expected host:port', ''],
+    [`${MINIMAL}listen: {tcp: "example.org:1"}`, 'listen.tcp: expected an IP address', ''],
+    [`${MINIMAL}hubs: [a`, 'node.yaml:3: it is not YAML', 'correct that line'],
+    ['- a list', 'the config: expected object', ''],
+    ['', 'role: is required', ''],
+  ])('refuses %j', (text, message, remedy) => {
+    expect(() => load(text)).toThrow(
+      expect.objectContaining({
+        code: 'config-invalid',
+        message: expect.stringContaining(message),
+        remedy: expect.stringContaining(remedy),
+      }),
+    )
+  })
+
+  it('checks the credential too, and that it has the same role', () => {
+    createNetwork(directory, 'net')
+    issueCredential(directory, { name: 'n', site: 'hkg-1', region: 'apac', role: 'edge', out: join(directory, 'n.cred') })
+    const { path } = load(MINIMAL)
+    const { config, credential } = checkConfig(path)
+    expect(expandInterest(config.interest, credential)).toEqual(['*/hkg-1', '*/hkg-1/**', 'config/**', 'tasks/hkg-1', 'nodes/apac/**'])
+    expect(expandInterest(['a/b'], { ...credential, role: 'hub' })).toEqual(['**', 'a/b'])
+    load(MINIMAL.replace('edge', 'hub'))
+    expect(() => checkConfig(path)).toThrow(
+      expect.objectContaining({ code: 'config-invalid', message: expect.stringContaining('issued for role edge') }),
+    )
+  })
+})

@@ -1,0 +1,162 @@
+/**
+ * Reads the config file: YAML, checked against one schema, paths made absolute. Every fault names the file, the
+ * line, the key, what was expected and what to do.
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Document, LineCounter, isNode, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { CausewayError, type Credential, LIMITS, type Limits, type Role } from '@causeway/protocol'
+import { type ParsedConfig, configSchema } from './config-schema.ts'
+import { loadCredential } from './credential-file.ts'
+import { nearest } from './edit-distance.ts'
+import type { HostPort } from './host-port.ts'
+
+export interface DaemonConfig {
+  /** The file it was read from. */
+  readonly path: string
+  readonly role: Role
+  /** Absolute, as all paths here. */
+  readonly credential: string
+  readonly dataDir: string
+  readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null }
+  readonly apiSocket: string
+  readonly hubs: readonly string[]
+  readonly peers: readonly string[]
+  readonly uplinks: number
+  /** As written, with `{site}` and `{region}` in place. */
+  readonly interest: readonly string[]
+  readonly limits: Limits
+}
+
+export interface ConfigReport {
+  readonly config: DaemonConfig
+  readonly credential: Credential
+  readonly warnings: readonly string[]
+}
+
+/** Reads config and credential as `run` would, and starts nothing. Throws `config-invalid` or `credential-invalid`. */
+export function checkConfig(path: string): ConfigReport {
+  const config = loadConfig(path)
+  const { credential, warnings } = loadCredential(config.credential, Date.now())
+  checkRole(config, credential)
+  return { config, credential, warnings }
+}
+
+export function checkRole(config: DaemonConfig, credential: Credential): void {
+  if (config.role === credential.role) return
+  throw new CausewayError(
+    'config-invalid',
+    `${config.path}: role is ${config.role}, but ${config.credential} was issued for role ${credential.role}`,
+    `set role: ${credential.role}, or issue another credential`,
+  )
+}
+
+/** Throws `config-invalid`. */
+export function loadConfig(path: string): DaemonConfig {
+  const file = resolve(path)
+  const lines = new LineCounter()
+  const document = parseDocument(readText(file), { lineCounter: lines })
+  const fault = document.errors[0]
+  if (fault) {
+    const what = fault.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')
+    throw invalid(file, fault.linePos?.[0].line, `it is not YAML: ${what}`, 'correct that line')
+  }
+  const parsed = configSchema.safeParse(document.toJS() ?? {})
+  if (!parsed.success) throw faultOf(file, document, lines, parsed.error.issues)
+  return absolute(file, parsed.data)
+}
+
+/** Patterns with the node's own site and region filled in, and what every node of its role wants anyway. */
+export function expandInterest(patterns: readonly string[], { role, site, region }: Credential): string[] {
+  const own = role === 'hub' ? ['**'] : [`*/${site}`, `*/${site}/**`]
+  const written = patterns.map((pattern) => pattern.replaceAll('{site}', site).replaceAll('{region}', region))
+  return [...new Set([...own, ...written])]
+}
+
+function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
+  const from = (path: string): string => resolve(dirname(file), path)
+  const given = Object.entries(parsed.limits).filter(([, value]) => value !== undefined)
+  return {
+    path: file,
+    role: parsed.role,
+    credential: from(parsed.credential),
+    dataDir: from(parsed.dataDir),
+    listen: { tcp: parsed.listen.tcp, udp: parsed.listen.udp === undefined ? parsed.listen.tcp : parsed.listen.udp },
+    apiSocket: from(parsed.api.socket),
+    hubs: parsed.hubs,
+    peers: parsed.peers,
+    uplinks: parsed.uplinks,
+    interest: parsed.state.interest,
+    limits: { ...LIMITS, ...(Object.fromEntries(given) as Partial<Limits>) },
+  }
+}
+
+function faultOf(file: string, document: Document, lines: LineCounter, issues: readonly z.core.$ZodIssue[]): CausewayError {
+  const [issue] = issues
+  if (!issue) return invalid(file, undefined, 'it is not valid', 'see the documentation of the config')
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const path = unknown === undefined ? issue.path : [...issue.path, unknown]
+  const key = path.map(String).join('.')
+  const line = lineOf(document, lines, path)
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, knownKeys(issue.path))
+    return invalid(file, line, `unknown key ${key}`, meant === undefined ? 'remove it' : `did you mean ${meant}?`)
+  }
+  const remedy = issue.code === 'custom' ? 'correct it' : 'see the documentation of the config'
+  return invalid(file, line, `${key || 'the config'}: ${messageOf(document, issue, path)}`, remedy)
+}
+
+function messageOf(document: Document, issue: z.core.$ZodIssue, path: readonly PropertyKey[]): string {
+  const value: unknown = path.length === 0 ? document.toJS() : valueAt(document.toJS(), path)
+  if (issue.code === 'custom') return issue.message
+  if (value === undefined) return 'is required'
+  const given = JSON.stringify(value)
+  if (issue.code === 'invalid_type') return `expected ${issue.expected}, got ${given}`
+  if (issue.code === 'invalid_value') return `expected ${issue.values.map(String).join(' or ')}, got ${given}`
+  return `${issue.message}, got ${given}`
+}
+
+/** The keys that the schema knows at `path`. */
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  let known: unknown = configSchema
+  for (const step of path) known = shapeOf(known)?.[String(step)]
+  return Object.keys(shapeOf(known) ?? {})
+}
+
+/** The shape of an object schema, under its defaults. */
+function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  const { shape, def } = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } }
+  return shape ?? (def?.innerType === undefined ? undefined : shapeOf(def.innerType))
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | null | undefined)?.[step], root)
+}
+
+/** The line of the key, or of the nearest thing around it that is there. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const node: unknown = document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line
+  }
+  return undefined
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    throw new CausewayError(
+      'config-invalid',
+      code === 'ENOENT' ? `the config ${file} does not exist` : `the config ${file} cannot be read: ${message}`,
+      'name the file with --config',
+      { cause },
+    )
+  }
+}
+
+function invalid(file: string, line: number | undefined, message: string, remedy: string): CausewayError {
+  return new CausewayError('config-invalid', `${file}${line === undefined ? '' : `:${line}`}: ${message}`, remedy)
+}

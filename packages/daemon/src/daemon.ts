@@ -1,0 +1,136 @@
+/**
+ * One node as a process: config, credential, store, machine, network and API put together, and taken apart again
+ * in the opposite order. What has been started when a later step fails is stopped before the error is thrown.
+ */
+import { readFileSync } from 'node:fs'
+import { Hub } from '@causeway/hub'
+import { EdgeNode, type NodeConfig, type NodeEnvironment, type NodeMachine } from '@causeway/node'
+import { type StoreEntry, instant } from '@causeway/protocol'
+import { wallOffset } from './clockwork.ts'
+import { type DaemonConfig, checkRole, expandInterest, loadConfig } from './config.ts'
+import { type LoadedCredential, loadCredential } from './credential-file.ts'
+import { nextIncarnation } from './incarnation.ts'
+import { Libp2pNetwork } from './libp2p-network.ts'
+import { LmdbStore } from './lmdb-store.ts'
+import { LocalApi } from './local-api.ts'
+import { type Logger, createLogger } from './logger.ts'
+import { NodeBackend } from './node-backend.ts'
+import { createNodeCrypto, signerOf } from './node-crypto.ts'
+import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
+import { guardProcess } from './process-guard.ts'
+import { SystemRandom } from './system-random.ts'
+
+/** EX_IOERR of sysexits. */
+const EXIT_DISK = 74
+/** For telling peers and flushing; then the process goes anyway. */
+const STOP_MS_MAX = 2_000
+
+export interface DaemonOptions {
+  /** @default to stderr */
+  readonly log?: Logger
+  readonly logLevel?: string
+  /** Whether to catch what nobody else catches; off where another owner of the process does. @default true */
+  readonly guardProcess?: boolean
+  /** What to do when the node cannot go on; must not return. @default exits the process with that code */
+  readonly onFatal?: (exitCode: number, error: unknown) => void
+}
+
+export interface Daemon {
+  readonly name: string
+  /** Absolute path of the socket of the local API. */
+  readonly apiSocket: string
+  /** Where it listens, with the ports that were chosen. */
+  readonly addresses: { readonly tcp: string; readonly udp: string | null }
+  /** Leaves in good order; resolves when every file and socket is closed. */
+  stop(): Promise<void>
+}
+
+/** Throws `CausewayError`: config, credential, store or port. */
+export async function startDaemon(configPath: string, options: DaemonOptions = {}): Promise<Daemon> {
+  const log = options.log ?? (await createLogger(options.logLevel))
+  const undo: (() => unknown)[] = []
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step()
+  }
+  try {
+    if (options.guardProcess !== false) undo.push(guardProcess(log))
+    return await assemble(configPath, options, log, undo, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function assemble(
+  configPath: string,
+  options: DaemonOptions,
+  log: Logger,
+  undo: (() => unknown)[],
+  stop: () => Promise<void>,
+): Promise<Daemon> {
+  const onFatal = options.onFatal ?? ((exitCode: number) => process.exit(exitCode))
+  const config = loadConfig(configPath)
+  const loaded = loadCredential(config.credential, Date.now())
+  checkRole(config, loaded.credential)
+  for (const warning of loaded.warnings) log.warn(warning)
+
+  const store = LmdbStore.open({
+    dataDir: config.dataDir,
+    onPersisted: (ticket) => runtime.input({ type: 'persisted', ticket }),
+    onFailure: (error) => {
+      log.fatal({ err: error }, error.message)
+      onFatal(EXIT_DISK, error)
+    },
+  })
+  undo.push(() => store.close())
+
+  const machine = createMachine(config, loaded, store.load())
+  const runtime = new NodeRuntime({ machine, log, ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }) })
+  const { tcp, udp } = config.listen
+  const privateKey = Buffer.concat([loaded.seed, loaded.credential.key])
+  const network = await Libp2pNetwork.start({
+    privateKey,
+    listen: { tcp, udp },
+    limits: config.limits,
+    onInput: (input) => runtime.input(input),
+  })
+  undo.push(() => network.stop())
+  runtime.start({ network, store })
+  undo.push(() => runtime.stop(STOP_MS_MAX))
+
+  const api = await LocalApi.start(config.apiSocket, new NodeBackend(runtime, loaded.credential), log)
+  undo.push(() => api.stop())
+  const { name, site, region, role } = loaded.credential
+  log.info(
+    { node: name, site, region, role, tcp: network.addresses.tcp, udp: network.addresses.udp, api: config.apiSocket },
+    'node-started',
+  )
+  return { name, apiSocket: config.apiSocket, addresses: network.addresses, stop }
+}
+
+function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: Iterable<StoreEntry>): NodeMachine {
+  const nodeConfig: NodeConfig = {
+    credential: loaded.signed,
+    authorityKey: loaded.authorityKey,
+    hubs: config.hubs,
+    peers: config.peers,
+    uplinks: config.uplinks,
+    interest: expandInterest(config.interest, loaded.credential),
+    limits: config.limits,
+    version: packageVersion(),
+  }
+  const environment: NodeEnvironment = {
+    crypto: createNodeCrypto(),
+    random: new SystemRandom(),
+    incarnation: nextIncarnation(config.dataDir, Date.now()),
+    sign: signerOf(loaded.seed),
+    wallOffsetMs: wallOffset(),
+    now: instant(performance.now()),
+  }
+  return config.role === 'hub' ? new Hub(nodeConfig, environment, stored) : new EdgeNode(nodeConfig, environment, stored)
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return version
+}

@@ -1,0 +1,119 @@
+/**
+ * A libp2p node reduced to what Causeway wants of it: TCP, Noise and Yamux. Every default that acts on its own
+ * (pings, pruning, idle timers, rate limits) is switched off here, with the reason.
+ */
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { CausewayError } from '@causeway/protocol'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { type HostPort, formatHostPort } from './host-port.ts'
+import { asError } from './network-connection.ts'
+import { singleWriteNoise } from './single-write-noise.ts'
+
+/** libp2p's limits protect a public peer-to-peer node; ours are peers of one network, and they all return at once. */
+const UNLIMITED = 1_000_000
+/** 500 handshakes at 8 ms each on one core must not time each other out. */
+const UPGRADE_MS_MAX = 30_000
+/** Yamux takes its flow window from us (it only grows it by pinging): 2 MiB fills 80 Mbit/s at 200 ms. */
+const WINDOW_BYTES = 2 * 1024 * 1024
+/** Connections that the kernel completes while the event loop is busy. */
+const BACKLOG = 4096
+
+/** Starts listening. Throws `port-in-use` or `config-invalid`. */
+export async function createTransportHost(privateKey: PrivateKey, listen: HostPort): Promise<Libp2p> {
+  try {
+    return await createLibp2p({
+      privateKey,
+      addresses: { listen: [multiaddrOf(listen)] },
+      transports: [
+        tcp({
+          backlog: BACKLOG,
+          // 0 is "never": liveness is the machine's business.
+          inboundSocketInactivityTimeout: 0,
+          outboundSocketInactivityTimeout: 0,
+          dialOpts: { noDelay: true },
+          listenOpts: { noDelay: true },
+        }),
+      ],
+      connectionEncrypters: [singleWriteNoise()],
+      streamMuxers: [
+        yamux({
+          enableKeepAlive: false,
+          maxInboundStreams: 8,
+          maxOutboundStreams: 8,
+          streamOptions: { initialStreamWindowSize: WINDOW_BYTES, maxStreamWindowSize: WINDOW_BYTES },
+        }),
+      ],
+      connectionManager: {
+        maxConnections: UNLIMITED,
+        maxIncomingPendingConnections: UNLIMITED,
+        inboundConnectionThreshold: UNLIMITED,
+        maxDialQueueLength: UNLIMITED,
+        reconnectRetries: 0,
+        inboundUpgradeTimeout: UPGRADE_MS_MAX,
+      },
+      connectionMonitor: { enabled: false },
+    })
+  } catch (cause) {
+    throw listenError(asError(cause), listen)
+  }
+}
+
+function listenError(cause: Error, listen: HostPort): CausewayError {
+  const address = formatHostPort(listen)
+  if (cause.message.includes('EADDRINUSE')) {
+    return new CausewayError(
+      'port-in-use',
+      `TCP ${address} is in use`,
+      'stop the program that uses it, or set another port in listen.tcp',
+      { cause },
+    )
+  }
+  const fault = /E[A-Z]{4,}[^\n]*/.exec(cause.message)?.[0] ?? cause.message.split('\n')[0]
+  return new CausewayError('config-invalid', `cannot listen on TCP ${address}: ${fault}`, 'set listen.tcp to an address of this machine', {
+    cause,
+  })
+}
+
+/** The port that was chosen, if 0 was asked for. */
+export function listenPort(host: Libp2p): number {
+  for (const address of host.getMultiaddrs()) {
+    const port = componentOf(address, 'tcp')
+    if (port !== undefined) return Number(port)
+  }
+  throw new CausewayError('config-invalid', 'this node listens on no TCP address', 'set listen.tcp to an address of this machine')
+}
+
+/** The text form that libp2p dials and listens on; the host must be an IP address. */
+export function multiaddrOf(address: HostPort): string {
+  return `/${isIP(address.host) === 6 ? 'ip6' : 'ip4'}/${address.host}/tcp/${address.port}`
+}
+
+/** Where the peer is, for people: `host:port`. */
+export function remoteOf(connection: Connection): string {
+  const address = connection.remoteAddr
+  const host = componentOf(address, 'ip4') ?? componentOf(address, 'ip6')
+  return host === undefined ? address.toString() : formatHostPort({ host, port: Number(componentOf(address, 'tcp')) })
+}
+
+function componentOf(address: Multiaddr, name: string): string | undefined {
+  return address.getComponents().find((component) => component.name === name)?.value
+}
+
+/** The IP addresses of a host, in the order in which they should be tried. */
+export async function resolveHost(host: string, signal: AbortSignal): Promise<string[]> {
+  if (isIP(host) !== 0) return [host]
+  const timeout = Promise.withResolvers<never>()
+  const giveUp = (): void => timeout.reject(new Error(`its name was not resolved in time`))
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    const found = await Promise.race([lookup(host, { all: true }), timeout.promise])
+    return found.map((entry) => entry.address)
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}

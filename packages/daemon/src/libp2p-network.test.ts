@@ -1,0 +1,137 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, vi } from 'vitest'
+import { LIMITS, type NetworkInput } from '@causeway/protocol'
+import {
+  type DriverLimits,
+  type DriverPair,
+  type DriverUnderTest,
+  describeNetworkContract,
+} from '../../../test/contract/network-contract.ts'
+import { Libp2pNetwork } from './libp2p-network.ts'
+
+const LOOPBACK = { host: '127.0.0.1', port: 0 }
+
+interface TestDriver extends DriverUnderTest {
+  readonly inputs: NetworkInput[]
+  readonly network: Libp2pNetwork
+}
+
+async function startDriver(limits: Partial<DriverLimits> = {}, listen = LOOPBACK): Promise<TestDriver> {
+  const privateKey = await generateKeyPair('Ed25519')
+  const inputs: NetworkInput[] = []
+  const network = await Libp2pNetwork.start({
+    privateKey: privateKey.raw,
+    listen: { tcp: listen, udp: listen },
+    limits: { ...LIMITS, ...limits },
+    onInput: (input) => inputs.push(input),
+  })
+  return {
+    address: network.addresses.tcp,
+    key: privateKey.publicKey.raw,
+    inputs,
+    network,
+    apply: (effects) => {
+      for (const effect of effects) network.apply(effect)
+    },
+  }
+}
+
+async function waitFor(condition: () => boolean, what: string): Promise<void> {
+  await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 10_000, interval: 5 })
+}
+
+/** A port of loopback that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function makePair(limits: DriverLimits): Promise<DriverPair> {
+  const [a, b, dead] = [await startDriver(limits), await startDriver(limits), await freePort()]
+  const stop = async (): Promise<void> => void (await Promise.all([a.network.stop(), b.network.stop()]))
+  return { a, b, deadAddress: `127.0.0.1:${dead}`, waitFor, stop }
+}
+
+describeNetworkContract('Libp2pNetwork', makePair)
+
+describe('Libp2pNetwork', () => {
+  it('refuses a port that is in use, naming address and key', async () => {
+    const first = await startDriver()
+    const { port } = new URL(`tcp://${first.address}`)
+    await expect(startDriver({}, { host: '127.0.0.1', port: Number(port) })).rejects.toMatchObject({
+      code: 'port-in-use',
+      message: expect.stringContaining(first.address),
+      remedy: expect.stringContaining('listen.tcp'),
+    })
+    await first.network.stop()
+  })
+
+  it('answers dials of itself, of nonsense and of unknown names with dialFailed', async () => {
+    const driver = await startDriver()
+    const addresses = [driver.address, 'nonsense', '127.0.0.1:0', 'no-such-host.invalid:1', '[::zz]:1']
+    driver.apply(addresses.map((address) => ({ type: 'dial', address })))
+    await waitFor(() => driver.inputs.length === addresses.length, 'an answer to each')
+    expect(new Set(driver.inputs.map((input) => (input.type === 'dialFailed' ? input.address : input.type)))).toEqual(new Set(addresses))
+    await driver.network.stop()
+  })
+
+  it('dials names, and IPv6 in brackets; datagrams use the same address', async () => {
+    const six = await startDriver({}, { host: '::1', port: 0 })
+    const four = await startDriver()
+    const dialler = await startDriver({}, { host: '::', port: 0 })
+    dialler.apply([
+      { type: 'dial', address: six.address },
+      { type: 'dial', address: four.address.replace('127.0.0.1', 'localhost') },
+    ])
+    await waitFor(() => dialler.inputs.length === 2, 'both dials')
+    expect(dialler.inputs.map((input) => input.type)).toEqual(['connected', 'connected'])
+    for (const there of [six, four]) {
+      const here = dialler.inputs.find((input) => input.type === 'connected' && Buffer.from(input.peerKey).equals(there.key))
+      const other = there.inputs[0]
+      if (here?.type !== 'connected' || other?.type !== 'connected' || !other.datagram) throw new Error('not connected')
+      dialler.apply([{ type: 'openDatagrams', connection: here.connection, remote: other.datagram }])
+      await waitFor(() => {
+        dialler.apply([{ type: 'send', connection: here.connection, lane: 'datagram', message: Uint8Array.of(1) }])
+        return there.inputs.some((input) => input.type === 'received' && input.lane === 'datagram')
+      }, 'a datagram')
+    }
+    await Promise.all([six, four, dialler].map((driver) => driver.network.stop()))
+  })
+
+  it('closes a connection whose peer announces a message that is too long', async () => {
+    const strict = await startDriver()
+    const lax = await startDriver()
+    const loose = { ...LIMITS, controlMessageBytesMax: 1_000_000 }
+    const inputs: NetworkInput[] = []
+    const privateKey = await generateKeyPair('Ed25519')
+    const sender = await Libp2pNetwork.start({
+      privateKey: privateKey.raw,
+      listen: { tcp: LOOPBACK, udp: null },
+      limits: loose,
+      onInput: (input) => inputs.push(input),
+    })
+    sender.apply({ type: 'dial', address: strict.address })
+    await waitFor(() => inputs.length === 1 && strict.inputs.length === 1, 'connected')
+    expect(inputs[0]).toMatchObject({ type: 'connected', datagram: null })
+    sender.apply({ type: 'send', connection: 1, lane: 'control', message: new Uint8Array(LIMITS.controlMessageBytesMax + 1) })
+    await waitFor(() => inputs.length === 2 && strict.inputs.length === 2, 'disconnected')
+    expect(strict.inputs[1]).toMatchObject({ type: 'disconnected', reason: expect.stringContaining('longer than 65536 bytes') })
+    await Promise.all([sender.stop(), strict.network.stop(), lax.network.stop()])
+  })
+
+  it('reports disconnected when the peer vanishes, and accepts it again', async () => {
+    const a = await startDriver()
+    const b = await startDriver()
+    a.apply([{ type: 'dial', address: b.address }])
+    await waitFor(() => a.inputs.length === 1 && b.inputs.length === 1, 'connected')
+    await b.network.stop()
+    await waitFor(() => a.inputs.length === 2, 'disconnected')
+    expect(a.inputs[1]).toMatchObject({ type: 'disconnected', connection: 1 })
+    await a.network.stop()
+  })
+})

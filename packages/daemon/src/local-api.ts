@@ -1,0 +1,120 @@
+/**
+ * The local API: HTTP/1.1 over a Unix socket that only the owner can open. It is how programs, the CLI and the
+ * dashboard see a node; it decides nothing.
+ */
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { type Server, createServer } from 'node:http'
+import type { Logger } from 'pino'
+import { CausewayError } from '@causeway/protocol'
+import type { ApiBackend } from './api-backend.ts'
+import { kvRoutes } from './kv-routes.ts'
+import { NdjsonStream } from './ndjson-stream.ts'
+import type { PingRequest } from './node-runtime.ts'
+import { problemResponse } from './problem.ts'
+import { listenOnSocket, removeSocket } from './unix-socket.ts'
+
+const BODY_BYTES_MAX = 1024 * 1024
+const PING_COUNT_MAX = 1_000_000
+
+/** The routes alone, without a server. */
+export function createApiRoutes(backend: ApiBackend, log: Logger): Hono {
+  const routes = new Hono()
+  routes.onError((error) => {
+    if (!(error instanceof CausewayError)) log.error({ err: error }, 'a request to the local API failed')
+    return problemResponse(error)
+  })
+  routes.notFound((context) =>
+    problemResponse(new CausewayError('not-found', `there is no ${context.req.path}`, 'see the documentation of the local API')),
+  )
+  routes.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
+  routes.get('/healthz', (context) => context.json({ alive: true }))
+  routes.get('/readyz', (context) => {
+    const { cutOff, uplinks, role } = backend.status()
+    return context.json({
+      ready: true,
+      autonomous: role === 'edge' && cutOff,
+      uplinks: uplinks.filter((uplink) => uplink.state === 'up').length,
+    })
+  })
+  routes.get('/v1/status', (context) => context.json(backend.status()))
+  routes.get('/v1/links', (context) => context.json(backend.links()))
+  routes.get('/v1/channels', (context) => context.json(backend.channels()))
+  routes.get('/v1/paths/:to', (context) => context.json(backend.paths(context.req.param('to'))))
+  routes.get('/v1/events', (context) => events(backend, context.req.query('follow') !== 'false'))
+  routes.post('/v1/ping/:to', (context) => {
+    const number = (name: string, otherwise: number, min: number, max: number): number =>
+      numberOf(name, context.req.query(name), otherwise, min, max)
+    return ping(backend, {
+      to: context.req.param('to'),
+      count: number('count', 5, 1, PING_COUNT_MAX),
+      intervalMs: number('intervalMs', 1_000, 1, 3_600_000),
+      bytes: number('bytes', 64, 0, 16 * 1024 * 1024),
+    })
+  })
+  routes.route('/v1/kv', kvRoutes(backend))
+  return routes
+}
+
+export class LocalApi {
+  readonly #server: Server
+  readonly #socket: string
+
+  private constructor(server: Server, socket: string) {
+    this.#server = server
+    this.#socket = socket
+  }
+
+  /** Throws `port-in-use` if a live process has the socket, `config-invalid` if it cannot be made. */
+  static async start(socket: string, backend: ApiBackend, log: Logger): Promise<LocalApi> {
+    const listener = getRequestListener(createApiRoutes(backend, log).fetch)
+    const server = createServer((request, response) => void listener(request, response))
+    // Watches last for ever; a client that goes away is noticed by its socket.
+    server.requestTimeout = 0
+    server.on('clientError', (_error, client) => client.destroy())
+    await listenOnSocket(server, socket)
+    server.on('error', (error) => log.error({ err: error }, 'the local API has a fault'))
+    return new LocalApi(server, socket)
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+    removeSocket(this.#socket)
+  }
+}
+
+function events(backend: ApiBackend, follow: boolean): Response {
+  const stream = new NdjsonStream(() => off())
+  const off = follow ? backend.onEvent((event) => stream.write(event)) : (): void => {}
+  stream.writeAll(backend.recentEvents)
+  if (!follow) stream.end()
+  return stream.response()
+}
+
+function ping(backend: ApiBackend, request: PingRequest): Response {
+  const stream = new NdjsonStream(() => running.cancel())
+  const running = backend.ping(request, (reply) => stream.write(reply))
+  const remedy = `see why: causeway paths ${request.to}`
+  running.ended.then(
+    (error) => stream.end(error === null ? undefined : new CausewayError('unreachable', error, remedy)),
+    (error: unknown) => stream.end(error),
+  )
+  return stream.response()
+}
+
+function numberOf(name: string, text: string | undefined, otherwise: number, min: number, max: number): number {
+  if (text === undefined) return otherwise
+  const value = Number(text)
+  if (text.trim() !== '' && value >= min && value <= max) return name === 'intervalMs' ? value : Math.floor(value)
+  throw new CausewayError('usage', `${name}=${text} is not a number from ${min} to ${max}`, `set ${name} within that range`)
+}
+
+function tooLarge(): Response {
+  return problemResponse(
+    new CausewayError('usage', `the body is larger than ${BODY_BYTES_MAX} bytes`, 'store large values elsewhere and put a reference here'),
+    413,
+  )
+}

@@ -1,0 +1,155 @@
+/**
+ * One connection: two libp2p streams that carry the lanes `control` and `stream`, and an association for
+ * datagrams. It turns what libp2p does into inputs of the machine, in an order the machine can rely on.
+ *
+ *  1. `connected` first, `disconnected` last, each once; nothing after `disconnected`.
+ *  2. The lanes live and die together: when one ends, the connection ends.
+ *  3. After `close` the connection is gone within `CLOSE_MS_MAX`, whatever the peer does or does not read.
+ */
+import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import { type ConnectionId, type DatagramKey, type Lane, type Limits, type NetworkInput, invariant } from '@causeway/protocol'
+import type { Datagrams } from './datagrams.ts'
+import { LaneWriter } from './lane-writer.ts'
+import { MessageReader } from './message-framing.ts'
+
+/** Time for the last control messages to leave, and for a lane that ended to be followed by its connection. */
+export const CLOSE_MS_MAX = 100
+
+/** The lanes that are libp2p streams. */
+export const STREAM_LANES = ['control', 'stream'] as const
+export type StreamLane = (typeof STREAM_LANES)[number]
+
+export interface NetworkConnectionOptions {
+  readonly id: ConnectionId
+  readonly connection: Connection
+  readonly streams: Readonly<Record<StreamLane, Stream>>
+  readonly peerKey: Uint8Array
+  readonly address: string | undefined
+  readonly remote: string
+  readonly datagrams: Datagrams | null
+  readonly datagramKey: DatagramKey | null
+  readonly limits: Limits
+  readonly emit: (input: NetworkInput) => void
+  /** Called once, right after `disconnected`. */
+  readonly onEnd: () => void
+}
+
+export class NetworkConnection {
+  readonly #options: NetworkConnectionOptions
+  readonly #writers: Record<StreamLane, LaneWriter>
+  #closing = false
+  #ended = false
+
+  constructor(options: NetworkConnectionOptions) {
+    this.#options = options
+    this.#writers = { control: this.#writerOf('control'), stream: this.#writerOf('stream') }
+  }
+
+  /** Reports `connected` and begins to read. */
+  start(): void {
+    const { id, connection, streams, peerKey, address, remote, datagramKey, emit } = this.#options
+    emit({ type: 'connected', connection: id, peerKey, address, remote, datagram: datagramKey })
+    connection.addEventListener('close', (event: StreamCloseEvent) => this.#end(event.error?.message ?? 'the peer closed the connection'))
+    for (const lane of STREAM_LANES) {
+      const stream = streams[lane]
+      stream.addEventListener('close', () => this.#laneEnded(lane))
+      stream.addEventListener('remoteCloseWrite', () => this.#laneEnded(lane))
+      this.#read(lane, stream)
+    }
+    if (connection.status !== 'open') this.#end('the connection closed while it was being opened')
+  }
+
+  send(lane: Lane, message: Uint8Array): void {
+    if (this.#ended || this.#closing) return
+    if (lane === 'datagram') {
+      this.#options.datagrams?.send(this.#options.id, message)
+      return
+    }
+    invariant(message.length <= this.#bytesMax(lane), `a message of ${message.length} bytes is too long for the ${lane} lane`)
+    this.#writers[lane].send(message)
+  }
+
+  openDatagrams(remote: DatagramKey): void {
+    if (!this.#ended) this.#options.datagrams?.openRemote(this.#options.id, remote)
+  }
+
+  /** Sends what waits on `control`, drops the rest, and is gone within `CLOSE_MS_MAX`. */
+  close(reason: string): void {
+    if (this.#closing || this.#ended) return
+    this.#closing = true
+    this.#writers.stream.close()
+    this.#writers.control.flush()
+    const signal = AbortSignal.timeout(CLOSE_MS_MAX)
+    this.#options.connection.close({ signal }).catch((cause: unknown) => this.#abort(asError(cause)))
+    queueMicrotask(() => this.#end(reason))
+  }
+
+  #writerOf(lane: StreamLane): LaneWriter {
+    const { id, streams, limits, emit } = this.#options
+    return new LaneWriter(streams[lane], {
+      queueBytesMax: limits.laneQueueBytesMax,
+      onBlocked: () => {
+        if (!this.#ended) emit({ type: 'laneBlocked', connection: id, lane })
+      },
+      onDrained: () => {
+        if (!this.#ended) emit({ type: 'laneDrained', connection: id, lane })
+      },
+    })
+  }
+
+  #read(lane: StreamLane, stream: Stream): void {
+    const { id, emit } = this.#options
+    const reader = new MessageReader(this.#bytesMax(lane))
+    stream.addEventListener('message', (event: StreamMessageEvent) => {
+      if (this.#ended || this.#closing) return
+      const messages = reader.push(event.data.subarray())
+      if (!messages) {
+        this.#violated(`the peer sent a message on ${lane} that is longer than ${this.#bytesMax(lane)} bytes`)
+        return
+      }
+      for (const message of messages) {
+        // Handling one message may end the connection.
+        if (this.#ended || this.#closing) return
+        emit({ type: 'received', connection: id, lane, message })
+      }
+    })
+  }
+
+  #bytesMax(lane: StreamLane): number {
+    return lane === 'control' ? this.#options.limits.controlMessageBytesMax : this.#options.limits.frameBytesMax
+  }
+
+  #laneEnded(lane: StreamLane): void {
+    if (this.#ended || this.#closing) return
+    // Usually the connection is ending too; what it still holds on the other lane is let through first.
+    setTimeout(() => {
+      if (this.#ended) return
+      this.#abort(new Error(`the ${lane} lane ended`))
+      this.#end(`the peer ended the ${lane} lane`)
+    }, CLOSE_MS_MAX).unref()
+  }
+
+  #violated(reason: string): void {
+    this.#abort(new Error(reason))
+    this.#end(reason)
+  }
+
+  #abort(cause: Error): void {
+    this.#options.connection.abort(cause)
+  }
+
+  #end(reason: string): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#writers.control.close()
+    this.#writers.stream.close()
+    const { id, datagrams, emit, onEnd } = this.#options
+    datagrams?.forget(id)
+    emit({ type: 'disconnected', connection: id, reason })
+    onEnd()
+  }
+}
+
+export function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause))
+}

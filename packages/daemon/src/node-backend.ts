@@ -1,0 +1,87 @@
+/** The node behind the local API: reads are plain calls to the machine, the rest goes through the runtime. */
+import {
+  CausewayError,
+  type ChannelView,
+  type Credential,
+  type EventView,
+  type LinkView,
+  type PathsView,
+  type PingReply,
+  type RecordView,
+  type StatusView,
+  WAKE,
+  type WriteResult,
+} from '@causeway/protocol'
+import type { WriteOperation } from '@causeway/state'
+import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
+import type { NodeRuntime, PingRequest } from './node-runtime.ts'
+
+export class NodeBackend implements ApiBackend {
+  readonly site: string
+  readonly #runtime: NodeRuntime
+
+  constructor(runtime: NodeRuntime, credential: Credential) {
+    this.site = credential.site
+    this.#runtime = runtime
+  }
+
+  status(): StatusView {
+    return this.#runtime.machine.status(this.#runtime.now())
+  }
+
+  links(): LinkView[] {
+    return this.#runtime.machine.links(this.#runtime.now())
+  }
+
+  channels(): ChannelView[] {
+    return this.#runtime.machine.channels(this.#runtime.now())
+  }
+
+  paths(to: string): PathsView {
+    const paths = this.#runtime.machine.paths(this.#runtime.now(), to)
+    // Asking may have made the node look for a path: let it send what it has to.
+    this.#runtime.input(WAKE)
+    return paths
+  }
+
+  get recentEvents(): readonly EventView[] {
+    return this.#runtime.recentEvents
+  }
+
+  onEvent(listener: (event: EventView) => void): () => void {
+    return this.#runtime.onEvent(listener)
+  }
+
+  get({ collection, partition, key }: RecordAddress): RecordView | undefined {
+    return this.#runtime.machine.replica.get(collection, partition, key)
+  }
+
+  list({ collection, partition, matches }: RecordQuery): { items: RecordView[]; token: string; complete: boolean } {
+    const { replica } = this.#runtime.machine
+    return { items: replica.list(collection, partition).filter(matches), token: replica.token(), complete: replica.complete() }
+  }
+
+  watch({ collection, partition, matches }: RecordQuery, listener: (change: RecordChange) => void): () => void {
+    return this.#runtime.onChange(({ collection: changed, change, record }) => {
+      if (changed === collection && (partition ?? record.partition) === record.partition && matches(record))
+        listener({ type: change, record })
+    })
+  }
+
+  async write(write: RecordWrite): Promise<WriteResult> {
+    const { collection, partition, key, revision } = write
+    const condition = revision === undefined ? {} : { revision }
+    const { result } = await this.#runtime.write({ collection, partition, key, operation: operationOf(write), ...condition })
+    if (!result.ok) throw new CausewayError(result.code, result.message, result.remedy)
+    return { key: result.key, partition: result.partition, revision: result.revision, token: result.token }
+  }
+
+  ping(ping: PingRequest, onReply: (reply: PingReply) => void): { readonly ended: Promise<string | null>; cancel(): void } {
+    return this.#runtime.ping(ping, onReply)
+  }
+}
+
+function operationOf({ value, labels, mode }: RecordWrite): WriteOperation {
+  if (value === undefined) return { type: 'delete' }
+  return { type: mode ?? 'put', value, ...(labels && { labels }) }
+}
