@@ -1,1 +1,21 @@
-export {}
+/**
+ * Typed client of a node's local API: what an application imports to use the sidecar beside it.
+ *
+ * @example
+ * const causeway = await connect()                       // ./causeway.sock, or CAUSEWAY_API
+ * const tasks = causeway.collection<Task>('tasks')
+ * await tasks.put('rec-42', { channel: 'c7' }, { partition: 'hkg-1' })
+ * for await (const event of tasks.watch({ selector: 'kind=record', signal })) console.log(event.type)
+ */
+export { type ApiAddress, DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
+export type {
+  Collection,
+  DeleteOptions,
+  ListOptions,
+  ReadOptions,
+  TypedRecord,
+  TypedWatchEvent,
+  WatchOptions,
+  WriteOptions,
+} from './collection.ts'
+export { type Causeway, type ConnectOptions, connect, type EventsOptions, type PingOptions, type StreamOptions } from './connect.ts'

@@ -37,8 +37,8 @@ const limits = z.strictObject(
   Object.fromEntries(Object.keys(LIMITS).map((key) => [key, limit.optional()])) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
 )
 
-export const DEFAULT_LISTEN: HostPort = { host: '0.0.0.0', port: 7400 }
-export const DEFAULT_INTEREST: readonly string[] = ['config/**', 'tasks/{site}', 'nodes/{region}/**']
+const DEFAULT_LISTEN: HostPort = { host: '0.0.0.0', port: 7400 }
+const DEFAULT_INTEREST: readonly string[] = ['config/**', 'tasks/{site}', 'nodes/{region}/**']
 
 export interface ParsedConfig {
   readonly role: 'edge' | 'hub'

@@ -1,5 +1,5 @@
 /** How many single-character edits lie between two words (Levenshtein), and which known word is nearest to one. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]

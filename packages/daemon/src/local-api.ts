@@ -19,7 +19,7 @@ const BODY_BYTES_MAX = 1024 * 1024
 const PING_COUNT_MAX = 1_000_000
 
 /** The routes alone, without a server. */
-export function createApiRoutes(backend: ApiBackend, log: Logger): Hono {
+function createApiRoutes(backend: ApiBackend, log: Logger): Hono {
   const routes = new Hono()
   routes.onError((error) => {
     if (!(error instanceof CausewayError)) log.error({ err: error }, 'a request to the local API failed')

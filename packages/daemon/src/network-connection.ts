@@ -13,7 +13,7 @@ import { LaneWriter } from './lane-writer.ts'
 import { MessageReader } from './message-framing.ts'
 
 /** Time for the last control messages to leave, and for a lane that ended to be followed by its connection. */
-export const CLOSE_MS_MAX = 100
+const CLOSE_MS_MAX = 100
 
 /** The lanes that are libp2p streams. */
 export const STREAM_LANES = ['control', 'stream'] as const

@@ -7,7 +7,7 @@
  */
 import { CausewayError } from '@causeway/protocol'
 
-export type Labels = Readonly<Record<string, string>>
+type Labels = Readonly<Record<string, string>>
 export type Selector = (labels: Labels) => boolean
 
 const WORD = String.raw`[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?`

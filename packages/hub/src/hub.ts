@@ -5,15 +5,7 @@
  *  1. Every hub advertises its own links; every hub computes over all of them. There is no leader.
  *  2. Hubs exchange state with each other directly; of two, the one with the lower id opens the session.
  */
-import {
-  type AdvertisedLink,
-  type ControlRecord,
-  type Instant,
-  type NodeId,
-  type StoreEntry,
-  after,
-  nodeId,
-} from '@causeway/protocol'
+import { type AdvertisedLink, type ControlRecord, type Instant, type NodeId, type StoreEntry, after, nodeId } from '@causeway/protocol'
 import { LinkState, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
 import { type NodeConfig, type NodeEnvironment, NodeBase } from '@causeway/node'
 import { Planner } from './planner.ts'
@@ -29,16 +21,17 @@ export class Hub extends NodeBase {
   #plansAsked = false
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>) {
-    let linkState: LinkState | undefined
+    // The mesh is made before the link state that routes for it.
+    const made: { linkState?: LinkState } = {}
     super(config, environment, stored, {
       relay: true,
       router: {
-        wayTo: (to, avoid) => linkState?.paths(this.self, to, 1, config.limits.routeHopsMax, avoid)[0]?.route,
+        wayTo: (to, avoid) => made.linkState?.paths(this.self, to, 1, config.limits.routeHopsMax, avoid)[0]?.route,
       },
     })
-    linkState = new LinkState(environment.now, this.self, this.credential.name, environment.incarnation)
-    this.#linkState = linkState
-    this.#planner = new Planner(linkState)
+    this.#linkState = new LinkState(environment.now, this.self, this.credential.name, environment.incarnation)
+    made.linkState = this.#linkState
+    this.#planner = new Planner(this.#linkState)
     this.#lookAt = environment.now
   }
 

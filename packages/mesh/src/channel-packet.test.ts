@@ -19,7 +19,15 @@ const packet: fc.Arbitrary<ChannelPacket> = fc.oneof(
     payload: fc.uint8Array({ maxLength: 300 }),
   }),
   fc.record({ kind: fc.constant('trial' as const), ...common, packet: u48 }),
-  fc.record({ kind: fc.constant('ack' as const), ...common, cumulative: u48, echo: u48, delayMs: fc.integer({ min: 0, max: 65535 }).map((n) => n / 10), windowBytes: u32, ranges }),
+  fc.record({
+    kind: fc.constant('ack' as const),
+    ...common,
+    cumulative: u48,
+    echo: u48,
+    delayMs: fc.integer({ min: 0, max: 65535 }).map((n) => n / 10),
+    windowBytes: u32,
+    ranges,
+  }),
   fc.record({ kind: fc.constant('reset' as const), ...common, reason: fc.stringMatching(/^[ -~]{0,100}$/) }),
   fc.record({ kind: fc.constant('gone' as const), ...common }),
 )
@@ -36,6 +44,9 @@ describe('channel packets', () => {
   })
 
   it('never throw on what is none', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => void readChannelPacket(bytes)), { numRuns: 2000 })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => void readChannelPacket(bytes)),
+      { numRuns: 2000 },
+    )
   })
 })

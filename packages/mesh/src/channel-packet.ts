@@ -25,7 +25,7 @@
  */
 import { readU32, writeU32 } from '@causeway/protocol'
 
-export const DATA_HEADER_BYTES = 20
+const DATA_HEADER_BYTES = 20
 const ACK_HEADER_BYTES = 28
 const RANGE_BYTES = 12
 const REASON_BYTES_MAX = 200
@@ -54,7 +54,7 @@ export interface DataPacket extends Common {
 }
 
 /** Asks for an ack without carrying anything: is this path, is this channel alive? */
-export interface TrialPacket extends Common {
+interface TrialPacket extends Common {
   readonly kind: 'trial'
   readonly packet: number
 }
@@ -74,13 +74,13 @@ export interface AckPacket extends Common {
   readonly ranges: readonly SequenceRange[]
 }
 
-export interface ResetPacket extends Common {
+interface ResetPacket extends Common {
   readonly kind: 'reset'
   readonly reason: string
 }
 
 /** The answer to a packet of a channel that this end does not know. */
-export interface GonePacket extends Common {
+interface GonePacket extends Common {
   readonly kind: 'gone'
 }
 

@@ -1,4 +1,15 @@
-import { type Instant, LIMITS, type NodeId, SeededRandom, after, frameBody, instant, nodeId, readFrameHeader, reverseRoute } from '@causeway/protocol'
+import {
+  type Instant,
+  LIMITS,
+  type NodeId,
+  SeededRandom,
+  after,
+  frameBody,
+  instant,
+  nodeId,
+  readFrameHeader,
+  reverseRoute,
+} from '@causeway/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Channel, type ChannelEffect } from './channel.ts'
@@ -233,10 +244,24 @@ describe('Channel', () => {
     let blocked = 0
     let writable = 0
     for (let i = 0; i < 2000; i++) {
-      for (const effect of pair.ends.a.handle(pair.now, { type: 'write', message: new Uint8Array(1024) })) if (effect.type === 'blocked') blocked++
+      for (const effect of pair.ends.a.handle(pair.now, { type: 'write', message: new Uint8Array(1024) }))
+        if (effect.type === 'blocked') blocked++
     }
     expect(blocked).toBe(1)
-    for (const effect of pair.ends.a.handle(after(pair.now, 100), { type: 'packet', packet: { kind: 'ack', channel: 7, fromOpener: false, cumulative: 250, echo: 249, delayMs: 0, windowBytes: 1 << 20, ranges: [{ first: 250, end: 256 }] }, wayBack: [] })) {
+    for (const effect of pair.ends.a.handle(after(pair.now, 100), {
+      type: 'packet',
+      packet: {
+        kind: 'ack',
+        channel: 7,
+        fromOpener: false,
+        cumulative: 250,
+        echo: 249,
+        delayMs: 0,
+        windowBytes: 1 << 20,
+        ranges: [{ first: 250, end: 256 }],
+      },
+      wayBack: [],
+    })) {
       if (effect.type === 'writable') writable++
     }
     expect(writable).toBe(0)

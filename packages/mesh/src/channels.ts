@@ -120,7 +120,12 @@ export class Channels {
     let fromPeer = 0
     for (const { channel } of this.#byHandle.values()) if (channel.identity.peer === peer && !channel.identity.opener) fromPeer++
     if (fromPeer >= this.#config.limits.channelsPerPeerMax) {
-      this.#effects.push({ type: 'violation', peer: this.#config.nameOf(peer), code: 'overflow', detail: `opens more than ${fromPeer} channels` })
+      this.#effects.push({
+        type: 'violation',
+        peer: this.#config.nameOf(peer),
+        code: 'overflow',
+        detail: `opens more than ${fromPeer} channels`,
+      })
       return undefined
     }
     return this.#add(now, peer, packet.channel, false)
@@ -183,7 +188,12 @@ export class Channels {
       entry.service = record.service
       this.#effects.push({ type: 'channelAccepted', channel: entry.handle, peer, service: record.service })
     } else {
-      this.#effects.push({ type: 'violation', peer: this.#config.nameOf(peer), code: 'malformed', detail: 'opens a channel without naming a service' })
+      this.#effects.push({
+        type: 'violation',
+        peer: this.#config.nameOf(peer),
+        code: 'malformed',
+        detail: 'opens a channel without naming a service',
+      })
       this.#run(now, entry, { type: 'reset', reason: 'no service named' })
     }
   }

@@ -37,8 +37,9 @@ export class Dialer {
   readonly #random: Random
 
   constructor(now: Instant, config: DialerConfig) {
-    const target = (kind: Target['kind']) => (address: string): Target =>
-      ({ address, kind, state: 'idle', node: undefined, failures: 0, notBefore: now })
+    const target =
+      (kind: Target['kind']) =>
+      (address: string): Target => ({ address, kind, state: 'idle', node: undefined, failures: 0, notBefore: now })
     this.#targets = [...new Set(config.hubs)].map(target('hub')).concat([...new Set(config.peers)].map(target('peer')))
     this.#uplinks = config.uplinks
     this.#random = config.random

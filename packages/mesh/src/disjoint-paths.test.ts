@@ -30,18 +30,36 @@ function bruteForce(graph: Graph, from: NodeId, to: NodeId, hopsMax: number): nu
 
 describe('disjointPaths', () => {
   it('prefers a cheap relay to a dear direct way, then takes what shares no relay with it', () => {
-    const graph = graphOf([[1, 9, 100], [1, 2, 10], [2, 9, 10], [1, 3, 20], [3, 9, 20], [2, 3, 1]])
+    const graph = graphOf([
+      [1, 9, 100],
+      [1, 2, 10],
+      [2, 9, 10],
+      [1, 3, 20],
+      [3, 9, 20],
+      [2, 3, 1],
+    ])
     const paths = disjointPaths(graph, { from: id(1), to: id(9), count: 4, hopsMax: 4 })
-    expect(paths.map((path) => [path.route, path.costMs])).toEqual([[[2, 9], 20], [[3, 9], 40], [[9], 100]])
+    expect(paths.map((path) => [path.route, path.costMs])).toEqual([
+      [[2, 9], 20],
+      [[3, 9], 40],
+      [[9], 100],
+    ])
   })
 
   it('never relays through a node that has no links of its own', () => {
-    const graph = graphOf([[1, 5, 1], [1, 2, 10], [2, 9, 10]])
+    const graph = graphOf([
+      [1, 5, 1],
+      [1, 2, 10],
+      [2, 9, 10],
+    ])
     expect(disjointPaths(graph, { from: id(1), to: id(9), count: 4, hopsMax: 4 }).map((path) => path.route)).toEqual([[2, 9]])
   })
 
   it('avoids what it is told to avoid, and says so if nothing is left', () => {
-    const graph = graphOf([[1, 2, 1], [2, 9, 1]])
+    const graph = graphOf([
+      [1, 2, 1],
+      [2, 9, 1],
+    ])
     expect(disjointPaths(graph, { from: id(1), to: id(9), count: 1, hopsMax: 4, avoid: new Set([id(2)]) })).toEqual([])
   })
 

@@ -12,7 +12,12 @@ function frame(route: NodeId[], position = 0, hopLimit = 8): Uint8Array {
 }
 
 function hub(dead: NodeId[] = [], way?: NodeId[]): ForwarderConfig {
-  return { self: H1, relay: true, reaches: (id) => !dead.includes(id), router: { wayTo: (_to, avoid) => (way?.some((id) => avoid.has(id)) ? undefined : way) } }
+  return {
+    self: H1,
+    relay: true,
+    reaches: (id) => !dead.includes(id),
+    router: { wayTo: (_to, avoid) => (way?.some((id) => avoid.has(id)) ? undefined : way) },
+  }
 }
 
 describe('forward', () => {

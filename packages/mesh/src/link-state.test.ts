@@ -29,7 +29,11 @@ function triangle(): LinkState {
 
 describe('LinkState', () => {
   it('finds disjoint ways between edges, through hubs, cheapest first', () => {
-    expect(routes(triangle(), 'a', 'b')).toEqual([['h1', 'b'], ['h2', 'b'], ['h3', 'b']])
+    expect(routes(triangle(), 'a', 'b')).toEqual([
+      ['h1', 'b'],
+      ['h2', 'b'],
+      ['h3', 'b'],
+    ])
     expect(routes(triangle(), 'h1', 'h2')).toEqual([['h2'], ['h3', 'h2']])
     expect(routes(triangle(), 'a', 'h2')).toEqual([['h2'], ['h1', 'h2'], ['h3', 'h2']])
   })
@@ -44,7 +48,10 @@ describe('LinkState', () => {
     const state = triangle()
     state.advertise(at(1), [link('h3', 5), link('a', 10, 'edge'), link('b', 10, 'edge')])
     state.learn(at(1), [advert('h3', 2, [link('h1', 5), link('a', 20, 'edge'), link('b', 20, 'edge')])])
-    expect(routes(state, 'a', 'b')).toEqual([['h1', 'b'], ['h3', 'b']])
+    expect(routes(state, 'a', 'b')).toEqual([
+      ['h1', 'b'],
+      ['h3', 'b'],
+    ])
   })
 
   it('takes only newer adverts, and hands on only those (invariant 1)', () => {

@@ -7,7 +7,17 @@
  *     other link to a hub, or the peer's process is a new one.
  */
 import { FlapHold, LinkMonitor, type MonitorInput, reflect } from '@causeway/probe'
-import { type ConnectionId, type Instant, type LinkState, type LinkView, type Probe, type ProbeReply, type Random, after, earliest } from '@causeway/protocol'
+import {
+  type ConnectionId,
+  type Instant,
+  type LinkState,
+  type LinkView,
+  type Probe,
+  type ProbeReply,
+  type Random,
+  after,
+  earliest,
+} from '@causeway/protocol'
 import type { Peer } from './admission.ts'
 
 /** A connection whose peer answers nothing for so long at the start is dead. */

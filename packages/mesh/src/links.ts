@@ -245,7 +245,8 @@ export class Links {
     }
     const message = lane === 'datagram' ? decodeProbePacket(bytes) : decodeControl(bytes)
     if (message) this.#control(now, link, lane === 'datagram' ? 'udp' : 'control', message)
-    else this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
+    else
+      this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
   }
 
   #control(now: Instant, link: Link, via: 'udp' | 'control', message: ControlMessage): void {

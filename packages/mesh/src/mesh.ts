@@ -271,7 +271,13 @@ export class Mesh implements FirstHops {
       case 'deliver': {
         const packet = readChannelPacket(verdict.body)
         if (packet) this.#channels.packet(now, verdict.source, packet, verdict.wayBack)
-        else this.#effects.push({ type: 'violation', peer: this.nameOf(verdict.source), code: 'malformed', detail: 'sends a channel packet that cannot be read' })
+        else
+          this.#effects.push({
+            type: 'violation',
+            peer: this.nameOf(verdict.source),
+            code: 'malformed',
+            detail: 'sends a channel packet that cannot be read',
+          })
         break
       }
       case 'relay':
@@ -280,7 +286,12 @@ export class Mesh implements FirstHops {
       case 'drop':
         this.#count(verdict.reason)
         if (verdict.reason === 'malformed' || verdict.reason === 'not-for-us' || verdict.reason === 'hop-limit') {
-          this.#effects.push({ type: 'violation', peer: this.nameOf(from), code: 'unexpected', detail: `sends a frame that must be dropped: ${verdict.reason}` })
+          this.#effects.push({
+            type: 'violation',
+            peer: this.nameOf(from),
+            code: 'unexpected',
+            detail: `sends a frame that must be dropped: ${verdict.reason}`,
+          })
         }
     }
   }

@@ -99,6 +99,6 @@ export class PathSet {
   }
 }
 
-export function routeKey(route: readonly NodeId[]): string {
+function routeKey(route: readonly NodeId[]): string {
   return route.join('>')
 }

@@ -131,7 +131,12 @@ export class EdgeNode extends NodeBase {
     }
     const best = hubs[0]
     if (best === undefined) return
-    if (this.#home === undefined ? now < after(this.#firstHubAt ?? now, FIRST_CHOICE_MS) : now < after(this.#homeLostAt ?? now, HOME_PATIENCE_MS)) return
+    if (
+      this.#home === undefined
+        ? now < after(this.#firstHubAt ?? now, FIRST_CHOICE_MS)
+        : now < after(this.#homeLostAt ?? now, HOME_PATIENCE_MS)
+    )
+      return
     this.#home = best
     this.#homeLostAt = undefined
     this.report('home-chosen', { hub: this.mesh.nameOf(best) })

@@ -102,7 +102,9 @@ export abstract class NodeBase implements NodeMachine {
   }
 
   nextWake(): Instant | undefined {
-    return [this.mesh.nextWake(), this.replica.nextWake(), this.sessions.nextWake(), this.#pinger.nextWake(), this.nextDecision()].reduce(earliest)
+    return [this.mesh.nextWake(), this.replica.nextWake(), this.sessions.nextWake(), this.#pinger.nextWake(), this.nextDecision()].reduce(
+      earliest,
+    )
   }
 
   #input(now: Instant, input: NodeInput): void {
@@ -352,5 +354,9 @@ function ownCredential(config: NodeConfig, environment: NodeEnvironment): Creden
   const trust = { authorityKey: config.authorityKey, peerKey: key, wallMs: environment.now + environment.wallOffsetMs }
   const check = checkCredential(environment.crypto, config.credential, trust)
   if (check.ok) return check.credential
-  throw new CausewayError('credential-invalid', `this node cannot use its credential: ${check.reason}`, 'Issue a new one with `causeway issue`.')
+  throw new CausewayError(
+    'credential-invalid',
+    `this node cannot use its credential: ${check.reason}`,
+    'Issue a new one with `causeway issue`.',
+  )
 }

@@ -21,9 +21,15 @@ describe('Pinger', () => {
   it('tells of every answer, and ends after the last', () => {
     const pinger = new Pinger()
     const messages = [...written(pinger.start(instant(0), ORDER)), ...written(pinger.wake(instant(20)))]
-    const steps = messages.flatMap((message, i) => pinger.message(instant(50), 7, echoReply(instant(1000 + i), message, i + 1) as Uint8Array))
+    const steps = messages.flatMap((message, i) =>
+      pinger.message(instant(50), 7, echoReply(instant(1000 + i), message, i + 1) as Uint8Array),
+    )
     const replies = steps.flatMap((step) => (step.type === 'pinged' ? [step.reply] : []))
-    expect(replies.map((reply) => [reply.sequence, reply.remoteMs, reply.remoteCount])).toEqual([[0, 1000, 1], [1, 1001, 2], [2, 1002, 3]])
+    expect(replies.map((reply) => [reply.sequence, reply.remoteMs, reply.remoteCount])).toEqual([
+      [0, 1000, 1],
+      [1, 1001, 2],
+      [2, 1002, 3],
+    ])
     expect(replies[0]?.rttMs).toBe(50)
     expect(steps.at(-1)).toEqual({ type: 'pingEnded', request: 1, error: null })
     expect(pinger.nextWake()).toBeUndefined()
@@ -42,7 +48,10 @@ describe('Pinger', () => {
   it('gives up on stragglers, and says how many', () => {
     const pinger = new Pinger()
     pinger.start(instant(0), { ...ORDER, count: 1 })
-    expect(pinger.wake(after(instant(0), 60_000)).at(-1)).toMatchObject({ type: 'pingEnded', error: expect.stringContaining('1 messages were not answered') })
+    expect(pinger.wake(after(instant(0), 60_000)).at(-1)).toMatchObject({
+      type: 'pingEnded',
+      error: expect.stringContaining('1 messages were not answered'),
+    })
   })
 
   it('takes no notice of messages that are none', () => {

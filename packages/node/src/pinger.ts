@@ -3,14 +3,7 @@
  * what is measured is what programs get. The far end stamps and counts what it receives, which tells gaps, losses
  * and repetitions of the way there, apart from the way back.
  */
-import {
-  type Instant,
-  type PingReply,
-  after,
-  decodeRecord,
-  earliest,
-  encodeRecord,
-} from '@causeway/protocol'
+import { type Instant, type PingReply, after, decodeRecord, earliest, encodeRecord } from '@causeway/protocol'
 import type { ChannelHandle } from '@causeway/mesh'
 
 export const ECHO_SERVICE = 'echo'
@@ -112,7 +105,11 @@ export class Pinger {
       if (ping.sent >= ping.count && ping.nextAt <= now) {
         this.#running.delete(ping.channel)
         steps.push({ type: 'finish', channel: ping.channel })
-        steps.push({ type: 'pingEnded', request: ping.request, error: `${ping.count - ping.answered} messages were not answered within ${DRAIN_MS / 1000} s` })
+        steps.push({
+          type: 'pingEnded',
+          request: ping.request,
+          error: `${ping.count - ping.answered} messages were not answered within ${DRAIN_MS / 1000} s`,
+        })
       }
     }
     return steps

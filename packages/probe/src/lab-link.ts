@@ -116,7 +116,8 @@ export class LabLink {
 
   #carryOut(effects: MonitorEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === 'state') this.changes.push({ at: this.now, state: effect.state, previous: effect.previous, reason: effect.reason })
+      if (effect.type === 'state')
+        this.changes.push({ at: this.now, state: effect.state, previous: effect.previous, reason: effect.reason })
       else {
         this.sent[effect.via]++
         this.#launch(effect.via, effect.probe, 'forward')

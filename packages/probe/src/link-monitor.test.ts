@@ -352,41 +352,56 @@ const anyInput = fc.oneof(
 describe('whatever comes', () => {
   it('keeps its promises: one effect per change, progress at every wake-up, probes numbered once', () => {
     fc.assert(
-      fc.property(fc.nat(), fc.array(fc.tuple(fc.double({ min: 0, max: 400, noNaN: true }), anyInput), { maxLength: 300 }), (seed, steps) => {
-        const monitor = new LinkMonitor(instant(0), new SeededRandom(seed))
-        const probes: { via: 'udp' | 'control'; reply: ProbeReply }[] = []
-        const numbers = new Set<string>()
-        let state: string = monitor.state
-        let now = 0
-        const handle = (input: Parameters<LinkMonitor['handle']>[1]): void => {
-          for (const effect of monitor.handle(instant(now), input)) {
-            if (effect.type === 'state') {
-              expect(effect.previous).toBe(state)
-              state = effect.state
-              continue
+      fc.property(
+        fc.nat(),
+        fc.array(fc.tuple(fc.double({ min: 0, max: 400, noNaN: true }), anyInput), { maxLength: 300 }),
+        (seed, steps) => {
+          const monitor = new LinkMonitor(instant(0), new SeededRandom(seed))
+          const probes: { via: 'udp' | 'control'; reply: ProbeReply }[] = []
+          const numbers = new Set<string>()
+          let state: string = monitor.state
+          let now = 0
+          const handle = (input: Parameters<LinkMonitor['handle']>[1]): void => {
+            for (const effect of monitor.handle(instant(now), input)) {
+              if (effect.type === 'state') {
+                expect(effect.previous).toBe(state)
+                state = effect.state
+                continue
+              }
+              expect(numbers.has(`${effect.via} ${effect.probe.sequence}`)).toBe(false)
+              numbers.add(`${effect.via} ${effect.probe.sequence}`)
+              const reply = {
+                ...effect.probe,
+                type: 'reply' as const,
+                reflectorSequence: probes.length,
+                received: instant(now),
+                transmitted: instant(now),
+              }
+              probes.push({ via: effect.via, reply })
             }
-            expect(numbers.has(`${effect.via} ${effect.probe.sequence}`)).toBe(false)
-            numbers.add(`${effect.via} ${effect.probe.sequence}`)
-            const reply = { ...effect.probe, type: 'reply' as const, reflectorSequence: probes.length, received: instant(now), transmitted: instant(now) }
-            probes.push({ via: effect.via, reply })
+            expect(monitor.state).toBe(state)
           }
-          expect(monitor.state).toBe(state)
-        }
-        for (const [ms, input] of steps) {
-          now += ms
-          if (input.type === 'answer') {
-            const probe = probes.at(-1 - input.pick)
-            if (probe) handle({ type: 'reply', via: probe.via, reply: { ...probe.reply, reflectorSequence: probe.reply.reflectorSequence + 100 * input.shift } })
-          } else handle(input)
-          let turns = 0
-          for (let wake = monitor.nextWake(); wake !== undefined && wake <= now; wake = monitor.nextWake()) {
-            handle(WAKE)
-            expect(++turns).toBeLessThan(4)
+          for (const [ms, input] of steps) {
+            now += ms
+            if (input.type === 'answer') {
+              const probe = probes.at(-1 - input.pick)
+              if (probe)
+                handle({
+                  type: 'reply',
+                  via: probe.via,
+                  reply: { ...probe.reply, reflectorSequence: probe.reply.reflectorSequence + 100 * input.shift },
+                })
+            } else handle(input)
+            let turns = 0
+            for (let wake = monitor.nextWake(); wake !== undefined && wake <= now; wake = monitor.nextWake()) {
+              handle(WAKE)
+              expect(++turns).toBeLessThan(4)
+            }
+            const cost = monitor.costMs
+            expect(cost === null || Number.isFinite(cost)).toBe(true)
           }
-          const cost = monitor.costMs
-          expect(cost === null || Number.isFinite(cost)).toBe(true)
-        }
-      }),
+        },
+      ),
       { numRuns: 200 },
     )
   })

@@ -3,7 +3,17 @@
  * well; at the first sign of silence ask urgently and over every way; believe in death only if nobody else, and
  * least of all we ourselves, can be to blame.
  */
-import { type Evidence, type Instant, type LinkState, type Machine, type ProbeReply, type Random, after, earliest, jittered } from '@causeway/protocol'
+import {
+  type Evidence,
+  type Instant,
+  type LinkState,
+  type Machine,
+  type ProbeReply,
+  type Random,
+  after,
+  earliest,
+  jittered,
+} from '@causeway/protocol'
 import { Burst } from './burst.ts'
 import { FlapHold } from './flap-hold.ts'
 import { UNMEASURED, costOf, faultOf, measuresOf } from './link-measures.ts'
@@ -216,7 +226,13 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
       const { oldest, heardAt } = this.#suspicion
       const oneWay = oldest !== undefined && heardAt !== undefined && heardAt > after(oldest.sent, this.#timeoutMs(oldest.via))
       const silentMs = Math.round(this.#now - (oneWay ? oldest.sent : (heardAt ?? this.#since)))
-      this.#become('down', oneWay ? `is heard but has answered nothing for ${silentMs} ms` : `silent for ${silentMs} ms, a burst of ${this.#config.burstProbes} probes included`, effects)
+      this.#become(
+        'down',
+        oneWay
+          ? `is heard but has answered nothing for ${silentMs} ms`
+          : `silent for ${silentMs} ms, a burst of ${this.#config.burstProbes} probes included`,
+        effects,
+      )
       return
     }
     const dueAt = this.#suspectAt

@@ -9,5 +9,12 @@ import type { Instant, Probe, ProbeReply } from '@causeway/protocol'
  * `reflectorSequence` counts the replies sent to this peer over this way (UDP and control are counted apart).
  */
 export function reflect(now: Instant, received: Instant, probe: Probe, reflectorSequence: number): ProbeReply {
-  return { type: 'reply', sequence: probe.sequence, sent: probe.sent, reflectorSequence: reflectorSequence >>> 0, received, transmitted: now }
+  return {
+    type: 'reply',
+    sequence: probe.sequence,
+    sent: probe.sent,
+    reflectorSequence: reflectorSequence >>> 0,
+    received,
+    transmitted: now,
+  }
 }

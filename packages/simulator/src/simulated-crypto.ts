@@ -66,7 +66,7 @@ function signFor(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
   return signature
 }
 
-export function drawBytes(random: Random, length: number): Uint8Array {
+function drawBytes(random: Random, length: number): Uint8Array {
   const bytes = new Uint8Array(length)
   for (let i = 0; i < length; i++) bytes[i] = random.uint32()
   return bytes

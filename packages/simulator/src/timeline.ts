@@ -10,7 +10,7 @@ import { EventQueue } from './event-queue.ts'
 const TICKS_PER_MS = 1024
 
 /** The first tick that is not before `time`. */
-export function tickAt(time: number): number {
+function tickAt(time: number): number {
   return Math.ceil(time * TICKS_PER_MS) / TICKS_PER_MS
 }
 

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+/** The command as people run it: a process of its own, its exit code and what it prints. */
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function causeway(...args: readonly string[]): Promise<Outcome> {
+  const env = { ...process.env, NO_COLOR: '1', CAUSEWAY_API: '', CAUSEWAY_DEBUG: '' }
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { env, cwd: directory }, (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr })
+    })
+  })
+}
+
+let directory: string
+let server: Server
+let api: string
+
+const RECORD = { key: 'a/b', partition: 'global', value: { n: 1 }, labels: {}, revision: 'r1', writer: 'x', asOf: 0 }
+const NOT_FOUND = { code: 'not-found', status: 404, title: 'not found', detail: 'no such record', remedy: 'list them', type: 'about:blank' }
+
+/** Answers as the local API is specified. */
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'cw-cli-'))
+  api = join(directory, 'api.sock')
+  server = createServer((request, response) => {
+    if (request.url?.startsWith('/v1/kv/config/a%2Fb')) response.end(JSON.stringify(RECORD))
+    else if (request.url === '/v1/kv/config') response.end(JSON.stringify({ items: [RECORD], token: 't' }))
+    else if (request.url?.startsWith('/v1/ping/far?count=3&')) {
+      for (const sequence of [0, 1]) {
+        response.write(`${JSON.stringify({ sequence, rttMs: 10 + sequence, path: ['core-1', 'far'], remoteMs: 5, remoteCount: 1 })}\n`)
+      }
+      response.end()
+    } else if (request.url === '/v1/paths/far') response.end(JSON.stringify({ to: 'far', paths: [] }))
+    else response.writeHead(404).end(JSON.stringify(NOT_FOUND))
+  })
+  await new Promise<void>((done) => server.listen(api, done))
+})
+
+afterAll(async () => {
+  await new Promise((done) => server.close(done))
+  rmSync(directory, { recursive: true })
+})
+
+test.each([
+  [['stats'], "unknown command 'stats'. Did you mean status?"],
+  [['status', '--apo', 'x'], "unknown option '--apo'. Did you mean --api?"],
+  [['ping'], 'missing required argument \'to\'. See "causeway ping --help".'],
+  [['ping', 'a', '-c', 'many'], 'whole number from 1 to 1000000'],
+  [['status', '-o', 'xml'], 'Allowed choices are table, json, ndjson, yaml.'],
+  [['kv', 'get', 'config'], '"config" is not of the form COLLECTION/KEY. Write it like tasks/rec-42.'],
+  [['demo', '--hubs', '99'], 'whole number from 2 to 8'],
+])('wrong usage is one line and exit code 2: %j', async (args, message) => {
+  const { code, stdout, stderr } = await causeway(...args)
+  expect({ code, stdout, lines: stderr.split('\n').length }).toEqual({ code: 2, stdout: '', lines: 2 })
+  expect(stderr).toMatch(/^causeway: /)
+  expect(stderr).toContain(message)
+})
+
+test('without a daemon: one line that names the socket, exit code 3', async () => {
+  const { code, stdout, stderr } = await causeway('status')
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+  expect(stderr).toMatch(/^causeway: no daemon answers at \S+causeway\.sock\. Start it with .*\n$/)
+})
+
+test('what is not there: one line with the remedy of the daemon, exit code 1', async () => {
+  const { code, stderr } = await causeway('channels', '--api', api)
+  expect({ code, stderr }).toEqual({ code: 1, stderr: 'causeway: no such record. List them.\n' })
+  expect((await causeway('kv', 'get', 'config/none', '--api', api)).code).toBe(1)
+  expect((await causeway('paths', 'far', '--api', api)).code).toBe(1)
+})
+
+test('a record prints as its value for people, whole as JSON and YAML', async () => {
+  expect((await causeway('kv', 'get', 'config/a/b', '--partition', 'global', '--api', api)).stdout).toBe('{\n  "n": 1\n}\n')
+  expect(JSON.parse((await causeway('kv', 'get', 'config/a/b', '--api', api, '-o', 'json')).stdout)).toEqual(RECORD)
+  expect((await causeway('kv', 'list', 'config', '--api', api, '-o', 'ndjson')).stdout).toBe(`${JSON.stringify(RECORD)}\n`)
+  expect((await causeway('kv', 'get', 'config/a/b', '--api', api, '-o', 'yaml')).stdout).toContain('value:\n  n: 1\n')
+})
+
+test('a ping that loses one says so and exits with 1', async () => {
+  const { code, stdout } = await causeway('ping', 'far', '-c', '3', '-i', '0.01', '--api', api, '-o', 'json')
+  expect(code).toBe(1)
+  expect(JSON.parse(stdout)).toMatchObject({
+    sent: 3,
+    received: 2,
+    lost: 1,
+    rttMs: { min: 10, p50: 10, max: 11 },
+    paths: [{ hops: ['core-1', 'far'], answers: 2 }],
+  })
+})
+
+test('help is on stdout with exit code 0, and shows examples', async () => {
+  const all = await causeway()
+  expect({ code: all.code, stderr: all.stderr }).toEqual({ code: 0, stderr: '' })
+  for (const verb of ['demo', 'init', 'issue', 'run', 'status', 'links', 'paths', 'channels', 'ping', 'kv', 'events']) {
+    expect(all.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'))
+  }
+  expect((await causeway('kv', '--help')).stdout).toContain('$ causeway kv put')
+})

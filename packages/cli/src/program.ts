@@ -1,0 +1,79 @@
+/**
+ * The grammar as a whole: which verbs there are, how help looks, and how a fault becomes one line and an exit code.
+ *
+ * A verb's file holds its arguments, its help and what it does. If the first word names a verb, only that file is
+ * loaded; for help, or for a word that is no verb, all are, so that help is complete and typos get suggestions.
+ */
+import { Command, CommanderError } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
+import { ANSWER_NO, DONE, reportFault, WRONG_USAGE } from './fault.ts'
+import type { DeclareVerb } from './verb.ts'
+
+const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
+  demo: async () => (await import('./verbs/demo.ts')).declareDemo,
+  init: async () => (await import('./verbs/init.ts')).declareInit,
+  issue: async () => (await import('./verbs/issue.ts')).declareIssue,
+  run: async () => (await import('./verbs/run.ts')).declareRun,
+  status: async () => (await import('./verbs/status.ts')).declareStatus,
+  links: async () => (await import('./verbs/links.ts')).declareLinks,
+  paths: async () => (await import('./verbs/paths.ts')).declarePaths,
+  channels: async () => (await import('./verbs/channels.ts')).declareChannels,
+  ping: async () => (await import('./verbs/ping.ts')).declarePing,
+  kv: async () => (await import('./verbs/kv.ts')).declareKv,
+  events: async () => (await import('./verbs/events.ts')).declareEvents,
+}
+
+const AFTER_HELP = `
+Start here:
+  $ causeway demo                            a whole network on this machine, cut and healed before your eyes
+  $ causeway init ./net --name lab           then "issue" a credential per node and "run" each
+  $ causeway status                          of the node whose socket is ./causeway.sock (or --api, CAUSEWAY_API)
+
+Exit codes: 0 done; 1 the answer is no; 2 wrong usage or config; 3 no daemon reached.
+`
+
+/** Runs one command line; returns the exit code, having printed everything. Never throws. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  // A reader that has seen enough (`| head`) is no fault.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? DONE : ANSWER_NO))
+  try {
+    let code = DONE
+    const program = await buildProgram(args[0], (result) => (code = result))
+    await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
+    return code
+  } catch (error) {
+    // Commander has printed its own: help and version are no faults, everything else is wrong usage.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE
+    return reportFault(error)
+  }
+}
+
+async function buildProgram(word: string | undefined, onResult: (code: number) => void): Promise<Command> {
+  const program = new Command('causeway')
+    .description('The network under a fleet of edge sites: transport that survives its links, state that survives its sites.')
+    .version(manifest.version, '-V, --version')
+    .usage('VERB [options]')
+    .helpOption('-h, --help', 'show this, or the help of a verb')
+    .helpCommand(false)
+    .configureHelp({ commandUsage })
+    .configureOutput({ outputError: (text) => process.stderr.write(`${usageLine(text, word)}\n`) })
+    .addHelpText('after', AFTER_HELP)
+    .exitOverride()
+  const only = word === undefined ? undefined : Object.hasOwn(VERBS, word) ? VERBS[word] : undefined
+  for (const load of only ? [only] : Object.values(VERBS)) (await load())(program, onResult)
+  return program
+}
+
+function commandUsage(command: Command): string {
+  const names: string[] = []
+  for (let one: Command | null = command; one; one = one.parent) names.unshift(one.name())
+  return `${names.join(' ')} ${command.usage()}`
+}
+
+/** Commander speaks in two lines ("error: …", "(Did you mean …?)"); we in one, in the form of every other fault. */
+function usageLine(text: string, word: string | undefined): string {
+  const [fault = '', hint = ''] = text.trim().split('\n')
+  const verb = word !== undefined && Object.hasOwn(VERBS, word) ? ` ${word}` : ''
+  const remedy = hint === '' ? `See "causeway${verb} --help".` : hint.replace(/^\((.*)\)$/, '$1')
+  return `causeway: ${fault.replace(/^error: /, '').replace(/\.$/, '')}. ${remedy}`
+}

@@ -1,0 +1,33 @@
+/** `causeway channels`: the end-to-end connections of this node. */
+import type { ChannelView } from '@causeway/protocol'
+import { DONE } from '../fault.ts'
+import { printDocument } from '../output.ts'
+import { bytes } from '../quantity.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+
+export const declareChannels: DeclareVerb = (program, onResult) => {
+  addReadingOptions(program.command('channels'))
+    .summary('end-to-end connections of this node')
+    .description('Shows the channels of this node: to whom, for which service, over which path, and what had to be sent again.')
+    .addHelpText('after', '\nExample:\n  $ causeway channels\n')
+    .action(async (options: ReadingOptions) => {
+      const channels = await (await connectTo(options.api)).channels()
+      await printDocument(options.output, channels, () => channelsTable(channels))
+      onResult(DONE)
+    })
+}
+
+async function channelsTable(channels: readonly ChannelView[]): Promise<string> {
+  if (channels.length === 0) return 'no channels'
+  const { renderTable } = await import('../table.ts')
+  const rows = channels.map((channel) => [
+    channel.peer,
+    channel.service,
+    bytes(channel.bytesOut),
+    bytes(channel.bytesIn),
+    String(channel.resent),
+    bytes(channel.unacknowledgedBytes),
+    channel.path.join(' > '),
+  ])
+  return renderTable(['PEER', 'SERVICE', '>SENT', '>RECEIVED', '>RESENT', '>UNACKED', 'PATH'], rows)
+}

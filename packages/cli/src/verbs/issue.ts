@@ -1,0 +1,46 @@
+/** `causeway issue`: a credential for one node, signed by the authority of the network. */
+import { Option } from 'commander'
+import { DONE } from '../fault.ts'
+import { print } from '../output.ts'
+import { collect, type DeclareVerb, parseLabels } from '../verb.ts'
+
+interface IssueOptions {
+  readonly role: 'edge' | 'hub'
+  readonly name: string
+  readonly site: string
+  readonly region: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly write?: readonly string[]
+  readonly expires: string
+  readonly out: string
+}
+
+export const declareIssue: DeclareVerb = (program, onResult) => {
+  program
+    .command('issue')
+    .summary('make a credential for a node')
+    .description("Makes a node's credential, its key included. An edge node may write its own site's partitions, and what --write adds.")
+    .argument('<dir>', 'the directory that "causeway init" made')
+    .addOption(new Option('--role <role>', 'what the node is').choices(['edge', 'hub']).makeOptionMandatory())
+    .requiredOption('--name <name>', 'name of the node, unique in the network')
+    .requiredOption('--site <site>', 'site the node stands in')
+    .requiredOption('--region <region>', 'region the site lies in')
+    .option('--labels <k=v,...>', 'labels of the node', parseLabels)
+    .option('--write <pattern>', 'collection/partition it may also write, such as "config/**"; repeatable', collect)
+    .option('--expires <time>', 'how long it is valid: 12h, 90d', '90d')
+    .requiredOption('--out <file>', 'where to write it (mode 0600)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ causeway issue ./net --role hub  --name core-1  --site core-1 --region core --out core-1.cred
+  $ causeway issue ./net --role edge --name hkg-1-a --site hkg-1 --region apac --write 'config/**' --out hkg-1-a.cred
+`,
+    )
+    .action(async (dir: string, options: IssueOptions) => {
+      const { issueCredential } = await import('@causeway/daemon')
+      const { file, write, expires } = issueCredential(dir, options)
+      print(`credential of ${options.name} written to ${file}; valid until ${expires.slice(0, 10)}; may write ${write.join(', ')}`)
+      onResult(DONE)
+    })
+}

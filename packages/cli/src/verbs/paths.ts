@@ -1,0 +1,47 @@
+/** `causeway paths`: the plan to one destination, best path first. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Causeway } from '@causeway/client'
+import type { PathsView } from '@causeway/protocol'
+import { tint, tintState } from '../colour.ts'
+import { ANSWER_NO, DONE } from '../fault.ts'
+import { printDocument } from '../output.ts'
+import { milliseconds } from '../quantity.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+
+const ASKS_AGAIN = 8
+const ASK_INTERVAL_MS = 250
+
+export const declarePaths: DeclareVerb = (program, onResult) => {
+  addReadingOptions(program.command('paths'))
+    .summary('ways to another node, best first')
+    .description('Shows the plan that this node holds to another: the paths it may use and the one in use. Exit 1 if none works.')
+    .argument('<to>', 'name of the other node')
+    .addHelpText('after', '\nExamples:\n  $ causeway paths nrt-2-a\n  $ causeway paths nrt-2-a -o json\n')
+    .action(async (to: string, options: ReadingOptions) => {
+      const view = await findPaths(await connectTo(options.api), to)
+      await printDocument(options.output, view, () => pathsTable(view))
+      onResult(view.paths.some(({ state }) => state !== 'down') ? DONE : ANSWER_NO)
+    })
+}
+
+/** The first question makes the node ask its hub; the answer takes a round trip. */
+async function findPaths(causeway: Causeway, to: string): Promise<PathsView> {
+  let view = await causeway.paths(to)
+  for (let again = 0; view.paths.length === 0 && again < ASKS_AGAIN; again++) {
+    await sleep(ASK_INTERVAL_MS)
+    view = await causeway.paths(to)
+  }
+  return view
+}
+
+async function pathsTable({ to, paths }: PathsView): Promise<string> {
+  if (paths.length === 0) return `no path to ${to} is known here`
+  const { renderTable } = await import('../table.ts')
+  const rows = paths.map(({ hops, costMs, state, active }) => [
+    active ? tint('good', 'in use') : '',
+    tintState(state),
+    milliseconds(costMs),
+    hops.join(' > '),
+  ])
+  return renderTable(['', 'STATE', '>COST ms', 'PATH'], rows)
+}

@@ -1,0 +1,30 @@
+/** `causeway run`: the daemon, hub or sidecar as its config says, until it is told to stop. */
+import { DONE } from '../fault.ts'
+import { print } from '../output.ts'
+import { type DeclareVerb, untilInterrupted } from '../verb.ts'
+
+export const declareRun: DeclareVerb = (program, onResult) => {
+  program
+    .command('run')
+    .summary('run a node: hub or sidecar, as its config says')
+    .description('Runs a node until SIGTERM or Ctrl-C, then stops in good order: peers are told, writes are on disk.')
+    .requiredOption('--config <file>', 'config of the node (YAML)')
+    .option('--check', 'only check the config and what it points to')
+    .addHelpText('after', '\nExamples:\n  $ causeway run --config hkg-1-a.yaml\n  $ causeway run --config hkg-1-a.yaml --check\n')
+    .action(async (options: { config: string; check?: boolean }) => {
+      const { checkConfig, startDaemon } = await import('@causeway/daemon')
+      if (options.check) {
+        const { credential, warnings } = checkConfig(options.config)
+        for (const warning of warnings) process.stderr.write(`causeway: ${warning}\n`)
+        print(`${options.config} is valid: ${credential.role} ${credential.name} of site ${credential.site}`)
+      } else {
+        const stop = untilInterrupted()
+        const daemon = await startDaemon(options.config)
+        const { tcp, udp } = daemon.addresses
+        print(`causeway: ${daemon.name} is ready; API at ${daemon.apiSocket}; listening on ${tcp}${udp === null ? '' : ` (UDP ${udp})`}`)
+        await new Promise<void>((done) => (stop.aborted ? done() : stop.addEventListener('abort', () => done())))
+        await daemon.stop()
+      }
+      onResult(DONE)
+    })
+}

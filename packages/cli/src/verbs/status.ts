@@ -1,0 +1,44 @@
+/** `causeway status`: what this node is, and whether all is well with it. */
+import type { StatusView, UplinkView } from '@causeway/protocol'
+import { tint, tintState } from '../colour.ts'
+import { DONE } from '../fault.ts'
+import { printDocument } from '../output.ts'
+import { duration, milliseconds, percent } from '../quantity.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+
+export const declareStatus: DeclareVerb = (program, onResult) => {
+  addReadingOptions(program.command('status'))
+    .summary('this node at a glance')
+    .description('Shows what this node is, its uplinks, its replica, and whether its site is cut off.')
+    .addHelpText('after', '\nExamples:\n  $ causeway status\n  $ causeway status --api /run/causeway.sock -o json\n')
+    .action(async (options: ReadingOptions) => {
+      const status = await (await connectTo(options.api)).status()
+      await printDocument(options.output, status, () => statusTable(status))
+      onResult(DONE)
+    })
+}
+
+async function statusTable(status: StatusView): Promise<string> {
+  const { renderFacts, renderTable } = await import('../table.ts')
+  const { replica } = status
+  const facts = renderFacts([
+    ['node', `${status.node} (${status.role}, version ${status.version})`],
+    ['network', status.network],
+    ['site', `${status.site} in ${status.region}`],
+    ['gateway', status.role === 'hub' ? 'none: a hub' : (status.gateway ?? 'not known')],
+    ['hubs', status.cutOff ? tint('bad', 'cut off: no hub can be reached; the site goes on by itself') : tint('good', 'reachable')],
+    ['links', `${status.links} up`],
+    ['channels', String(status.channels)],
+    ['replica', `${replica.records} records in ${replica.documents} documents`],
+    ['unsent', replica.pending === 0 ? 'nothing' : `${replica.pending} batches, the oldest ${milliseconds(replica.lagMs)} ms old`],
+    ['sessions', replica.sessions.join(', ') || 'none'],
+    ['up for', duration(status.uptimeSeconds)],
+  ])
+  if (status.uplinks.length === 0) return facts
+  return `${facts}\n\n${renderTable(['UPLINK', 'STATE', '>RTT ms', '>LOSS', 'HOME'], status.uplinks.map(uplinkRow))}`
+}
+
+function uplinkRow(uplink: UplinkView): readonly string[] {
+  const { hub, state, rttMs, lossRatio, home } = uplink
+  return [hub, tintState(state), milliseconds(rttMs), percent(lossRatio), home ? 'home' : '']
+}

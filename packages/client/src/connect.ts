@@ -1,0 +1,74 @@
+/**
+ * The way in: finds the local daemon and offers its API as typed calls. Nothing is sent before the first call, so a
+ * program may connect before its sidecar is up, and keeps working when the sidecar is restarted.
+ */
+import type { ChannelView, EventView, LinkView, PathsView, PingReply, StatusView } from '@causeway/protocol'
+import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
+import { type Collection, openCollection } from './collection.ts'
+import { Transport } from './transport.ts'
+
+export interface ConnectOptions {
+  /**
+   * Socket path or `http://HOST:PORT`.
+   * @default `CAUSEWAY_API`, else `./causeway.sock`
+   */
+  readonly api?: string | undefined
+  /**
+   * Bearer token of an `http://` API.
+   * @default `CAUSEWAY_TOKEN`
+   */
+  readonly token?: string | undefined
+}
+
+export interface StreamOptions {
+  /** Aborting it ends the iteration quietly. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface EventsOptions extends StreamOptions {
+  /**
+   * Whether to go on after the recent ones.
+   * @default true
+   */
+  readonly follow?: boolean | undefined
+}
+
+export interface PingOptions extends StreamOptions {
+  /** @default the daemon's choice */
+  readonly count?: number | undefined
+  readonly intervalMs?: number | undefined
+  readonly bytes?: number | undefined
+}
+
+export interface Causeway {
+  /** Where the daemon is, for people. */
+  readonly api: string
+  status(): Promise<StatusView>
+  links(): Promise<readonly LinkView[]>
+  channels(): Promise<readonly ChannelView[]>
+  paths(to: string): Promise<PathsView>
+  collection<Value = unknown>(name: string): Collection<Value>
+  /** Messages to another node and back over an ordered channel; one item per answer. */
+  ping(to: string, options?: PingOptions): AsyncGenerator<PingReply, void, undefined>
+  /** State changes with their reasons: recent ones, then as they happen. */
+  events(options?: EventsOptions): AsyncGenerator<EventView, void, undefined>
+}
+
+// oxlint-disable-next-line typescript/require-await -- a promise by contract: finding the daemon may one day need I/O
+export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
+  const where = options.api ?? (process.env['CAUSEWAY_API'] || DEFAULT_SOCKET)
+  const address = parseApiAddress(where, options.token ?? process.env['CAUSEWAY_TOKEN'])
+  const transport = new Transport(address)
+  const read = <Result>(...path: string[]): Promise<Result> => transport.json({ method: 'GET', path })
+  return {
+    api: describeAddress(address),
+    status: () => read('status'),
+    links: () => read('links'),
+    channels: () => read('channels'),
+    paths: (to) => read('paths', to),
+    collection: (name) => openCollection(transport, name),
+    ping: (to, { count, intervalMs, bytes, signal } = {}) =>
+      transport.lines({ method: 'POST', path: ['ping', to], query: { count, intervalMs, bytes }, signal }),
+    events: ({ follow, signal } = {}) => transport.lines({ method: 'GET', path: ['events'], query: { follow }, signal }),
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * How the replica lies in the store: keys that sort, values that carry a checksum. Everything is written once and
+ * never changed, so that a crash can lose only the end.
+ *
+ *     state/format                                              {version}
+ *     state/clean                                               {epoch}: the last stop was clean; gone before the first write
+ *     state/batch|COLLECTION|PARTITION|WRITER|EPOCH|SEQ         a batch; numbers are hexadecimal, 13 and 9 digits
+ *
+ * A value is the first 4 bytes of SHA-256 of the rest, then the rest. A batch that fails its checksum is given up,
+ * with the later ones of its log: peers bring them back.
+ */
+import { CausewayError, type Crypto, type StoreEntry, decodeRecord, encodeRecord, equalBytes } from '@causeway/protocol'
+import { type Batch, type DocumentName, type LogPoint, decodeBatch } from './batch.ts'
+import { isNatural } from './entry.ts'
+
+const VERSION = 1
+const CHECKSUM_BYTES = 4
+const FORMAT_KEY = 'state/format'
+const CLEAN_KEY = 'state/clean'
+const BATCH_PREFIX = 'state/batch|'
+
+/** What was found in the store. */
+export interface StoredState {
+  readonly isNew: boolean
+  /** Epoch of a clean stop. */
+  readonly cleanEpoch: number | undefined
+  /** By log; within a log by seq. */
+  readonly logs: readonly (readonly Batch[])[]
+  /** Keys of entries that are damaged. */
+  readonly damaged: readonly string[]
+}
+
+export function batchKey(name: DocumentName, { epoch, seq }: LogPoint): string {
+  const end = `${epoch.toString(16).padStart(13, '0')}|${seq.toString(16).padStart(9, '0')}`
+  return `${BATCH_PREFIX}${name.collection}|${name.partition}|${name.writer}|${end}`
+}
+
+export function batchEntry(crypto: Crypto, batch: Batch): StoreEntry {
+  return { key: batchKey(batch, batch), value: seal(crypto, batch.encoded) }
+}
+
+export function formatEntry(crypto: Crypto): StoreEntry {
+  return { key: FORMAT_KEY, value: seal(crypto, encodeRecord({ version: VERSION })) }
+}
+
+/** The mark of a clean stop; without an epoch: its removal. */
+export function cleanEntry(crypto: Crypto, epoch: number | undefined): StoreEntry {
+  return { key: CLEAN_KEY, value: epoch === undefined ? undefined : seal(crypto, encodeRecord({ epoch })) }
+}
+
+/** Reads what is ours and passes over the rest. Throws `CausewayError` if the store is of another version. */
+export function readStore(crypto: Crypto, stored: Iterable<StoreEntry>): StoredState {
+  const logs = new Map<string, Batch[]>()
+  const damaged: string[] = []
+  let cleanEpoch: number | undefined
+  let isNew = true
+  for (const { key, value } of stored) {
+    if (value === undefined || !key.startsWith('state/')) continue
+    const content = open(crypto, value)
+    if (key === FORMAT_KEY) {
+      checkVersion(content)
+      isNew = false
+    } else if (key === CLEAN_KEY) {
+      cleanEpoch = content && naturalField(content, 'epoch')
+    } else if (key.startsWith(BATCH_PREFIX)) {
+      const batch = content && decodeBatch(content)
+      if (!batch || batchKey(batch, batch) !== key) damaged.push(key)
+      else pushTo(logs, key.slice(0, key.lastIndexOf('|')), batch)
+    }
+  }
+  for (const batches of logs.values()) batches.sort((a, b) => a.seq - b.seq)
+  const ordered = [...logs.values()].sort((a, b) => (a[0]?.epoch ?? 0) - (b[0]?.epoch ?? 0))
+  return { isNew, cleanEpoch, logs: ordered, damaged }
+}
+
+function checkVersion(content: Uint8Array | undefined): void {
+  const version = content && naturalField(content, 'version')
+  if (version === VERSION) return
+  const found = version === undefined ? 'cannot be read' : `is ${version}`
+  throw new CausewayError(
+    'store-corrupt',
+    `the format version of the state store ${found}; this program reads version ${VERSION}`,
+    'Run the version of causeway that wrote the data directory, or start with an empty one: peers bring the state back.',
+  )
+}
+
+function naturalField(content: Uint8Array, name: string): number | undefined {
+  const record = decodeRecord(content)
+  const value: unknown = typeof record === 'object' && record !== null ? Reflect.get(record, name) : undefined
+  return isNatural(value, Number.MAX_SAFE_INTEGER) ? value : undefined
+}
+
+function pushTo(logs: Map<string, Batch[]>, key: string, batch: Batch): void {
+  const batches = logs.get(key)
+  if (batches) batches.push(batch)
+  else logs.set(key, [batch])
+}
+
+function seal(crypto: Crypto, content: Uint8Array): Uint8Array {
+  const value = new Uint8Array(CHECKSUM_BYTES + content.length)
+  value.set(crypto.hash(content).subarray(0, CHECKSUM_BYTES))
+  value.set(content, CHECKSUM_BYTES)
+  return value
+}
+
+function open(crypto: Crypto, value: Uint8Array): Uint8Array | undefined {
+  const content = value.subarray(CHECKSUM_BYTES)
+  const checksum = crypto.hash(content).subarray(0, CHECKSUM_BYTES)
+  return equalBytes(checksum, value.subarray(0, CHECKSUM_BYTES)) ? content : undefined
+}

@@ -1,0 +1,66 @@
+/**
+ * Which entries of a document are live, by key and by place, so that neither reads nor deletes ever scan.
+ *
+ * What is live is everything that was appended less everything that was deleted: a set, whatever the order in which
+ * epochs arrived. A writer keeps one live entry per key; after a restored backup there may be two for a while, and
+ * the newer one counts.
+ */
+import { type Entry, compareEntries } from './entry.ts'
+
+/** Entries `clock` to `clock + length - 1` of an epoch. */
+export interface DeleteRange {
+  readonly epoch: number
+  readonly clock: number
+  readonly length: number
+}
+
+export class EntryIndex {
+  readonly #byKey = new Map<string, Entry[]>()
+  readonly #byPlace = new Map<number, Map<number, Entry>>()
+
+  /** The newest live entry of `key`, marks included. */
+  get(key: string): Entry | undefined {
+    const entries = this.#byKey.get(key)
+    if (!entries || entries.length === 1) return entries?.[0]
+    return entries.reduce((best, entry) => (compareEntries(entry, best) > 0 ? entry : best))
+  }
+
+  /** All live entries of `key`. */
+  all(key: string): readonly Entry[] {
+    return this.#byKey.get(key) ?? []
+  }
+
+  keys(): Iterable<string> {
+    return this.#byKey.keys()
+  }
+
+  add(entry: Entry): void {
+    let places = this.#byPlace.get(entry.epoch)
+    if (!places) this.#byPlace.set(entry.epoch, (places = new Map()))
+    places.set(entry.clock, entry)
+    const entries = this.#byKey.get(entry.key)
+    if (entries) entries.push(entry)
+    else this.#byKey.set(entry.key, [entry])
+  }
+
+  /** What is live in the range. */
+  within(range: DeleteRange): Entry[] {
+    const places = this.#byPlace.get(range.epoch)
+    if (!places) return []
+    const end = range.clock + range.length
+    if (range.length > places.size) return [...places.values()].filter(({ clock }) => clock >= range.clock && clock < end)
+    const entries: Entry[] = []
+    for (let clock = range.clock; clock < end; clock++) {
+      const entry = places.get(clock)
+      if (entry) entries.push(entry)
+    }
+    return entries
+  }
+
+  remove(entry: Entry): void {
+    this.#byPlace.get(entry.epoch)?.delete(entry.clock)
+    const left = this.all(entry.key).filter((other) => other !== entry)
+    if (left.length === 0) this.#byKey.delete(entry.key)
+    else this.#byKey.set(entry.key, left)
+  }
+}

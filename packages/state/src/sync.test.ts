@@ -1,0 +1,284 @@
+import { decodeRecord, encodeRecord } from '@causeway/protocol'
+import { describe, expect, it } from 'vitest'
+import { encodeBatch } from './batch.ts'
+import { Lab, type LabNode } from './replica-lab.ts'
+
+const HKG = { interest: ['config/**', 'tasks/hkg-1'], write: ['tasks/**'] }
+
+function keys(node: LabNode): string[] {
+  return node.replica.list('tasks').map(({ partition, key }) => `${partition}:${key}`)
+}
+
+function tree(): { lab: Lab; hub1: LabNode; hub2: LabNode; gateway: LabNode; member: LabNode; other: LabNode } {
+  const lab = new Lab(3)
+  const [hub1, hub2] = [lab.add('core-1'), lab.add('core-2')]
+  const [gateway, member] = [lab.add('hkg-1-a', HKG), lab.add('hkg-1-b', HKG)]
+  const other = lab.add('nrt-1-a', { interest: ['tasks/nrt-1', 'tasks/hkg-1'], write: ['tasks/nrt-1'] })
+  lab.connect(hub1, hub2, 'mesh')
+  lab.connect(gateway, hub1, 'up')
+  lab.connect(member, gateway, 'up')
+  lab.connect(other, hub2, 'up')
+  lab.run(100)
+  return { lab, hub1, hub2, gateway, member, other }
+}
+
+describe('sync', () => {
+  it('carries a write through the whole tree to whoever has an interest', () => {
+    const { lab, hub1, hub2, gateway, member, other } = tree()
+    member.put('hkg-1', 'a', 1)
+    other.put('nrt-1', 'b', 2)
+    lab.run(15)
+    expect(keys(hub1)).toEqual(['hkg-1:a', 'nrt-1:b'])
+    expect(keys(hub2)).toEqual(['hkg-1:a', 'nrt-1:b'])
+    expect(keys(other)).toEqual(['hkg-1:a', 'nrt-1:b'])
+    expect(keys(gateway)).toEqual(['hkg-1:a'])
+    expect(keys(member)).toEqual(['hkg-1:a'])
+    for (const node of lab.nodes) expect(node.replica.complete()).toBe(true)
+    expect(member.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0, sessions: ['hkg-1-a'], records: 1, documents: 1 })
+  })
+
+  it('sends each batch once per session and never back', () => {
+    const { lab, member } = tree()
+    lab.messages = 0
+    member.put('hkg-1', 'a', 1)
+    lab.run(15)
+    // Four sessions, one batch and one acknowledgement each.
+    expect(lab.messages).toBe(8)
+  })
+
+  it('sends nothing that is not durable, and acknowledges nothing before it is', () => {
+    const { lab, gateway, hub1 } = tree()
+    gateway.put('hkg-1', 'a', 1)
+    lab.messages = 0
+    lab.tick(10)
+    gateway.put('hkg-1', 'b', 2)
+    lab.tick(10)
+    expect(gateway.unpersisted).toHaveLength(2)
+    expect(lab.messages).toBe(0)
+    const send = lab.send.bind(lab)
+    const sent: number[] = []
+    lab.send = (from, session, message) => {
+      sent.push((decodeRecord(message) as { batches: unknown[] }).batches.length)
+      send(from, session, message)
+    }
+    gateway.persistNext()
+    lab.send = send
+    // The first batch leaves, to the hub and to the member; the second stays, although it is in the log.
+    expect(sent).toEqual([1, 1])
+    while (hub1.unpersisted.length === 0) lab.step()
+    expect(gateway.replica.view(lab.now).pending).toBe(2)
+    expect(keys(hub1)).toEqual([])
+    lab.run(0)
+    expect(gateway.replica.view(lab.now).pending).toBe(0)
+  })
+
+  it('counts what nobody above has acknowledged', () => {
+    const lab = new Lab(1)
+    const gateway = lab.add('hkg-1-a', HKG)
+    const hub = lab.add('core-1')
+    for (let n = 0; n < 3; n++) {
+      gateway.put('hkg-1', `k${n}`, n)
+      lab.run(100)
+    }
+    expect(gateway.replica.view(lab.now)).toMatchObject({ pending: 3 })
+    expect(gateway.replica.view(lab.now).lagMs).toBeGreaterThan(250)
+    lab.connect(gateway, hub, 'up')
+    lab.run(10)
+    expect(gateway.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0 })
+  })
+
+  it('costs only heads to resume', () => {
+    const { lab, gateway, hub1 } = tree()
+    for (let n = 0; n < 100; n++) {
+      gateway.put('hkg-1', `k${n}`, 'x'.repeat(1_000))
+      lab.run(11)
+    }
+    lab.cutAll(gateway)
+    lab.bytes = 0
+    lab.connect(gateway, hub1, 'up')
+    lab.run(100)
+    expect(lab.bytes).toBeLessThan(600)
+    expect(gateway.replica.complete()).toBe(true)
+  })
+
+  it('is complete only when what was asked for is here and shown', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const lab = new Lab(seed)
+      const hub = lab.add('core-1')
+      const gateway = lab.add('hkg-1-a', HKG)
+      const member = lab.add('hkg-1-b', { interest: ['tasks/nrt-1'], write: [] })
+      for (let n = 0; n < 3; n++) hub.put('nrt-1', `k${n}`, n)
+      lab.connect(gateway, hub, 'up')
+      lab.run(100)
+      expect(member.replica.complete()).toBe(true)
+      lab.connect(member, gateway, 'up')
+      expect(member.replica.complete()).toBe(false)
+      for (let n = 0; !member.replica.complete(); n++) {
+        expect(n).toBeLessThan(200)
+        hub.put('hkg-1', 'busy', n)
+        lab.tick(10)
+        for (let steps = 0; steps < 3; steps++) lab.step()
+      }
+      expect(keys(member)).toHaveLength(3)
+    }
+  })
+
+  it('keeps messages near 32 KiB and at most 256 KiB on the way', () => {
+    const lab = new Lab(5)
+    const hub = lab.add('core-1')
+    const gateway = lab.add('hkg-1-a', HKG)
+    for (let n = 0; n < 400; n++) {
+      hub.put('hkg-1', `k${n}`, 'x'.repeat(3_000))
+      lab.run(11)
+    }
+    const session = lab.connect(gateway, hub, 'up')
+    const sizes: number[] = []
+    const send = lab.send.bind(lab)
+    let unacknowledged = 0
+    let worst = 0
+    lab.send = (from, number, message) => {
+      const record = decodeRecord(message) as { type: string; batches: Uint8Array[]; processed: number }
+      if (number === session && record.type === 'batches') {
+        sizes.push(message.length)
+        for (const batch of record.batches) unacknowledged += batch.length
+      }
+      if (from === gateway && record.type === 'ack') worst = Math.max(worst, unacknowledged - record.processed)
+      send(from, number, message)
+    }
+    lab.run(1_000)
+    expect(keys(gateway)).toHaveLength(400)
+    expect(sizes.length).toBeGreaterThan(30)
+    expect(Math.max(...sizes)).toBeLessThan(33 * 1024)
+    expect(worst).toBeGreaterThan(128 * 1024)
+    expect(worst).toBeLessThanOrEqual(256 * 1024)
+  })
+
+  it('holds still while a session is blocked', () => {
+    const { lab, hub2, other, member } = tree()
+    const session = lab.sessions().at(-1)!
+    hub2.input({ type: 'sessionBlocked', session })
+    member.put('hkg-1', 'a', 1)
+    lab.run(100)
+    expect(keys(other)).toEqual([])
+    hub2.input({ type: 'sessionDrained', session })
+    lab.run(0)
+    expect(keys(other)).toEqual(['hkg-1:a'])
+  })
+
+  it('mends by anti-entropy what a peer could not take', () => {
+    const { lab, hub1, hub2, gateway, member, other } = tree()
+    const send = lab.send.bind(lab)
+    lab.send = (from, session, message) => {
+      const record = decodeRecord(message) as { type: string; batches: Uint8Array[] }
+      if (record.type === 'batches') record.batches = record.batches.map(({ length }) => new Uint8Array(length))
+      send(from, session, encodeRecord(record))
+    }
+    hub1.put('hkg-1', 'lost', 1)
+    lab.run(15)
+    lab.send = send
+    hub1.put('hkg-1', 'next', 1)
+    expect(gateway.violations()).toMatchObject([{ code: 'bad-batch' }])
+    expect(keys(gateway)).toEqual([])
+    // The next batch does not fit: heads are compared a second later, not only after half a minute.
+    lab.run(1_100)
+    expect(gateway.violations()).toMatchObject([{ code: 'bad-batch' }, { code: 'unexpected' }])
+    expect(keys(gateway)).toEqual(['hkg-1:lost', 'hkg-1:next'])
+    for (const node of [hub2, member, other]) expect(keys(node)).toEqual(['hkg-1:lost', 'hkg-1:next'])
+  })
+
+  it('gives an owner back what it lost with its disk, under a higher epoch from then on', () => {
+    const { lab, gateway, hub1, member } = tree()
+    member.put('hkg-1', 'early', 1)
+    lab.run(50)
+    const backup = new Map(member.store)
+    member.put('hkg-1', 'late', 2)
+    member.put('hkg-1', 'early', 3)
+    lab.run(50)
+    const epoch = member.replica.heads()[0]!.logs[0]!.epoch
+    member.restart(backup)
+    // Its first write after the restore, before it has heard of what it lost.
+    member.put('hkg-1', 'fresh', 4)
+    lab.run(50)
+    lab.connect(member, gateway, 'up')
+    lab.run(50)
+    expect(keys(member)).toEqual(['hkg-1:early', 'hkg-1:fresh', 'hkg-1:late'])
+    expect(member.replica.get('tasks', 'hkg-1', 'early')!.value).toBe(3)
+    member.put('hkg-1', 'early', 5)
+    lab.run(50)
+    const { logs } = member.replica.heads()[0]!
+    expect(logs.map(({ seq }) => seq)).toEqual([2, 1, 1])
+    expect(logs.at(-1)!.epoch).toBeGreaterThan(epoch)
+    expect(hub1.replica.get('tasks', 'hkg-1', 'early')!.value).toBe(5)
+    for (const node of lab.nodes) expect(node.violations()).toEqual([])
+  })
+
+  it('raises the epoch after a restored backup of a clean stop, as soon as a peer shows more', () => {
+    const { lab, gateway, member } = tree()
+    member.put('hkg-1', 'early', 1)
+    member.input({ type: 'flush' })
+    lab.run(50)
+    const backup = new Map(member.store)
+    member.put('hkg-1', 'late', 2)
+    lab.run(50)
+    member.restart(backup)
+    lab.connect(member, gateway, 'up')
+    lab.run(50)
+    expect(keys(member)).toEqual(['hkg-1:early', 'hkg-1:late'])
+    member.put('hkg-1', 'late', 3)
+    lab.run(50)
+    expect(member.replica.heads()[0]!.logs.map(({ seq }) => seq)).toEqual([2, 1])
+    expect(gateway.replica.get('tasks', 'hkg-1', 'late')!.value).toBe(3)
+  })
+
+  it('answers garbage with a violation and a reset, never a throw', () => {
+    const { lab, hub2, other } = tree()
+    const before = keys(hub2)
+    const garbage = [
+      new Uint8Array(0),
+      new Uint8Array([0xc1]),
+      encodeRecord([1, 2]),
+      encodeRecord({ type: 'interest', version: 1, id: 1, patterns: ['no pattern!'] }),
+      encodeRecord({ type: 'interest', version: 99, id: 1, patterns: [] }),
+      encodeRecord({ type: 'heads', processed: 0, last: true, heads: [['A', 'b', 'c', [1, 1]]] }),
+      encodeRecord({ type: 'heads', processed: 0, last: true, heads: [['tasks', 'b', 'c', [1]]] }),
+      encodeRecord({ type: 'ack', processed: 5, heads: [] }),
+      encodeRecord({ type: 'ack', processed: -1, heads: [] }),
+      encodeRecord({ type: 'batches', batches: ['x'] }),
+      new Uint8Array(5 * 1024 * 1024),
+    ]
+    for (const message of garbage) {
+      const violations = hub2.violations().length
+      const session = lab.connect(other, hub2, 'up')
+      hub2.input({ type: 'sessionMessage', session, message })
+      expect(hub2.violations().length).toBe(violations + 1)
+      expect(lab.sessions()).not.toContain(session)
+      hub2.input({ type: 'sessionMessage', session, message })
+    }
+    expect(keys(hub2)).toEqual(before)
+    lab.run(100)
+    expect(hub2.replica.view(lab.now).sessions).toEqual(['core-1', 'nrt-1-a'])
+  })
+
+  it('skips messages of a later version', () => {
+    const { lab, hub2 } = tree()
+    hub2.input({ type: 'sessionMessage', session: lab.sessions().at(-1)!, message: encodeRecord({ type: 'novelty' }) })
+    expect(hub2.violations()).toEqual([])
+    expect(lab.sessions()).toHaveLength(4)
+  })
+
+  it('counts a bad batch, keeps the session, and passes nothing on', () => {
+    const { lab, hub1, hub2, member } = tree()
+    const session = lab.sessions().at(-1)!
+    hub2.input({ type: 'sessionMessage', session, message: encodeRecord({ type: 'batches', batches: [new Uint8Array([1, 2, 3])] }) })
+    expect(hub2.violations()).toMatchObject([{ code: 'bad-batch', peer: 'nrt-1-a' }])
+    const name = { collection: 'tasks', partition: 'hkg-1', writer: 'nobody', epoch: 1, seq: 1, previous: new Uint8Array(0), base: [] }
+    const { encoded } = encodeBatch({ ...name, update: new Uint8Array([1, 2, 3]) })
+    hub2.input({ type: 'sessionMessage', session, message: encodeRecord({ type: 'batches', batches: [encoded] }) })
+    expect(hub2.violations()).toMatchObject([{ code: 'bad-batch' }, { code: 'bad-batch', detail: expect.stringContaining('nobody') }])
+    expect(hub2.replica.view(lab.now).documents).toBe(0)
+    member.put('hkg-1', 'a', 1)
+    lab.run(100)
+    expect(keys(hub1)).toEqual(['hkg-1:a'])
+    expect(keys(hub2)).toEqual(['hkg-1:a'])
+  })
+})

@@ -1,0 +1,46 @@
+/**
+ * What waits for the disk: each ticket carries what may be said and shown once it is durable. The store answers in
+ * the order of the tickets, so a ticket that is durable makes all earlier ones so.
+ */
+import type { StoreEntry } from '@causeway/protocol'
+import type { LogPoint } from './batch.ts'
+import type { Entry } from './entry.ts'
+import type { Relation, ReplicaEffect, WrittenEffect } from './replica-contract.ts'
+import type { ReplicatedDocument } from './replicated-document.ts'
+
+/** Where received batches came from. */
+interface Origin {
+  readonly session: number
+  readonly peer: string
+  readonly relation: Relation
+  /** Batch bytes of the message, refused ones included. */
+  readonly bytes: number
+}
+
+export interface Ticket {
+  readonly written: readonly WrittenEffect[]
+  /** Batches that this ticket brings; the last of a log is enough. */
+  readonly points: readonly (LogPoint & { readonly document: ReplicatedDocument })[]
+  /** The winners, as of this ticket, of the keys that it touches. */
+  readonly winners: readonly { readonly document: ReplicatedDocument; readonly entry: Entry }[]
+  readonly origin?: Origin
+  /** Asked for by `flush`. */
+  readonly flush?: boolean
+}
+
+export class Tickets {
+  readonly #waiting: { readonly number: number; readonly ticket: Ticket }[] = []
+  #last = 0
+
+  add(entries: readonly StoreEntry[], ticket: Ticket): ReplicaEffect {
+    const number = ++this.#last
+    this.#waiting.push({ number, ticket })
+    return { type: 'persist', ticket: number, entries }
+  }
+
+  /** The tickets that are durable now and were not before, oldest first. */
+  persisted(number: number): Ticket[] {
+    const end = this.#waiting.findIndex((waiting) => waiting.number > number)
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end).map(({ ticket }) => ticket)
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The gate before Yjs: an update from outside is decoded and judged before it is applied, because what Yjs has
+ * integrated cannot be taken out again, and some updates that Yjs reads without complaint would hang, hide or
+ * rewrite content.
+ *
+ * A document's writer only ever appends entries at the end of one root and deletes earlier ones. So anything but
+ * plain content appended to that root under the log's own epoch, and deletes of what was there before, is refused. (Yjs makes
+ * GC structs only for nested types, which are refused, so a GC struct is refused as well.)
+ */
+import { type CheckedUpdate, type DecodedStruct, type DecodedUpdate, decodeUpdate, isEntriesRoot } from './document.ts'
+import { type Entry, decodeContent } from './entry.ts'
+
+const STRUCTS_MAX = 1_000
+const ENTRIES_MAX = 2_000
+const DELETE_RANGES_MAX = 2_000
+
+export type GateResult = { readonly ok: true; readonly checked: CheckedUpdate } | { readonly ok: false; readonly reason: string }
+
+/** How far the document goes: entries appended so far per epoch. */
+export interface KnownClocks {
+  clockOf(epoch: number): number
+}
+
+/** Judges `update`, which claims to continue `epoch` of `writer` where `known` ends. Never throws. */
+export function checkUpdate(update: Uint8Array, writer: string, epoch: number, known: KnownClocks): GateResult {
+  const decoded = decodeUpdate(update)
+  if (!decoded) return refused('the update cannot be decoded')
+  if (decoded.structs.length > STRUCTS_MAX) return refused(`the update has more than ${STRUCTS_MAX} structs`)
+  if (decoded.deletes.length > DELETE_RANGES_MAX) return refused(`the update has more than ${DELETE_RANGES_MAX} delete ranges`)
+  if (decoded.structs.length + decoded.deletes.length === 0) return refused('the update is empty')
+
+  const entries: Entry[] = []
+  let clock = known.clockOf(epoch)
+  for (const struct of decoded.structs) {
+    const fault = structFault(struct, epoch, clock, known)
+    if (fault) return refused(fault)
+    if (entries.length + struct.length > ENTRIES_MAX) return refused(`the update has more than ${ENTRIES_MAX} entries`)
+    for (const tuple of struct.content) {
+      const content = decodeContent(tuple)
+      if (typeof content === 'string') return refused(content)
+      entries.push({ ...content, writer, epoch, clock: clock++ })
+    }
+  }
+  const fault = deletesFault(decoded, known)
+  return fault ? refused(fault) : { ok: true, checked: { update, entries, deletes: decoded.deletes } }
+}
+
+function structFault(struct: DecodedStruct, epoch: number, clock: number, known: KnownClocks): string | undefined {
+  if (struct.epoch !== epoch) return `a struct is of epoch ${struct.epoch}, not of the log's ${epoch}`
+  if (struct.clock !== clock) return `a struct starts at ${struct.clock} where ${clock} comes next`
+  if (struct.kind !== 'content' || struct.length === 0) return 'a struct is not plain content'
+  if (struct.keyed || struct.before) return 'a struct is not appended to a list'
+  if (struct.root === undefined ? !struct.after : !isEntriesRoot(struct.root)) return 'a struct is not in the root of entries'
+  if (!struct.after) return undefined
+  const end = struct.after.epoch === epoch ? clock : known.clockOf(struct.after.epoch)
+  return struct.after.clock < end ? undefined : 'a struct comes after one that is not known'
+}
+
+function deletesFault(decoded: DecodedUpdate, known: KnownClocks): string | undefined {
+  for (const range of decoded.deletes) {
+    if (range.length < 1 || range.clock + range.length > known.clockOf(range.epoch)) return 'a delete goes beyond what is known'
+  }
+  return undefined
+}
+
+function refused(reason: string): GateResult {
+  return { ok: false, reason }
+}
