@@ -18,7 +18,7 @@ const packet: fc.Arbitrary<ChannelPacket> = fc.oneof(
     sequence: u48,
     payload: fc.uint8Array({ maxLength: 300 }),
   }),
-  fc.record({ kind: fc.constant('trial' as const), ...common, packet: u48 }),
+  fc.record({ kind: fc.constant('trial' as const), ...common, opening: fc.boolean(), packet: u48 }),
   fc.record({
     kind: fc.constant('ack' as const),
     ...common,

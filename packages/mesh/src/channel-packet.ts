@@ -56,6 +56,7 @@ export interface DataPacket extends Common {
 /** Asks for an ack without carrying anything: is this path, is this channel alive? */
 interface TrialPacket extends Common {
   readonly kind: 'trial'
+  readonly opening: boolean
   readonly packet: number
 }
 
@@ -104,16 +105,13 @@ export function channelPacketBytes(packet: ChannelPacket): number {
 /** Writes the packet at `at`; the frame must have `channelPacketBytes` of room there. */
 export function writeChannelPacket(bytes: Uint8Array, at: number, packet: ChannelPacket): void {
   bytes[at] = KINDS.indexOf(packet.kind) + 1
-  bytes[at + 1] = packet.fromOpener ? FROM_OPENER : 0
+  const opening = (packet.kind === 'data' || packet.kind === 'trial') && packet.opening
+  bytes[at + 1] = (packet.fromOpener ? FROM_OPENER : 0) | (opening ? OPENING : 0)
   bytes[at + 2] = bytes[at + 3] = 0
   writeU32(bytes, at + 4, packet.channel)
   switch (packet.kind) {
     case 'data':
-      bytes[at + 1] =
-        (packet.fromOpener ? FROM_OPENER : 0) |
-        (packet.opening ? OPENING : 0) |
-        (packet.endOfMessage ? END_OF_MESSAGE : 0) |
-        (packet.endOfStream ? END_OF_STREAM : 0)
+      bytes[at + 1] = (bytes[at + 1] ?? 0) | (packet.endOfMessage ? END_OF_MESSAGE : 0) | (packet.endOfStream ? END_OF_STREAM : 0)
       writeU48(bytes, at + 8, packet.packet)
       writeU48(bytes, at + 14, packet.sequence)
       bytes.set(packet.payload, at + DATA_HEADER_BYTES)
@@ -167,7 +165,7 @@ export function readChannelPacket(body: Uint8Array): ChannelPacket | undefined {
         payload: body.subarray(DATA_HEADER_BYTES),
       }
     case 'trial':
-      return body.length < 14 ? undefined : { kind, ...common, packet: readU48(body, 8) }
+      return body.length < 14 ? undefined : { kind, ...common, opening: (flags & OPENING) !== 0, packet: readU48(body, 8) }
     case 'ack':
       return readAck(body, common)
     case 'reset':

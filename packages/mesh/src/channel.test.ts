@@ -294,7 +294,7 @@ describe('Channel', () => {
         expect(pair.ends.a.figures.unacknowledgedBytes).toBe(0)
         for (const path of pair.ends.a.paths.paths) expect(path.inFlightBytes).toBe(0)
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     )
   })
 })

@@ -71,10 +71,11 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     const common = { channel, fromOpener: opener }
     const output = {
       data: (path: Path, packet: number, { sequence, payload, endOfMessage, endOfStream }: Segment): void => {
-        const opening = opener && !this.#sender.known
+        const opening = !this.#sender.known
         this.#transmit(path.route, { kind: 'data', ...common, opening, packet, sequence, payload, endOfMessage, endOfStream })
       },
-      trial: (path: Path, packet: number): void => this.#transmit(path.route, { kind: 'trial', ...common, packet }),
+      trial: (path: Path, packet: number): void =>
+        this.#transmit(path.route, { kind: 'trial', ...common, opening: !this.#sender.known, packet }),
     }
     this.#sender = new Sender(now, paths, output, !opener, limits)
     this.#receiver = new Receiver(limits)

@@ -116,7 +116,7 @@ export class Channels {
   }
 
   #accept(now: Instant, peer: NodeId, packet: ChannelPacket): Entry | undefined {
-    if (packet.kind !== 'data' || !packet.opening || !packet.fromOpener) return undefined
+    if (!(packet.kind === 'data' || packet.kind === 'trial') || !packet.opening || !packet.fromOpener) return undefined
     let fromPeer = 0
     for (const { channel } of this.#byHandle.values()) if (channel.identity.peer === peer && !channel.identity.opener) fromPeer++
     if (fromPeer >= this.#config.limits.channelsPerPeerMax) {

@@ -9,7 +9,7 @@
  *
  *  1. Segments are numbered from 0 without gaps; a number always means the same bytes.
  *  2. A segment has at most one open copy per path.
- *  3. Copies sent on suspicion alone stay under 10 % of all bytes sent + 256 KiB.
+ *  3. Copies sent on suspicion alone stay under 10 % of all bytes sent + 256 KiB, but for one segment per timeout.
  *  4. What a peer's window does not allow is not sent for the first time; what was sent once may be sent again.
  */
 import { type Instant, type Limits, after, earliest } from '@causeway/protocol'
@@ -238,9 +238,8 @@ export class Sender {
     this.#out.data(path, copy.packet, segment)
   }
 
-  /** Suspect paths, and idle channels, are tried with a packet that carries nothing; it cannot open a channel. */
+  /** Suspect paths, and idle channels, are tried with a packet that carries nothing. */
   #tryPaths(now: Instant): void {
-    if (!this.#known) return
     for (const path of this.#paths.paths) if (path.trialDue(now)) this.#sendTrial(now, path)
     if (this.#idle && now >= after(this.#sentAt, KEEPALIVE_MS)) {
       const path = this.#paths.choose()
@@ -285,8 +284,9 @@ export class Sender {
       if (copy.sentAt > overdueBefore || copies === only) break
       if (!copy.open) continue
       const size = copy.segment?.payload.length ?? 0
-      if (burst + size > HEDGE_BURST_BYTES) break
-      if (this.#hedgedBytes + size > HEDGE_FLOOR_BYTES + HEDGE_RATIO * this.#bytesSent) break
+      // The oldest is always asked about: how often, the doubling timeout bounds.
+      const spent = burst + size > HEDGE_BURST_BYTES || this.#hedgedBytes + size > HEDGE_FLOOR_BYTES + HEDGE_RATIO * this.#bytesSent
+      if (copies > 0 && spent) break
       burst += size
       this.#hedgedBytes += size
       copies++
@@ -322,7 +322,7 @@ export class Sender {
       const oldest = this.#oldestOpen(path)
       if (oldest) next = earliest(next, path.overdueAt(oldest.sentAt))
     }
-    if (this.#known) for (const path of this.#paths.paths) next = earliest(next, path.nextTrial)
+    for (const path of this.#paths.paths) next = earliest(next, path.nextTrial)
     return next
   }
 }
