@@ -271,17 +271,17 @@ export class Sender {
   }
 
   /**
-   * What is overdue on `path` goes out again elsewhere: all of it (within bounds) when the path falls silent, then
-   * only the oldest, as a question. If another path works, its answer moves the rest; if none does, more would not help.
+   * What is out on `path` goes out again elsewhere: all of it (within bounds) when it is the first to fall silent,
+   * else only the oldest, as a question. If another path works, its answer moves the rest; if everything is slow
+   * together, more would not help.
    */
   #hedge(now: Instant, path: Path): void {
-    const overdueBefore = now - path.patienceMs
-    const only = path.suspect ? 1 : Number.POSITIVE_INFINITY
-    let copies = 0
+    const only = this.#paths.paths.some((other) => other.suspect) ? 1 : Number.POSITIVE_INFINITY
     path.timedOut(now)
+    let copies = 0
     let burst = 0
     for (const copy of this.#flights.get(path) ?? []) {
-      if (copy.sentAt > overdueBefore || copies === only) break
+      if (copies === only) break
       if (!copy.open) continue
       const size = copy.segment?.payload.length ?? 0
       // The oldest is always asked about: how often, the doubling timeout bounds.
