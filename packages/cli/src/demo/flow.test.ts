@@ -13,13 +13,14 @@ function answers(count: number, gapMs: number): PingReply[] {
   }))
 }
 
-const figuresOf = (replies: PingReply[], sent: number) => flowFigures({ replies, sent, fault: undefined }, 190, ['h1', 'b'], ['h2', 'b'])
+const figuresOf = (replies: PingReply[], sent: number) =>
+  flowFigures({ replies, sent, fault: undefined }, 190, { pathBefore: ['h1', 'b'], pathAfter: ['h2', 'b'], detourMs: 40 })
 
 test('the gap is taken at the far end, the round trip from before the fault', () => {
   const figures = figuresOf(answers(700, 240), 700)
   expect(figures).toMatchObject({ sent: 700, lost: 0, duplicated: 0, reordered: 0, gapMs: 250, rttMs: 100, fault: null })
   expect(flowHeld(figures)).toBe(true)
-  expect(flowLine(figures)).toContain('longest gap 250 ms (2.5 round trips of 100 ms); of 700: 0 lost')
+  expect(flowLine(figures)).toContain('longest gap 250 ms (2.5 round trips of 100 ms, the new path is 40.0 ms longer); of 700: 0 lost')
 })
 
 test.each([

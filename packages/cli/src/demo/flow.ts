@@ -26,6 +26,8 @@ export interface FlowFigures {
   /** Nodes after the source: before the fault, and at the end. */
   readonly pathBefore: readonly string[]
   readonly pathAfter: readonly string[]
+  /** How much longer the path after is than the one before, one way: no failover can hide that part of the gap. */
+  readonly detourMs: number
   /** Why the flow ended early, if it did. */
   readonly fault: string | null
 }
@@ -56,10 +58,15 @@ export class Flow {
     }
   }
 
+  /** The path in use. */
+  async path(): Promise<PathView | undefined> {
+    const { paths } = await this.source.client.paths(this.target.name)
+    return paths.find(({ active }) => active) ?? paths[0]
+  }
+
   /** The path in use, and the uplink on it: its first hub and the node before. */
   async uplink(network: DemoNetwork): Promise<{ readonly path: PathView; readonly pair: Pair; readonly hub: string } | undefined> {
-    const { paths } = await this.source.client.paths(this.target.name)
-    const path = paths.find(({ active }) => active) ?? paths[0]
+    const path = await this.path()
     if (!path) return undefined
     const hubs = new Set(network.topology.hubs.map(({ name }) => name))
     const at = path.hops.findIndex((hop) => hubs.has(hop))
@@ -72,8 +79,7 @@ export class Flow {
 export function flowFigures(
   flow: Pick<Flow, 'replies' | 'sent' | 'fault'>,
   answeredBefore: number,
-  pathBefore: readonly string[],
-  pathAfter: readonly string[],
+  paths: Pick<FlowFigures, 'pathBefore' | 'pathAfter' | 'detourMs'>,
 ): FlowFigures {
   const { replies, sent } = flow
   const numbers = replies.map(({ sequence }) => sequence)
@@ -99,8 +105,7 @@ export function flowFigures(
       before.toSorted((a, b) => a - b),
       0.5,
     ),
-    pathBefore,
-    pathAfter,
+    ...paths,
     fault: flow.fault instanceof Error ? flow.fault.message : null,
   }
 }
@@ -111,7 +116,8 @@ export function flowHeld({ gapMs, lost, duplicated, reordered }: FlowFigures): b
   return gapMs !== null && gapMs < GAP_MS_MAX && lost === 0 && duplicated === 0 && reordered === 0
 }
 
-export function flowLine({ gapMs, rttMs, sent, lost, duplicated, reordered, fault }: FlowFigures): string {
-  const roundTrips = gapMs !== null && rttMs ? ` (${(gapMs / rttMs).toFixed(1)} round trips of ${milliseconds(rttMs)} ms)` : ''
+export function flowLine({ gapMs, rttMs, sent, lost, duplicated, reordered, detourMs, fault }: FlowFigures): string {
+  const detour = detourMs >= 1 ? `, the new path is ${milliseconds(detourMs)} ms longer` : ''
+  const roundTrips = gapMs !== null && rttMs ? ` (${(gapMs / rttMs).toFixed(1)} round trips of ${milliseconds(rttMs)} ms${detour})` : ''
   return `longest gap ${milliseconds(gapMs)} ms${roundTrips}; of ${sent}: ${lost} lost, ${duplicated} twice, ${reordered} out of order${fault === null ? '' : ` (${fault})`}`
 }

@@ -8,6 +8,7 @@ import type { DemoNetwork } from './demo-network.ts'
 import { Flow, type FlowFigures, flowFigures, flowHeld, flowLine } from './flow.ts'
 import type { NodeProcess } from './node-process.ts'
 import type { Play, Stage } from './scene.ts'
+import { routeDelayMs } from './topology.ts'
 
 /** The flow runs this long before the fault. */
 const SETTLE_MS = 2000
@@ -29,14 +30,13 @@ export const playCut: Play<CutFigures> = async (stage) => {
   await network.emulator.cut([uplink.pair])
   say(`link ${uplink.pair.join(' – ')} is cut, silently; messages go on`)
   await flow.done
-  const pathAfter = (await flow.uplink(network))?.path.hops ?? []
   const met = (await swallowed(network)) - swallowedBefore
-  await network.emulator.heal([uplink.pair])
   const figures = {
     link: uplink.pair.join(' – '),
     swallowed: met,
-    ...flowFigures(flow, answered, uplink.path.hops, pathAfter),
+    ...flowFigures(flow, answered, await paths(network, flow, uplink.path.hops)),
   }
+  await network.emulator.heal([uplink.pair])
   return { held: flowHeld(figures) && met > 0, line: flowLine(figures), figures }
 }
 
@@ -47,8 +47,7 @@ export const playHubKill: Play<HubKillFigures> = async (stage) => {
   await hub.kill()
   say(`${hub.name} is killed (SIGKILL); messages go on`)
   await flow.done
-  const pathAfter = (await flow.uplink(network))?.path.hops ?? []
-  const figures = { hub: hub.name, ...flowFigures(flow, answered, uplink.path.hops, pathAfter) }
+  const figures = { hub: hub.name, ...flowFigures(flow, answered, await paths(network, flow, uplink.path.hops)) }
   say(`${hub.name} starts again`)
   await hub.start()
   await network.linked(hub)
@@ -77,6 +76,17 @@ async function settledFlow({ network, flowSeconds, say }: Stage): Promise<{
     )
   }
   return { flow, uplink, answered: flow.replies.length }
+}
+
+/** The path before and the path in use now, and how much longer that is. */
+async function paths(
+  { topology }: DemoNetwork,
+  flow: Flow,
+  pathBefore: readonly string[],
+): Promise<Pick<FlowFigures, 'pathBefore' | 'pathAfter' | 'detourMs'>> {
+  const pathAfter = (await flow.path())?.hops ?? []
+  const [before, after] = [pathBefore, pathAfter].map((hops) => routeDelayMs(topology, flow.source.name, hops))
+  return { pathBefore, pathAfter, detourMs: (after ?? 0) - (before ?? 0) }
 }
 
 async function gatewayOf(network: DemoNetwork, site: string): Promise<NodeProcess> {

@@ -48,6 +48,12 @@ export function pathDelayMs({ hubs, delayMs }: Topology, from: string, to: strin
   return Math.min(...delays)
 }
 
+/** How long a route takes one way: from the place of `from` through the named nodes. */
+export function routeDelayMs({ nodes, delayMs }: Topology, from: string, hops: readonly string[]): number {
+  const places = [from, ...hops].map((name) => nodes.find((node) => node.name === name)?.site ?? name)
+  return places.slice(1).reduce((sum, place, index) => sum + delayMs(places[index] ?? place, place), 0)
+}
+
 function numbered(stem: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${stem}-${index + 1}`)
 }
