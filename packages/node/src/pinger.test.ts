@@ -50,7 +50,7 @@ describe('Pinger', () => {
     pinger.start(instant(0), { ...ORDER, count: 1 })
     expect(pinger.wake(after(instant(0), 60_000)).at(-1)).toMatchObject({
       type: 'pingEnded',
-      error: expect.stringContaining('1 messages were not answered'),
+      error: expect.stringContaining('1 of 1 messages were not answered'),
     })
   })
 

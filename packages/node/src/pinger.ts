@@ -108,7 +108,7 @@ export class Pinger {
         steps.push({
           type: 'pingEnded',
           request: ping.request,
-          error: `${ping.count - ping.answered} messages were not answered within ${DRAIN_MS / 1000} s`,
+          error: `${ping.count - ping.answered} of ${ping.count} messages were not answered within ${DRAIN_MS / 1000} s`,
         })
       }
     }

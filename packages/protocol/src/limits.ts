@@ -3,7 +3,7 @@
  * `limits:`, and all nodes of a network should agree on the first group.
  */
 export interface Limits {
-  /** A control message larger than this costs the link. The link state of a hub with 1,000 uplinks fits. */
+  /** A control message larger than this costs the link. The link state of a hub with 3,000 uplinks fits. */
   readonly controlMessageBytesMax: number
   /** A frame (header and body) larger than this costs the link. Twice a segment leaves room for every header. */
   readonly frameBytesMax: number
@@ -25,7 +25,7 @@ export interface Limits {
 }
 
 export const LIMITS: Limits = {
-  controlMessageBytesMax: 64 * 1024,
+  controlMessageBytesMax: 256 * 1024,
   frameBytesMax: 64 * 1024,
   segmentBytesMax: 32 * 1024,
   messageBytesMax: 4 * 1024 * 1024,
