@@ -48,7 +48,7 @@ const WARM_UP_MS = 5_000
 /** Time to redial (up to 30 s apart), re-plan, and let held segments through after the last heal. */
 const SETTLE_MS = 90_000
 /** Faults of links that carry little may need some seconds to meet a packet. */
-const HIT_MS_MAX = 20_000
+const HIT_MS_MAX = 60_000
 /** How often a writer dies within milliseconds of writing: before, while, or after the write reaches the disk. */
 const CRASH_AFTER_WRITE_RATIO = 0.15
 const CRASH_AFTER_WRITE_MS_MAX = 10
