@@ -7,7 +7,7 @@
 import { LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath } from '@causeway/protocol'
 import type { GraphPath, LinkState } from '@causeway/mesh'
 
-/** Best path and up to three more (DESIGN: with four uplinks any three hubs may die). */
+/** Best path and up to three more: with four uplinks any three hubs may die. */
 const PATHS_MAX = 4
 /** At most three hubs on a path that a plan names; the rest of the limit is for patches on the way. */
 const HOPS_MAX = 4
