@@ -65,12 +65,22 @@ export function createNetwork(directory: string, name: string): CreatedNetwork {
     if (existsSync(file))
       throw new CausewayError('conflict', `${file} exists: there is a network in ${directory} already`, 'choose another directory')
   }
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectory(directory)
   const { seed, publicKey } = generateKeyPair()
   const pem = privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' })
   writeFileSync(keyFile, pem, { mode: 0o600, flag: 'wx' })
   writeNetwork(networkFile, { name, authorityKey: base64(publicKey), issued: [] })
   return { name, keyFile, networkFile }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new CausewayError('usage', `cannot make ${directory}: ${(cause as Error).message}`, 'choose a directory that can be written', {
+      cause,
+    })
+  }
 }
 
 /** Makes a node: a key pair and a credential for it, in one file. Throws `conflict`, `usage` or `credential-invalid`. */

@@ -120,7 +120,10 @@ describe('Libp2pNetwork', () => {
     expect(inputs[0]).toMatchObject({ type: 'connected', datagram: null })
     sender.apply({ type: 'send', connection: 1, lane: 'control', message: new Uint8Array(LIMITS.controlMessageBytesMax + 1) })
     await waitFor(() => inputs.length === 2 && strict.inputs.length === 2, 'disconnected')
-    expect(strict.inputs[1]).toMatchObject({ type: 'disconnected', reason: expect.stringContaining('longer than 65536 bytes') })
+    expect(strict.inputs[1]).toMatchObject({
+      type: 'disconnected',
+      reason: expect.stringContaining(`longer than ${LIMITS.controlMessageBytesMax} bytes`),
+    })
     await Promise.all([sender.stop(), strict.network.stop(), lax.network.stop()])
   })
 

@@ -133,6 +133,10 @@ function acquire(dataDir: string): DataLock {
   try {
     return DataLock.acquire(dataDir)
   } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'EEXIST' || code === 'ENOTDIR') {
+      throw new CausewayError('config-invalid', `${dataDir} is no directory: ${message}`, 'set dataDir to another path', { cause })
+    }
     throw openError(cause, dataDir)
   }
 }

@@ -203,9 +203,12 @@ export class NodeRuntime {
     for (const listener of this.#onEvent) listener(event)
   }
 
-  /** One line per peer and kind: a hostile peer must not be able to fill the disk with our log. */
+  /**
+   * One line per peer and kind: a hostile peer must not be able to fill the disk with our log. A stranger counts by
+   * its host, because it comes from another port each time.
+   */
   #violation({ peer, code, detail }: Violation): void {
-    const key = `${code} ${peer}`
+    const key = `${code} ${peer.replace(/:\d+$/, '')}`
     const count = this.#violations.get(key) ?? 0
     if (count === 0 && this.#violations.size >= VIOLATION_KINDS_MAX) return
     this.#violations.set(key, count + 1)

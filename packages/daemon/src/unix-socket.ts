@@ -2,7 +2,7 @@
  * Listening on a Unix socket: private to its owner from the first moment, replacing what a dead process left
  * behind, and never what a live one uses.
  */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { type Stats, chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { type Server, connect } from 'node:net'
 import { dirname } from 'node:path'
 import { CausewayError } from '@causeway/protocol'
@@ -41,7 +41,7 @@ export function removeSocket(path: string): void {
 
 /** Removes a socket that nobody listens on. */
 async function makeWay(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false })
+  const found = look(path)
   if (!found) return
   if (!found.isSocket()) {
     throw new CausewayError(
@@ -52,6 +52,14 @@ async function makeWay(path: string): Promise<void> {
   }
   if (await isLive(path)) throw inUse(path)
   rmSync(path, { force: true })
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (cause) {
+    throw listenError(cause as NodeJS.ErrnoException, path)
+  }
 }
 
 function isLive(path: string): Promise<boolean> {

@@ -17,8 +17,10 @@ const HOME_PATIENCE_MS = 1_000
 const FIRST_CHOICE_MS = 300
 
 export class EdgeNode extends NodeBase {
-  /** Nodes of this site that are linked with us: which hubs they can reach. */
-  readonly #neighbours = new Map<NodeId, { readonly peer: Peer; hubs: readonly NodeId[] }>()
+  /** Nodes of this site that are linked with us. */
+  readonly #neighbours = new Map<NodeId, Peer>()
+  /** Which hubs they can reach. The ends of a link come up one by one: this may be said before the link is up here. */
+  readonly #reached = new Map<NodeId, readonly NodeId[]>()
   #gateway: NodeId
   #upstream: NodeId | undefined
   #home: NodeId | undefined
@@ -37,7 +39,7 @@ export class EdgeNode extends NodeBase {
   }
 
   protected override cutOff(): boolean {
-    return this.#hubs().length === 0 && ![...this.#neighbours.values()].some(({ hubs }) => hubs.length > 0)
+    return this.#hubs().length === 0 && ![...this.#neighbours.keys()].some((id) => this.#reachesHub(id))
   }
 
   protected override linkUp(now: Instant, peer: Peer): void {
@@ -45,13 +47,14 @@ export class EdgeNode extends NodeBase {
       this.#firstHubAt ??= now
       this.#choosePlanHub()
     } else if (peer.credential.site === this.credential.site) {
-      this.#neighbours.set(peer.id, { peer, hubs: [] })
+      this.#neighbours.set(peer.id, peer)
       this.mesh.sendControl(peer.id, { type: 'site', hubs: this.#hubs() })
     }
   }
 
   protected override linkDown(now: Instant, peer: Peer): void {
     this.#neighbours.delete(peer.id)
+    this.#reached.delete(peer.id)
     if (peer.id === this.#planHub) {
       this.#planHub = undefined
       this.#choosePlanHub()
@@ -63,8 +66,7 @@ export class EdgeNode extends NodeBase {
     if (message.type === 'plan') {
       this.mesh.setPlan(now, message.to, message.paths, message.names)
     } else if (message.type === 'site') {
-      const neighbour = this.#neighbours.get(from)
-      if (neighbour) neighbour.hubs = message.hubs
+      if (this.mesh.link(from)?.peer.credential.site === this.credential.site) this.#reached.set(from, message.hubs)
     }
   }
 
@@ -113,9 +115,13 @@ export class EdgeNode extends NodeBase {
     for (const neighbour of this.#neighbours.keys()) this.mesh.sendControl(neighbour, { type: 'site', hubs })
   }
 
+  #reachesHub(neighbour: NodeId): boolean {
+    return (this.#reached.get(neighbour) ?? []).length > 0
+  }
+
   #electGateway(): void {
     const candidates = [{ id: this.self, name: this.credential.name, reaches: this.#hubs().length > 0 }]
-    for (const [id, { peer, hubs }] of this.#neighbours) candidates.push({ id, name: peer.credential.name, reaches: hubs.length > 0 })
+    for (const [id, { credential }] of this.#neighbours) candidates.push({ id, name: credential.name, reaches: this.#reachesHub(id) })
     candidates.sort((a, b) => Number(b.reaches) - Number(a.reaches) || (a.name < b.name ? -1 : 1))
     const gateway = candidates[0]
     if (!gateway || gateway.id === this.#gateway) return

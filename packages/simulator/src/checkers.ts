@@ -49,6 +49,24 @@ export function checkWrites(
   )
 }
 
+/** What one node says of its site. */
+export interface SiteView {
+  readonly node: string
+  readonly site: string
+  readonly gateway: string | null
+  readonly cutOff: boolean
+}
+
+/** Once all is healed, the nodes of a site name one gateway, and none believes itself cut off. */
+export function checkSites(views: readonly SiteView[]): string[] {
+  const strayed = views.filter(({ cutOff }) => cutOff).map(({ node }) => `${node} still says that its site is cut off`)
+  for (const [site, members] of Map.groupBy(views, (view) => view.site)) {
+    if (new Set(members.map(({ gateway }) => gateway)).size <= 1) continue
+    strayed.push(`${site} has not one gateway: ${members.map(({ node, gateway }) => `${node} names ${gateway}`).join(', ')}`)
+  }
+  return strayed
+}
+
 /** An ordered flow arrives in order, once, and whole, in both directions. */
 export function checkPings(flows: readonly PingFlow[]): string[] {
   return flows.flatMap((flow) => {

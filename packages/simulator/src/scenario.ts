@@ -5,9 +5,9 @@
  * The two ends of the ping flow are spared crashes and being cut off from everybody: a channel may end if its process
  * dies or if no path works for a minute, so only spared ends must see every message.
  */
-import { type Random, SeededRandom } from '@causeway/protocol'
+import { type Random, SeededRandom, instant } from '@causeway/protocol'
 import type { NodeMachine } from '@causeway/node'
-import { checkFaults, checkPings, checkViolations } from './checkers.ts'
+import { type SiteView, checkFaults, checkPings, checkSites, checkViolations } from './checkers.ts'
 import type { Fault } from './fault.ts'
 import { type Fleet, type FleetOptions, makeFleet } from './fleet.ts'
 import { Observations } from './observations.ts'
@@ -84,7 +84,7 @@ export function runScenario(options: ScenarioOptions): ScenarioReport {
     // A fault that has not hit anything yet gets its chance before it is healed.
     world.runUntil(() => world.faults.every((fault) => fault.dropped > 0), HIT_MS_MAX)
     world.healAll()
-    objections.push(...settle(world, () => [...checkPings(observations.pings), ...state.check()]))
+    objections.push(...settle(world, () => [...checkPings(observations.pings), ...state.check(), ...checkSites(siteViews(fleet))]))
     objections.push(...checkViolations(observations.violations), ...checkFaults(world.faults))
   } catch (error) {
     // A throw out of a machine is an invariant that does not hold: the gravest objection there is.
@@ -98,6 +98,14 @@ function settle(world: World<NodeMachine>, check: () => string[]): string[] {
   let objections = check()
   for (const until = world.now + SETTLE_MS; objections.length > 0 && world.now < until; objections = check()) world.run(1000)
   return objections
+}
+
+function siteViews({ world, edges }: Fleet): SiteView[] {
+  return edges.map(({ name, site }) => {
+    // The gateway and whether it is cut off do not depend on the hour.
+    const { gateway, cutOff } = world.node(name).machine.status(instant(world.now))
+    return { node: name, site, gateway, cutOff }
+  })
 }
 
 /** Two nodes of different sites, the ends of the ping flow. */

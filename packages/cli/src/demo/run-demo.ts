@@ -17,7 +17,7 @@ import { DemoView } from './view.ts'
 
 /** How long the network is left alone to see what it costs when nothing happens. */
 const REST_MS = 5000
-const INTERRUPTED = 130
+export const INTERRUPTED = 130
 
 export interface DemoOptions {
   readonly hubs: number

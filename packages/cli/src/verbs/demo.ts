@@ -19,7 +19,10 @@ export const declareDemo: DeclareVerb = (program, onResult) => {
     .addOption(outputOption())
     .addHelpText('after', '\nExamples:\n  $ causeway demo\n  $ causeway demo --sites 3 --stay\n  $ causeway demo -o json | jq .cut\n')
     .action(async (options: DemoOptions) => {
-      const { runDemo } = await import('../demo/run-demo.ts')
-      onResult(await runDemo(options))
+      const { INTERRUPTED, runDemo } = await import('../demo/run-demo.ts')
+      const code = await runDemo(options)
+      onResult(code)
+      // All is ended; a scene that was cut short would hold the process until its last timer.
+      if (code === INTERRUPTED) process.exit(code)
     })
 }

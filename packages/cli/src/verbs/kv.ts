@@ -112,12 +112,15 @@ function parseAddress(text: string): Address {
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
+/** What begins like JSON and is not is a slip of the pen, and must not be stored as text. */
 async function readValue(text: string): Promise<unknown> {
   const source = text === '-' ? await (await import('node:stream/consumers')).text(process.stdin) : text
   try {
     return JSON.parse(source)
-  } catch {
-    return text === '-' ? source.replace(/\n$/, '') : source
+  } catch (cause) {
+    if (!/^\s*[[{"]/.test(source)) return text === '-' ? source.replace(/\n$/, '') : source
+    const fault = (cause as SyntaxError).message.split('\n')[0]
+    throw new CausewayError('usage', `the value is not JSON: ${fault}`, 'correct it; text needs no quotes', { cause })
   }
 }
 

@@ -1,7 +1,7 @@
 /** `causeway paths`: the plan to one destination, best path first. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Causeway } from '@causeway/client'
-import type { PathsView } from '@causeway/protocol'
+import { CausewayError, type PathsView } from '@causeway/protocol'
 import { tint, tintState } from '../colour.ts'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { printDocument } from '../output.ts'
@@ -10,6 +10,7 @@ import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } f
 
 const ASKS_AGAIN = 8
 const ASK_INTERVAL_MS = 250
+const CHECK = 'check the name, and with "causeway status" whether this node reaches a hub'
 
 export const declarePaths: DeclareVerb = (program, onResult) => {
   addReadingOptions(program.command('paths'))
@@ -20,6 +21,7 @@ export const declarePaths: DeclareVerb = (program, onResult) => {
     .action(async (to: string, options: ReadingOptions) => {
       const view = await findPaths(await connectTo(options.api), to)
       await printDocument(options.output, view, () => pathsTable(view))
+      if (!isPlanned(view)) throw new CausewayError('unreachable', `no way to ${to} is known here`, CHECK)
       onResult(view.paths.some(({ state }) => state !== 'down') ? DONE : ANSWER_NO)
     })
 }
@@ -27,15 +29,21 @@ export const declarePaths: DeclareVerb = (program, onResult) => {
 /** The first question makes the node ask its hub; the answer takes a round trip. */
 async function findPaths(causeway: Causeway, to: string): Promise<PathsView> {
   let view = await causeway.paths(to)
-  for (let again = 0; view.paths.length === 0 && again < ASKS_AGAIN; again++) {
+  for (let again = 0; !isPlanned(view) && again < ASKS_AGAIN; again++) {
     await sleep(ASK_INTERVAL_MS)
     view = await causeway.paths(to)
   }
   return view
 }
 
-async function pathsTable({ to, paths }: PathsView): Promise<string> {
-  if (paths.length === 0) return `no path to ${to} is known here`
+/** Without a plan a node tries any hub and hopes: such a path has no cost, and is no sign that `to` exists. */
+function isPlanned({ paths }: PathsView): boolean {
+  return paths.some(({ costMs }) => costMs !== null)
+}
+
+async function pathsTable(view: PathsView): Promise<string> {
+  if (!isPlanned(view)) return ''
+  const { paths } = view
   const { renderTable } = await import('../table.ts')
   const rows = paths.map(({ hops, costMs, state, active }) => [
     active ? tint('good', 'in use') : '',

@@ -1,5 +1,5 @@
 /** `causeway ping`: messages to another node and back, end to end, naming the path that each answer took. */
-import type { PingReply } from '@causeway/protocol'
+import { CausewayError, type PingReply } from '@causeway/protocol'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { print, printDocument, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
@@ -10,6 +10,7 @@ interface PingVerbOptions extends ReadingOptions {
   readonly count: number
   readonly interval: number
   readonly size: number
+  readonly timeout: number
 }
 
 export const declarePing: DeclareVerb = (program, onResult) => {
@@ -20,21 +21,31 @@ export const declarePing: DeclareVerb = (program, onResult) => {
     .option('-c, --count <n>', 'how many to send', numberBetween(1, 1_000_000), 10)
     .option('-i, --interval <seconds>', 'time between two', numberBetween(0.001, 3600, 'real'), 1)
     .option('-s, --size <bytes>', 'bytes of a message', numberBetween(8, 32_768), 64)
+    .option('-t, --timeout <seconds>', 'give up if not one answer has come by then', numberBetween(0.1, 3600, 'real'), 10)
     .addHelpText('after', '\nExamples:\n  $ causeway ping nrt-2-a\n  $ causeway ping nrt-2-a -c 1000 -i 0.01 -o json\n')
     .action(async (to: string, options: PingVerbOptions) => {
       const causeway = await connectTo(options.api)
-      const stop = untilInterrupted()
+      const interrupted = untilInterrupted()
+      const silence = new AbortController()
+      const { count, interval, size, timeout, output } = options
+      const giveUp = setTimeout(() => silence.abort(), timeout * 1000).unref()
       const replies: PingReply[] = []
-      const { count, interval, size, output } = options
-      for await (const reply of causeway.ping(to, { count, intervalMs: interval * 1000, bytes: size, signal: stop })) {
+      const signal = AbortSignal.any([interrupted, silence.signal])
+      for await (const reply of causeway.ping(to, { count, intervalMs: interval * 1000, bytes: size, signal })) {
+        clearTimeout(giveUp)
         replies.push(reply)
         if (output === 'table') print(replyLine(to, size, reply))
         else if (output === 'ndjson') await printItem(output, reply, () => '')
       }
-      const report = pingReport(to, replies, stop.aborted ? undefined : count)
+      if (silence.signal.aborted) throw noAnswer(to, timeout)
+      const report = pingReport(to, replies, interrupted.aborted ? undefined : count)
       if (output !== 'ndjson') await printDocument(output, report, () => reportTable(report))
       onResult(report.lost === 0 && report.received > 0 ? DONE : ANSWER_NO)
     })
+}
+
+function noAnswer(to: string, timeout: number): CausewayError {
+  return new CausewayError('unreachable', `no answer from ${to} within ${timeout} s`, `see whether there is a way: causeway paths ${to}`)
 }
 
 export interface PingReport extends Sequencing {

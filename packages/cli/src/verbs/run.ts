@@ -24,6 +24,8 @@ export const declareRun: DeclareVerb = (program, onResult) => {
         print(`causeway: ${daemon.name} is ready; API at ${daemon.apiSocket}; listening on ${tcp}${udp === null ? '' : ` (UDP ${udp})`}`)
         await new Promise<void>((done) => (stop.aborted ? done() : stop.addEventListener('abort', () => done())))
         await daemon.stop()
+        // All of ours is closed and on disk; timers that libraries leave behind would hold the process for seconds.
+        process.exit(DONE)
       }
       onResult(DONE)
     })
