@@ -3,8 +3,9 @@
  *
  *  1. Every connection gives the link a new epoch and a fresh monitor: what was measured of another connection
  *     says nothing of this one.
- *  2. A link that died by silence is held back when it returns, longer each time (`FlapHold`); unless one end has no
- *     other link to a hub, or the peer's process is a new one.
+ *  2. A link that fell is held back when it returns, longer each time (`FlapHold`), at both ends: the one that finds the
+ *     silence resets the connection, and to the other this is a connection that ends without a good-bye. Not held back
+ *     is a link without which one end has no hub, nor one to a new process of the peer.
  */
 import { FlapHold, LinkMonitor, type MonitorInput, reflect } from '@causeway/probe'
 import {
@@ -54,7 +55,7 @@ export class Link {
   readonly #reflected = { udp: 0, control: 0 }
   #bytesIn = 0
   #bytesOut = 0
-  readonly #hold = new FlapHold()
+  #hold = new FlapHold()
   #unansweredUntil: Instant | undefined
   #heardAt: Instant | undefined
   #carriedAt: Instant | undefined
@@ -85,7 +86,8 @@ export class Link {
 
   attach(now: Instant, attachment: Attachment): LinkEffect[] {
     const effects = this.#setUp(now, false, 'replaced by a newer connection')
-    const restarted = attachment.peer.incarnation !== this.peer.incarnation
+    // What the old process did is not held against the new one, however many connections it takes to greet it.
+    if (attachment.peer.incarnation !== this.peer.incarnation) this.#hold = new FlapHold()
     this.peer = attachment.peer
     this.epoch++
     this.connection = attachment.connection
@@ -93,14 +95,16 @@ export class Link {
     this.blocked = false
     this.#reflected.udp = this.#reflected.control = 0
     this.#unansweredUntil = after(now, UNANSWERED_MS)
-    const held = this.#hold.fallen && !attachment.alone && !restarted
+    const held = this.#hold.fallen && !attachment.alone
     this.#monitor = new LinkMonitor(now, this.#random, {}, { hold: this.#hold, held })
     effects.push(...this.monitor(now, { type: 'datagrams', open: attachment.datagrams }))
     effects.push(...this.monitor(now, { type: 'wake' }))
     return effects
   }
 
-  detach(now: Instant, reason: string): LinkEffect[] {
+  /** The connection is gone; `farewell`: the peer had said that it would close it. */
+  detach(now: Instant, reason: string, farewell: boolean): LinkEffect[] {
+    if (this.#up && !farewell) this.#hold.fall(now - (this.#changedAt ?? now))
     this.connection = undefined
     this.#monitor = undefined
     return this.#setUp(now, false, reason)

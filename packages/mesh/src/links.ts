@@ -66,6 +66,8 @@ interface Connection {
   readonly datagrams: boolean
   readonly openedAt: Instant
   link: Link | undefined
+  /** The peer has said good-bye: that the connection ends is no fault. */
+  farewell: boolean
 }
 
 export class Links {
@@ -183,7 +185,16 @@ export class Links {
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
     const { connection: id, address, remote, peerKey } = input
-    const connection: Connection = { id, address, remote, peerKey, datagrams: input.datagram !== null, openedAt: now, link: undefined }
+    const connection: Connection = {
+      id,
+      address,
+      remote,
+      peerKey,
+      datagrams: input.datagram !== null,
+      openedAt: now,
+      link: undefined,
+      farewell: false,
+    }
     this.#connections.set(id, connection)
     if (address !== undefined) this.#dialer.connected(address)
     this.#deadlines.set(connection, after(now, GREETING_MS))
@@ -195,7 +206,7 @@ export class Links {
     if (!connection) return
     this.#forget(now, connection)
     const link = connection.link
-    if (link?.connection === id) this.#apply(now, link, link.detach(now, reason))
+    if (link?.connection === id) this.#apply(now, link, link.detach(now, reason, connection.farewell))
   }
 
   #forget(now: Instant, connection: Connection): void {
@@ -244,12 +255,12 @@ export class Links {
       return
     }
     const message = lane === 'datagram' ? decodeProbePacket(bytes) : decodeControl(bytes)
-    if (message) this.#control(now, link, lane === 'datagram' ? 'udp' : 'control', message)
+    if (message) this.#control(now, connection, link, lane === 'datagram' ? 'udp' : 'control', message)
     else
       this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
   }
 
-  #control(now: Instant, link: Link, via: 'udp' | 'control', message: ControlMessage): void {
+  #control(now: Instant, connection: Connection, link: Link, via: 'udp' | 'control', message: ControlMessage): void {
     switch (message.type) {
       case 'probe': {
         const reply = link.reflect(now, via, message)
@@ -263,6 +274,7 @@ export class Links {
         this.#apply(now, link, link.monitor(now, { type: 'reply', via, reply: message }))
         return
       case 'bye':
+        connection.farewell = true
         this.#effects.push({ type: 'event', name: 'link-closed-by-peer', data: { peer: link.name, reason: message.reason } })
         return
       case 'hello':
@@ -352,7 +364,7 @@ export class Links {
           if (!connection) break
           this.#forget(now, connection)
           this.#effects.push({ type: 'close', connection: connection.id, reason: effect.reason })
-          this.#apply(now, link, link.detach(now, effect.reason))
+          this.#apply(now, link, link.detach(now, effect.reason, false))
           break
         }
         case 'up':

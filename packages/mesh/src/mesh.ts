@@ -34,6 +34,8 @@ import { type FirstHops, PathSet } from './path-set.ts'
 
 /** A destination that nobody has asked about for so long needs no plan. */
 const INTEREST_MS = 30_000
+/** Costs of own links move all the time; how often the order of paths follows them. */
+const TIDY_MS = 2_000
 
 export type MeshEffect =
   | NetworkEffect
@@ -68,7 +70,7 @@ export class Mesh implements FirstHops {
   constructor(now: Instant, config: MeshConfig) {
     this.#config = config
     this.#now = now
-    this.#tidyAt = after(now, INTEREST_MS)
+    this.#tidyAt = after(now, TIDY_MS)
     this.#links = new Links(now, config)
     this.#names.set(config.self, config.name)
     this.#channels = new Channels({
@@ -314,7 +316,7 @@ export class Mesh implements FirstHops {
   }
 
   #tidy(now: Instant): void {
-    this.#tidyAt = after(now, INTEREST_MS)
+    this.#tidyAt = after(now, TIDY_MS)
     const used = this.#channels.peers()
     for (const [to, { askedAt }] of this.#destinations) {
       if (used.has(to) || now - askedAt < INTEREST_MS) continue

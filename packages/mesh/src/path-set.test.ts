@@ -41,6 +41,15 @@ describe('PathSet', () => {
     expect(relayOf(paths.choose())).toBe(H2)
   })
 
+  it('prefers the direct link to a relay that is hardly better', () => {
+    const paths = new PathSet(B)
+    paths.plan([via(H1, 1)], { costTo: (id) => (id === B ? 8 : id === H1 ? 1 : undefined), ways: () => [H1] })
+    expect(paths.choose()?.route).toEqual([B])
+    const far = new PathSet(B)
+    far.plan([via(H1, 1)], { costTo: (id) => (id === B ? 20 : id === H1 ? 1 : undefined), ways: () => [H1] })
+    expect(relayOf(far.choose())).toBe(H1)
+  })
+
   it('leaves a suspect or dead path at once, and comes back to the only one', () => {
     const paths = new PathSet(B)
     paths.plan([via(H1, 10), via(H2, 50)], hops([H1, H2]))

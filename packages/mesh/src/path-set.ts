@@ -63,7 +63,7 @@ export class PathSet {
     const direct = hops.costTo(this.to)
     if (direct !== undefined) add([this.to], direct)
     for (const { route, costMs } of this.#planned) add(route, costMs)
-    paths.sort((a, b) => (a.costMs ?? UNKNOWN_COST_MS) - (b.costMs ?? UNKNOWN_COST_MS))
+    paths.sort((a, b) => rank(a) - rank(b))
     const firstHops = new Set(paths.map((path) => path.firstHop))
     for (const way of hops.ways()) if (way !== this.to && !firstHops.has(way)) add([way, this.to], null)
     this.#paths = paths
@@ -92,11 +92,17 @@ export class PathSet {
     if (!active?.up || !this.#paths.includes(active) || (active.suspect && best && !best.suspect)) {
       this.#active = best
     } else if (best && best !== active && !best.suspect) {
-      const now = active.costMs ?? UNKNOWN_COST_MS
-      const gain = now - (best.costMs ?? UNKNOWN_COST_MS)
+      const now = rank(active)
+      const gain = now - rank(best)
       if (gain > Math.max(BETTER_BY_MS, BETTER_BY_RATIO * now)) this.#active = best
     }
   }
+}
+
+/** What a path is worth for the order: its cost; a direct link needs no third party, and wins near ties. */
+function rank(path: Path): number {
+  const cost = path.costMs ?? UNKNOWN_COST_MS
+  return path.route.length === 1 ? cost - BETTER_BY_MS : cost
 }
 
 function routeKey(route: readonly NodeId[]): string {

@@ -35,12 +35,13 @@ export const UNMEASURED: MonitorView = {
  *
  *     rtt/2 + jitter + hop + stall · RTO,   stall = 1 − (1 − forward loss)³
  *
+ * with the usual round trip and its usual change (medians, see `RecentDelays`), so that a stray does not move traffic.
  * Jitter not measured yet counts as the variance of the round trip: expensive, never free.
  */
 export function costOf(track: ProbeTrack, now: Instant, config: MonitorConfig): number | null {
-  const rttMs = track.roundTrip.smoothedMs
+  const rttMs = track.delays.usualMs
   if (rttMs === null) return null
-  const jitterMs = track.jitterMs ?? track.roundTrip.varianceMs ?? 0
+  const jitterMs = track.delays.usualChangeMs ?? track.roundTrip.varianceMs ?? 0
   const loss = track.loss.recentRatio(now, config.degradedProbesMin).forward ?? 0
   const stall = 1 - (1 - loss) ** STALL_TRIES
   return rttMs / 2 + jitterMs + config.hopMs + stall * track.timeoutMs()
