@@ -161,9 +161,16 @@ describe('LmdbStore', () => {
     await damaged.close()
   })
 
-  it.skipIf(process.getuid?.() === 0)('says so if the directory cannot be written', () => {
+  it('says so if the directory cannot be written', () => {
     chmodSync(dataDir, 0o500)
-    expect(() => openStore(dataDir)).toThrow(expect.objectContaining({ code: 'store-locked', remedy: expect.stringContaining('access') }))
+    // Root may write anywhere, so it becomes nobody for the moment.
+    const root = process.getuid?.() === 0
+    if (root) process.seteuid?.(65_534)
+    try {
+      expect(() => openStore(dataDir)).toThrow(expect.objectContaining({ code: 'store-locked', remedy: expect.stringContaining('access') }))
+    } finally {
+      if (root) process.seteuid?.(0)
+    }
   })
 })
 
