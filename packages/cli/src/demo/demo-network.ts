@@ -14,7 +14,7 @@ import { CausewayError } from '@causeway/protocol'
 import { stringify } from 'yaml'
 import { Emulator, type Pair } from './emulator.ts'
 import type { LinkSpec } from './emulated-link.ts'
-import { findLoopbackPorts } from './loopback-port.ts'
+import { ReservedPorts } from './loopback-port.ts'
 import { NodeProcess } from './node-process.ts'
 import type { DemoNodeSpec, Topology } from './topology.ts'
 
@@ -31,6 +31,9 @@ export class DemoNetwork {
   readonly #guardian: ChildProcess
   #nodes: ReadonlyMap<string, NodeProcess> = new Map()
   #closed = false
+  /** The nodes' ports, each held until its node starts. */
+  #reserved: ReservedPorts | undefined
+  #ports: ReadonlyMap<string, number> = new Map()
 
   constructor(topology: Topology) {
     this.topology = topology
@@ -63,6 +66,7 @@ export class DemoNetwork {
     let up = 0
     const startSome = async (): Promise<void> => {
       for (let node = waiting.shift(); node; node = waiting.shift()) {
+        await this.#reserved?.release(this.#ports.get(node.name) ?? 0)
         await node.start()
         progress(++up, 'started')
       }
@@ -127,6 +131,7 @@ export class DemoNetwork {
     this.#closed = true
     await Promise.allSettled(this.nodes.map((node) => node.retire()))
     await this.emulator.stop()
+    await this.#reserved?.releaseAll()
     if (!keepsDirectory()) rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     this.#guardian.stdin?.end()
   }
@@ -137,8 +142,11 @@ export class DemoNetwork {
 
   async #writeDown(): Promise<void> {
     const { nodes } = this.topology
-    const found = await findLoopbackPorts(nodes.length)
+    const reserved = await ReservedPorts.reserve(nodes.length)
+    const found = reserved.ports
+    this.#reserved = reserved
     const ports = new Map(nodes.map(({ name }, index) => [name, found[index] ?? 0]))
+    this.#ports = ports
     const links = this.#linkSpecs(ports)
     const opened = await this.emulator.open(links)
     const authority = join(this.directory, 'net')

@@ -31,14 +31,45 @@ export async function bindLoopbackPort(): Promise<LoopbackPort> {
   throw new Error(`found no port of loopback free for TCP and UDP in ${TRIES} tries`)
 }
 
+/**
+ * Ports that are held bound until the moment their user starts, so that nobody draws them meanwhile: neither this
+ * demo's emulator nor another demo.
+ */
+export class ReservedPorts {
+  readonly #bound = new Map<number, LoopbackPort>()
+
+  static async reserve(count: number): Promise<ReservedPorts> {
+    const reserved = new ReservedPorts()
+    while (reserved.#bound.size < count) {
+      const bound = await bindLoopbackPort()
+      reserved.#bound.set(bound.port, bound)
+    }
+    return reserved
+  }
+
+  get ports(): readonly number[] {
+    return [...this.#bound.keys()]
+  }
+
+  /** Lets a port go; does nothing if it has gone already. */
+  async release(port: number): Promise<void> {
+    const bound = this.#bound.get(port)
+    if (!bound) return
+    this.#bound.delete(port)
+    await Promise.all([new Promise((done) => bound.tcp.close(done)), new Promise<void>((done) => bound.udp.close(done))])
+  }
+
+  async releaseAll(): Promise<void> {
+    await Promise.all(this.ports.map((port) => this.release(port)))
+  }
+}
+
 /** `count` different ports that were free for both a moment ago. */
 export async function findLoopbackPorts(count: number): Promise<readonly number[]> {
-  const bound: LoopbackPort[] = []
-  for (let i = 0; i < count; i++) bound.push(await bindLoopbackPort())
-  await Promise.all(
-    bound.map(({ tcp, udp }) => Promise.all([new Promise((done) => tcp.close(done)), new Promise<void>((done) => udp.close(done))])),
-  )
-  return bound.map(({ port }) => port)
+  const reserved = await ReservedPorts.reserve(count)
+  const { ports } = reserved
+  await reserved.releaseAll()
+  return ports
 }
 
 function listens(tcp: Server, port: number): Promise<boolean> {

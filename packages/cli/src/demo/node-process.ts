@@ -13,6 +13,8 @@ import type { DemoNodeSpec } from './topology.ts'
 const MAIN = fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
 const START_MS_MAX = 30_000
 const STOP_MS_MAX = 4000
+const START_ATTEMPTS = 4
+const RESTART_PAUSE_MS = 500
 const POLL_MS = 60
 
 export interface ProcessKeeper {
@@ -48,16 +50,17 @@ export class NodeProcess {
     return this.spec.name
   }
 
-  /** Returns when the API answers. Tries twice: the port may have been taken since it was found free. */
+  /** Returns when the API answers. Tries again: another demo that draws ports may have held this one for a moment. */
   async start(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       this.#spawn()
       if (await this.#answers()) return
       await this.kill()
-      if (attempt === 2) {
+      if (attempt === START_ATTEMPTS) {
         const remedy = 'run again with CAUSEWAY_DEBUG=1 to keep its directory and logs'
         throw new CausewayError('refused', `node ${this.name} did not start: ${this.#lastWords()}`, remedy)
       }
+      await sleep(RESTART_PAUSE_MS)
     }
   }
 
