@@ -15,7 +15,7 @@ import { LmdbStore } from './lmdb-store.ts'
 import { LocalApi } from './local-api.ts'
 import { type Logger, createLogger } from './logger.ts'
 import { NodeBackend } from './node-backend.ts'
-import { createNodeCrypto, signerOf } from './node-crypto.ts'
+import { createNodeCrypto } from './node-crypto.ts'
 import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
 import { guardProcess } from './process-guard.ts'
 import { SystemRandom } from './system-random.ts'
@@ -123,7 +123,6 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     crypto: createNodeCrypto(),
     random: new SystemRandom(),
     incarnation: nextIncarnation(config.dataDir, Date.now()),
-    sign: signerOf(loaded.seed),
     wallOffsetMs: wallOffset(),
     now: instant(performance.now()),
   }

@@ -2,7 +2,7 @@
  * Cryptography of the machines (`Crypto` in `@causeway/protocol`) on node:crypto, and Ed25519 keys as the raw
  * bytes that credentials carry. Node wants keys in DER, whose prefix for Ed25519 never changes (RFC 8410).
  */
-import { type KeyObject, createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
+import { type KeyObject, createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto'
 import type { Crypto } from '@causeway/protocol'
 
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -26,12 +26,6 @@ export function generateKeyPair(): KeyPair {
 export function keyPairOf(key: KeyObject): KeyPair {
   const { d, x } = key.export({ format: 'jwk' })
   return { seed: rawBytes(d), publicKey: rawBytes(x) }
-}
-
-/** A function that signs with the key of this seed; throws if the seed does not have 32 bytes. */
-export function signerOf(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
-  const key = privateKeyOf(seed)
-  return (message) => new Uint8Array(sign(null, message, key))
 }
 
 export function privateKeyOf(seed: Uint8Array): KeyObject {

@@ -74,8 +74,6 @@ export interface NodeEnvironment {
   readonly random: Random
   /** Raised with every start of the process. */
   readonly incarnation: number
-  /** Ed25519 with the node's own key. */
-  readonly sign: (message: Uint8Array) => Uint8Array
   /** Wall clock minus monotonic instant, at the start. */
   readonly wallOffsetMs: number
   readonly now: Instant

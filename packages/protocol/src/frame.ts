@@ -4,7 +4,7 @@
  *
  * Layout, big-endian; n = route length, 1 to `routeHopsMax`:
  *
- *     0   u8        version (1) in the high half, class in the low half (0 ordered, 1 latest, 2 twin)
+ *     0   u8        version (1) in the high half; the low half is kept for the class of the channel, written 0, ignored
  *     1   u8        flags: 1 patched (a relay replaced the rest of the route)
  *     2   u8        hop limit: hops this frame may still make
  *     3   u8        position: index in the route of the node the frame is on its way to
