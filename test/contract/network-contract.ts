@@ -4,7 +4,19 @@
  * `waitFor` that lets the driver's own kind of time pass.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ConnectionId, DatagramKey, Lane, NetworkEffect, NetworkInput } from '@causeway/protocol'
+import {
+  type ConnectionId,
+  type DatagramKey,
+  type Instant,
+  type Lane,
+  type NetworkEffect,
+  type NetworkInput,
+  type Probe,
+  type ProbeReply,
+  betweenStampsMs,
+  instant,
+  stampOf,
+} from '@causeway/protocol'
 
 export interface DriverUnderTest {
   /** Where others dial it. */
@@ -13,6 +25,8 @@ export interface DriverUnderTest {
   readonly key: Uint8Array
   /** Everything it has reported so far, in order. */
   readonly inputs: readonly NetworkInput[]
+  /** Its clock: stamps and the `at` of its inputs are read from it. */
+  now(): number
   /** Carries out effects in order, as of one turn of the machine. */
   apply(effects: readonly NetworkEffect[]): void
 }
@@ -50,6 +64,7 @@ export function describeNetworkContract(name: string, makePair: (limits: DriverL
 
     describeConnecting(() => pair)
     describeLanes(() => pair)
+    describeProbing(() => pair)
     describeEnding(() => pair)
   })
 }
@@ -132,9 +147,7 @@ function describeLanes(pair: () => DriverPair): void {
 
   it('carries datagrams both ways once both ends have opened them', async () => {
     const { a, b, waitFor } = pair()
-    const [here, there] = await connect(pair())
-    a.apply([{ type: 'openDatagrams', connection: here.connection, remote: keyOf(there) }])
-    b.apply([{ type: 'openDatagrams', connection: there.connection, remote: keyOf(here) }])
+    const [here, there] = await connectWithDatagrams(pair())
     // A datagram may be lost, and the side that was dialled learns the address from the first one: repeat.
     await waitFor(() => {
       a.apply([send(here.connection, 'datagram', 'to b')])
@@ -167,6 +180,61 @@ function describeLanes(pair: () => DriverPair): void {
   })
 }
 
+function describeProbing(pair: () => DriverPair): void {
+  it('answers probes without its machine, by number, and stamps them as they come and go (rule 6)', async () => {
+    const { a, b, waitFor } = pair()
+    const [here, there] = await connectWithDatagrams(pair())
+    const sentAt: number[] = []
+    // Any probe may be lost: repeat until some have come back.
+    await waitFor(() => {
+      sentAt.push(a.now())
+      a.apply([{ type: 'probe', connection: here.connection, probe: probeOf(sentAt.length - 1) }])
+      return probed(a).length >= 3
+    }, 'replies')
+    const end = a.now()
+    for (const { connection, at, packet } of probed(a)) {
+      if (packet.type !== 'reply') throw new Error('b has sent no probes')
+      const from = sentAt[packet.sequence] ?? Number.NaN
+      expect(connection).toBe(here.connection)
+      expect(at).toBeGreaterThanOrEqual(from)
+      expect(at).toBeLessThanOrEqual(end)
+      // A stamp is cut to a microsecond.
+      expect(betweenStampsMs(stampOf(instant(from)), packet.sent)).toBeGreaterThanOrEqual(0)
+      expect(betweenStampsMs(packet.sent, stampOf(at))).toBeGreaterThanOrEqual(0)
+      expect(packet.ageMs, 'its machine is alive').toBeLessThan(1_000)
+    }
+    const replies = probed(a).flatMap(({ packet }) => (packet.type === 'reply' ? [packet] : []))
+    expect(new Set(replies.map((reply) => reply.sequence)).size).toBe(replies.length)
+    expect(new Set(replies.map((reply) => reply.reflectorSequence)).size).toBe(replies.length)
+    expect(Math.max(...replies.map((reply) => reply.reflectorSequence))).toBeLessThan(sentAt.length)
+    expect(received(a, 'datagram')).toEqual([])
+    await waitFor(() => replies.every((reply) => arrivalOf(b, there, reply) !== undefined), 'the probes, at the other machine')
+    for (const reply of replies) {
+      const arrival = arrivalOf(b, there, reply)
+      expect(arrival?.packet).toEqual({ ...probeOf(reply.sequence), sent: reply.sent })
+      expect(reply.received).toBe(stampOf(arrival?.at ?? instant(0)))
+    }
+  })
+
+  it('numbers the replies of each connection from 0 (rule 6)', async () => {
+    const { a, waitFor } = pair()
+    for (const [round, replies] of [30, 1].entries()) {
+      const [here] = await connectWithDatagrams(pair(), round)
+      const numbers = (): number[] =>
+        probed(a).flatMap(({ connection, packet }) =>
+          connection === here.connection && packet.type === 'reply' ? [packet.reflectorSequence] : [],
+        )
+      let sent = 0
+      await waitFor(() => {
+        a.apply([{ type: 'probe', connection: here.connection, probe: probeOf(sent++) }])
+        return numbers().length >= replies
+      }, `${replies} replies`)
+      // Some replies may be lost or late, but none has a number that its connection has not come to yet.
+      expect(Math.min(...numbers())).toBeLessThan(Math.min(sent, 30))
+    }
+  })
+}
+
 function describeEnding(pair: () => DriverPair): void {
   it('delivers control messages of the turn that closes, then disconnected, then nothing (rule 3)', async () => {
     const { a, b, waitFor } = pair()
@@ -193,6 +261,7 @@ function describeEnding(pair: () => DriverPair): void {
       a.apply([
         send(connection, 'control', 'late'),
         send(connection, 'datagram', 'late'),
+        { type: 'probe', connection, probe: probeOf(1) },
         { type: 'openDatagrams', connection, remote: { index: 1, key: new Uint8Array(32) } },
         { type: 'close', connection, reason: 'late' },
       ])
@@ -205,10 +274,18 @@ function describeEnding(pair: () => DriverPair): void {
   })
 }
 
-async function connect({ a, b, waitFor }: DriverPair): Promise<[Connected, Connected]> {
+/** `before`: how many connections there are already. */
+async function connect({ a, b, waitFor }: DriverPair, before = 0): Promise<[Connected, Connected]> {
   a.apply([{ type: 'dial', address: b.address }])
-  await waitFor(() => connections(a).length > 0 && connections(b).length > 0, 'connected on both sides')
-  return [connectedOf(connections(a)[0]), connectedOf(connections(b)[0])]
+  await waitFor(() => connections(a).length > before && connections(b).length > before, 'connected on both sides')
+  return [connectedOf(connections(a)[before]), connectedOf(connections(b)[before])]
+}
+
+async function connectWithDatagrams(pair: DriverPair, before = 0): Promise<[Connected, Connected]> {
+  const [here, there] = await connect(pair, before)
+  pair.a.apply([{ type: 'openDatagrams', connection: here.connection, remote: keyOf(there) }])
+  pair.b.apply([{ type: 'openDatagrams', connection: there.connection, remote: keyOf(here) }])
+  return [here, there]
 }
 
 function connections(driver: DriverUnderTest): Connected[] {
@@ -231,6 +308,32 @@ function keyOf(input: Connected): DatagramKey {
 
 function received(driver: DriverUnderTest, lane: Lane): Uint8Array[] {
   return driver.inputs.filter((input) => input.type === 'received' && input.lane === lane).map((input) => Uint8Array.from(messageOf(input)))
+}
+
+type Probed = Extract<NetworkInput, { type: 'probed' }>
+
+function probed(driver: DriverUnderTest): Probed[] {
+  return driver.inputs.filter((input) => input.type === 'probed')
+}
+
+/** When and as what the probe of a reply came to the driver that answered it. */
+function arrivalOf(driver: DriverUnderTest, on: Connected, reply: ProbeReply): { at: Instant; packet: Probe | ProbeReply } | undefined {
+  return probed(driver).find(({ connection, packet }) => connection === on.connection && packet.sequence === reply.sequence)
+}
+
+function probeOf(sequence: number): Probe {
+  return {
+    type: 'probe',
+    sequence,
+    sent: 0,
+    urgent: false,
+    alone: true,
+    degraded: false,
+    rttMs: 21.5,
+    queueMs: 0.5,
+    replies: 2,
+    nextMs: 200,
+  }
 }
 
 function messageOf(input: NetworkInput): Uint8Array {

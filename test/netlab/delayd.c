@@ -11,7 +11,7 @@
  *                            noudp (0/1): UDP vanishes, all else passes, as behind many a firewall
  *   cut LINK | heal LINK       silent drop (also of what is in flight)
  *   unplug LINK | plug LINK    carrier off/on at both ends
- *   stats | show               counters / settings per direction
+ *   stats | show               counters / settings per direction; urx, urxb, uloss: of them UDP (received, its bytes, lost)
  * LINK is "a-h1" (both directions) or "a:h1" (from a to h1 only), or "all".
  */
 #define _GNU_SOURCE
@@ -50,7 +50,7 @@ struct dir {
     double loss, rate;         /* probability; bits per ns */
     int reorder, gso, cut, noudp;
     ns_t last, busy;           /* last deadline (FIFO), rate clock */
-    uint64_t rx, rxb, tx, txb, d_loss, d_cut, d_udp, d_queue, d_write;
+    uint64_t rx, rxb, tx, txb, urx, urxb, uloss, d_loss, d_cut, d_udp, d_queue, d_write;
 } D[MAXDIR];
 static int nd;
 
@@ -90,10 +90,12 @@ static int is_udp(const char *f, int n) {
     return (type == 0x0800 && e[23] == 17) || (type == 0x86dd && e[20] == 17);
 }
 static void frame(struct dir *d, const char *b, int n) {
+    int udp = is_udp(b, n);
     d->rx++; d->rxb += n - HDR;
+    if (udp) { d->urx++; d->urxb += n - HDR; }
     if (d->cut) { d->d_cut++; return; }
-    if (d->noudp && is_udp(b, n)) { d->d_udp++; return; }
-    if (d->loss > 0 && rnd() < d->loss) { d->d_loss++; return; }
+    if (d->noudp && udp) { d->d_udp++; return; }
+    if (d->loss > 0 && rnd() < d->loss) { d->d_loss++; d->uloss += udp; return; }
     if (d->delay == 0 && d->jitter == 0 && d->rate == 0) { emit(d, b, n); return; }
     ns_t t = now(), at = t;
     if (d->rate > 0) {
@@ -157,8 +159,8 @@ static void command(char *line, FILE *o) {
             if (*c == 's' && c[1] == 'h')
                 fprintf(o, "%s delay=%g jitter=%g loss=%g rate=%g queue=%g reorder=%d gso=%d noudp=%d%s\n", d->name, d->delay / 1e6, d->jitter / 1e6,
                     d->loss * 100, d->rate * 1000, d->queue / 1e6, d->reorder, d->gso, d->noudp, d->cut ? " CUT" : "");
-            else fprintf(o, "%s rx=%lu rxb=%lu tx=%lu txb=%lu loss=%lu cut=%lu udp=%lu queue=%lu write=%lu\n", d->name, d->rx, d->rxb, d->tx, d->txb,
-                    d->d_loss, d->d_cut, d->d_udp, d->d_queue, d->d_write);
+            else fprintf(o, "%s rx=%lu rxb=%lu tx=%lu txb=%lu loss=%lu cut=%lu udp=%lu queue=%lu write=%lu urx=%lu urxb=%lu uloss=%lu\n", d->name, d->rx, d->rxb,
+                    d->tx, d->txb, d->d_loss, d->d_cut, d->d_udp, d->d_queue, d->d_write, d->urx, d->urxb, d->uloss);
         }
         fprintf(o, ".\n"); return;
     }

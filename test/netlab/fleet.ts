@@ -1,7 +1,7 @@
 /**
  * Real daemons in a lab, one per host: hosts whose names begin with `h` are hubs, the others are edge nodes, each a site
- * of its own, and every node dials every hub that it has a link with. Their APIs are Unix sockets, which are reached
- * from outside, because namespaces share the file system.
+ * of its own unless it is told otherwise, and every node dials every hub, and every node of its site, that it has a link
+ * with. Their APIs are Unix sockets, which are reached from outside, because namespaces share the file system.
  */
 import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,11 +20,14 @@ const PORT = 7400
 export class Fleet implements AsyncDisposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'cw-fleet-'))
   readonly #lab: Lab
+  readonly #siteOf: (host: string) => string
   readonly #running = new Map<string, ChildProcess>()
   readonly #clients = new Map<string, Causeway>()
 
-  constructor(lab: Lab) {
+  /** `siteOf` names the site of an edge node. */
+  constructor(lab: Lab, siteOf: (host: string) => string = (host) => host) {
     this.#lab = lab
+    this.#siteOf = siteOf
   }
 
   /** Makes the network, and starts all nodes. */
@@ -32,16 +35,19 @@ export class Fleet implements AsyncDisposable {
     await this.#command('init', 'net', '--name', 'lab')
     for (const host of this.#lab.hosts) {
       const role = isHub(host) ? 'hub' : 'edge'
-      const place = ['--role', role, '--name', host, '--site', host, '--region', 'lab', '--write', 'config/**']
+      const site = this.#siteOf(host)
+      const place = ['--role', role, '--name', host, '--site', site, '--region', 'lab', '--write', 'config/**']
       await this.#command('issue', 'net', ...place, '--out', `${host}.cred`)
-      const hubs = this.#lab.neighbours(host).filter(isHub)
+      const neighbours = this.#lab.neighbours(host)
+      const addressOf = (peer: string): string => `${this.#lab.address(peer, host)}:${PORT}`
       const config = {
         role,
         credential: `./${host}.cred`,
         dataDir: `./${host}.data`,
         listen: { tcp: `0.0.0.0:${PORT}`, udp: `0.0.0.0:${PORT}` },
         api: { socket: `./${host}.sock` },
-        hubs: hubs.map((hub) => `${this.#lab.address(hub, host)}:${PORT}`),
+        hubs: neighbours.filter(isHub).map(addressOf),
+        peers: neighbours.filter((peer) => !isHub(peer) && this.#siteOf(peer) === site).map(addressOf),
         state: { interest: ['config/**'] },
       }
       // JSON is YAML.
@@ -69,6 +75,11 @@ export class Fleet implements AsyncDisposable {
     child.kill('SIGKILL')
     await ended
     this.#running.delete(host)
+  }
+
+  /** Sends a signal to the process of a node, such as SIGSTOP. */
+  signal(host: string, signal: NodeJS.Signals): void {
+    if (!this.#running.get(host)?.kill(signal)) throw new Error(`${host} does not run`)
   }
 
   at(host: string): Causeway {

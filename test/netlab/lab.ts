@@ -31,6 +31,15 @@ export interface LinkSettings {
   readonly rate?: number
   /** 1: UDP vanishes and all else passes. */
   readonly noudp?: 0 | 1
+  /** 1: jitter lets frames overtake each other. */
+  readonly reorder?: 0 | 1
+}
+
+export interface UdpFrames {
+  readonly given: number
+  /** With all headers from Ethernet's up. */
+  readonly bytes: number
+  readonly lost: number
 }
 
 interface Description {
@@ -167,6 +176,13 @@ export class Lab implements AsyncDisposable {
   async swallowed(link: string): Promise<number> {
     const counts = (await this.#order(`stats ${link}`)).matchAll(/ (?:loss|cut|udp|queue)=(\d+)/g)
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  /** The UDP frames that one direction of a link (`a:h1`) was given since the lab was built, and those it lost by chance. */
+  async udpFrames(direction: string): Promise<UdpFrames> {
+    const stats = await this.#order(`stats ${direction}`)
+    const read = (key: string): number => Number(new RegExp(` ${key}=(\\d+)`).exec(stats)?.[1])
+    return { given: read('urx'), bytes: read('urxb'), lost: read('uloss') }
   }
 
   /** Ends all that runs in the lab, and removes it. */

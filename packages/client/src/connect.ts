@@ -21,7 +21,7 @@ export interface ConnectOptions {
 }
 
 export interface StreamOptions {
-  /** Aborting it ends the iteration quietly. */
+  /** Aborting it ends an iteration quietly; a plain call then throws. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -44,7 +44,7 @@ export interface Causeway {
   /** Where the daemon is, for people. */
   readonly api: string
   status(): Promise<StatusView>
-  links(): Promise<readonly LinkView[]>
+  links(options?: StreamOptions): Promise<readonly LinkView[]>
   channels(): Promise<readonly ChannelView[]>
   paths(to: string): Promise<PathsView>
   collection<Value = unknown>(name: string): Collection<Value>
@@ -63,7 +63,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
   return {
     api: describeAddress(address),
     status: () => read('status'),
-    links: () => read('links'),
+    links: ({ signal } = {}) => transport.json({ method: 'GET', path: ['links'], signal }),
     channels: () => read('channels'),
     paths: (to) => read('paths', to),
     collection: (name) => openCollection(transport, name),

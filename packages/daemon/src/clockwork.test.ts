@@ -1,16 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ClockInput, instant } from '@causeway/protocol'
 import { Clockwork } from './clockwork.ts'
+import { Pulse } from './pulse.ts'
 
 describe('Clockwork', () => {
   let wakes: number[]
   let inputs: ClockInput[]
   let clockwork: Clockwork
+  let pulse: Pulse
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'] })
     wakes = []
     inputs = []
-    clockwork = new Clockwork({ onWake: () => wakes.push(performance.now()), onClock: (input) => inputs.push(input) })
+    pulse = new Pulse()
+    clockwork = new Clockwork({ pulse, onWake: () => wakes.push(performance.now()), onClock: (input) => inputs.push(input) })
   })
   afterEach(() => {
     clockwork.stop()
@@ -51,6 +54,21 @@ describe('Clockwork', () => {
     expect(inputs).toEqual([{ type: 'wall', offsetMs: expect.any(Number) }])
   })
 
+  it('beats the pulse from start to stop (3)', () => {
+    vi.advanceTimersByTime(1_000)
+    clockwork.start()
+    const ages: number[] = []
+    for (let tick = 0; tick < 20; tick++) {
+      vi.advanceTimersByTime(49)
+      ages.push(pulse.ageMs(instant(performance.now())))
+    }
+    expect(new Set(ages)).toEqual(new Set([0]))
+    clockwork.stop()
+    const stopped = performance.now()
+    vi.advanceTimersByTime(800)
+    expect(pulse.ageMs(instant(stopped + 800))).toBeGreaterThanOrEqual(800)
+  })
+
   it('does nothing after stop', () => {
     clockwork.start()
     clockwork.wakeAt(instant(performance.now() + 10))
@@ -64,7 +82,7 @@ describe('Clockwork', () => {
 describe('Clockwork and a busy event loop', () => {
   it('reports how late a tick came', async () => {
     const inputs: ClockInput[] = []
-    const clockwork = new Clockwork({ onWake: () => {}, onClock: (input) => inputs.push(input) })
+    const clockwork = new Clockwork({ pulse: new Pulse(), onWake: () => {}, onClock: (input) => inputs.push(input) })
     clockwork.start()
     const until = performance.now() + 300
     while (performance.now() < until);

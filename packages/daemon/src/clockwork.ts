@@ -5,10 +5,13 @@
  *  1. At most one wake timer is armed; a deadline that moves later leaves it armed, since waking early is harmless.
  *  2. `lag` is reported for a tick that is late by more than `LAG_MS_MIN`, before the inputs that waited with it:
  *     Node runs timers before it reads sockets.
+ *  3. The pulse beats with the ticks, from `start` to `stop`.
  */
-import type { ClockInput, Instant } from '@causeway/protocol'
+import { DelayBuckets } from '@causeway/probe'
+import { type ClockInput, type Instant, instant } from '@causeway/protocol'
+import { PULSE_MS, type Pulse } from './pulse.ts'
 
-const TICK_MS = 100
+const TICK_MS = PULSE_MS
 /** Below this it is the noise of a busy machine. */
 const LAG_MS_MIN = 30
 const WALL_SHIFT_MS_MIN = 100
@@ -16,11 +19,14 @@ const WALL_SHIFT_MS_MIN = 100
 const TIMER_MS_MAX = 2 ** 31 - 1
 
 export interface ClockworkOptions {
+  readonly pulse: Pulse
   readonly onWake: () => void
   readonly onClock: (input: ClockInput) => void
 }
 
 export class Clockwork {
+  /** How late the ticks came, since the start. */
+  readonly lag: DelayBuckets = new DelayBuckets()
   readonly #options: ClockworkOptions
   #wakeTimer: NodeJS.Timeout | undefined
   #wakeAt = Infinity
@@ -36,6 +42,7 @@ export class Clockwork {
   /** Starts ticking; returns the first word on the wall clock. */
   start(): ClockInput {
     this.#lastTick = performance.now()
+    this.#options.pulse.beat(instant(this.#lastTick))
     this.#ticker = setInterval(() => this.#tick(), TICK_MS)
     this.#wallOffsetMs = wallOffset()
     return { type: 'wall', offsetMs: this.#wallOffsetMs }
@@ -62,6 +69,8 @@ export class Clockwork {
     const now = performance.now()
     const lagMs = now - this.#lastTick - TICK_MS
     this.#lastTick = now
+    this.#options.pulse.beat(instant(now))
+    this.lag.add(lagMs)
     if (lagMs > LAG_MS_MIN) this.#options.onClock({ type: 'lag', lagMs })
     const offsetMs = wallOffset()
     if (Math.abs(offsetMs - this.#wallOffsetMs) <= WALL_SHIFT_MS_MIN) return

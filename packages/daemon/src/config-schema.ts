@@ -22,9 +22,12 @@ const hostPort = z.string().transform((text, context): HostPort => {
   return z.NEVER
 })
 
-const listenAddress = hostPort.refine((address) => isIP(address.host) !== 0, {
-  message: 'expected an IP address of this machine and a port, for instance 0.0.0.0:7400',
-})
+function listenAddressLike(example: string): typeof hostPort {
+  const message = `expected an IP address of this machine and a port, for instance ${example}`
+  return hostPort.refine((address) => isIP(address.host) !== 0, { message })
+}
+
+const listenAddress = listenAddressLike('0.0.0.0:7400')
 
 const dialAddress = z.string().refine((text) => (parseHostPort(text)?.port ?? 0) > 0, { message: 'expected host:port (IPv6 in brackets)' })
 
@@ -45,11 +48,12 @@ export interface ParsedConfig {
   readonly credential: string
   readonly dataDir: string
   readonly listen: { readonly tcp: HostPort; readonly udp?: HostPort | null | undefined }
-  readonly api: { readonly socket: string }
+  readonly api: { readonly socket: string; readonly metrics?: HostPort | null | undefined }
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
   readonly state: { readonly interest: readonly string[] }
+  readonly probe: { readonly stampReflector?: HostPort | null | undefined }
   readonly limits: { readonly [Key in keyof Limits]?: number | undefined }
 }
 
@@ -68,7 +72,13 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
   bind: notYet(),
   announce: notYet(),
   api: z
-    .strictObject({ socket: z.string().min(1).default('./causeway.sock'), http: notYet(), dashboard: notYet(), metrics: notYet() })
+    .strictObject({
+      socket: z.string().min(1).default('./causeway.sock'),
+      http: notYet(),
+      dashboard: notYet(),
+      /** Where Prometheus finds /metrics. Everybody who reaches it may read it: keep it on loopback, or behind a firewall. */
+      metrics: listenAddressLike('127.0.0.1:9464').nullish(),
+    })
     .prefault({}),
   hubs: z.array(dialAddress).max(64).default([]),
   peers: z.array(dialAddress).max(64).default([]),
@@ -87,6 +97,7 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     })
     .prefault({}),
   leases: notYet(),
-  probe: z.strictObject({ stampReflector: notYet() }).prefault({}),
+  /** Where to answer the test packets of anybody (RFC 8762); `null`: nowhere. It is not authenticated. */
+  probe: z.strictObject({ stampReflector: listenAddress.nullish() }).prefault({}),
   limits: limits.prefault({}),
 })

@@ -31,10 +31,12 @@ describe('config', () => {
       dataDir: join(directory, 'data'),
       listen: { tcp: { host: '0.0.0.0', port: 7400 }, udp: { host: '0.0.0.0', port: 7400 } },
       apiSocket: join(directory, 'causeway.sock'),
+      apiMetrics: null,
       hubs: [],
       peers: [],
       uplinks: 4,
       interest: ['config/**', 'tasks/{site}', 'nodes/{region}/**'],
+      stampReflector: null,
       limits: LIMITS,
     })
   })
@@ -52,6 +54,8 @@ describe('config', () => {
       interest: ['a/**'],
       limits: { ...LIMITS, channelDeadMs: 5000 },
     })
+    expect(load(`${MINIMAL}api: {metrics: "[::1]:9464"}`).apiMetrics).toEqual({ host: '::1', port: 9464 })
+    expect(load(`${MINIMAL}probe: {stampReflector: "0.0.0.0:862"}`).stampReflector).toEqual({ host: '0.0.0.0', port: 862 })
     expect(load(`${MINIMAL}listen: {tcp: "127.0.0.1:1"}`).listen.udp).toEqual({ host: '127.0.0.1', port: 1 })
   })
 
@@ -66,9 +70,8 @@ describe('config', () => {
     ['socks: "127.0.0.1:1080"', 3, 'socks'],
     ['leases: {engine: etcd}', 3, 'leases'],
     ['bind: ["10.0.0.1"]', 3, 'bind'],
-    ['api:\n  metrics: "127.0.0.1:9"', 4, 'api.metrics'],
+    ['api:\n  http: "127.0.0.1:9"', 4, 'api.http'],
     ['listen: {stream: "0.0.0.0:9999"}', 3, 'listen.stream'],
-    ['probe: {stampReflector: "0.0.0.0:862"}', 3, 'probe.stampReflector'],
   ])('refuses %s, which it could only ignore', (text, line, key) => {
     expect(() => load(MINIMAL + text)).toThrow(
       expect.objectContaining({
@@ -87,6 +90,11 @@ describe('config', () => {
     [`${MINIMAL}uplinks: many`, 'node.yaml:3: uplinks: expected number, got "many"', ''],
     [`${MINIMAL}hubs: ["10.0.0.1"]`, 'node.yaml:3: hubs.0: expected host:port', ''],
     [`${MINIMAL}listen: {tcp: "example.org:1"}`, 'listen.tcp: expected an IP address', ''],
+    [
+      `${MINIMAL}api:\n  metrics: "localhost:9464"`,
+      'node.yaml:4: api.metrics: expected an IP address of this machine and a port',
+      'correct it',
+    ],
     [`${MINIMAL}hubs: [a`, 'node.yaml:3: it is not YAML', 'correct that line'],
     ['- a list', 'the config: expected object', ''],
     ['', 'role: is required', ''],

@@ -21,11 +21,14 @@ export interface DaemonConfig {
   readonly dataDir: string
   readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null }
   readonly apiSocket: string
+  /** Where /metrics is served over TCP too; `null`: nowhere. */
+  readonly apiMetrics: HostPort | null
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
   /** As written, with `{site}` and `{region}` in place. */
   readonly interest: readonly string[]
+  readonly stampReflector: HostPort | null
   readonly limits: Limits
 }
 
@@ -84,10 +87,12 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     dataDir: from(parsed.dataDir),
     listen: { tcp: parsed.listen.tcp, udp: parsed.listen.udp === undefined ? parsed.listen.tcp : parsed.listen.udp },
     apiSocket: from(parsed.api.socket),
+    apiMetrics: parsed.api.metrics ?? null,
     hubs: parsed.hubs,
     peers: parsed.peers,
     uplinks: parsed.uplinks,
     interest: parsed.state.interest,
+    stampReflector: parsed.probe.stampReflector ?? null,
     limits: { ...LIMITS, ...(Object.fromEntries(given) as Partial<Limits>) },
   }
 }

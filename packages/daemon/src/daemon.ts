@@ -11,13 +11,19 @@ import { type DaemonConfig, checkRole, expandInterest, loadConfig } from './conf
 import { type LoadedCredential, loadCredential } from './credential-file.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
+import { isLoopback } from './host-port.ts'
 import { LmdbStore } from './lmdb-store.ts'
 import { LocalApi } from './local-api.ts'
 import { type Logger, createLogger } from './logger.ts'
+import { MetricsExporter } from './metrics/metrics-exporter.ts'
+import { MetricsServer } from './metrics/metrics-server.ts'
+import { readNodeMetrics } from './metrics/node-metrics.ts'
 import { NodeBackend } from './node-backend.ts'
 import { createNodeCrypto } from './node-crypto.ts'
 import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
+import { StampReflector } from './probing/stamp-reflector.ts'
 import { guardProcess } from './process-guard.ts'
+import { Pulse } from './pulse.ts'
 import { SystemRandom } from './system-random.ts'
 
 /** EX_IOERR of sysexits. */
@@ -40,7 +46,7 @@ export interface Daemon {
   /** Absolute path of the socket of the local API. */
   readonly apiSocket: string
   /** Where it listens, with the ports that were chosen. */
-  readonly addresses: { readonly tcp: string; readonly udp: string | null }
+  readonly addresses: { readonly tcp: string; readonly udp: string | null; readonly metrics: string | null }
   /** Leaves in good order; resolves when every file and socket is closed. */
   stop(): Promise<void>
 }
@@ -85,27 +91,48 @@ async function assemble(
   undo.push(() => store.close())
 
   const machine = createMachine(config, loaded, store.load())
-  const runtime = new NodeRuntime({ machine, log, ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }) })
+  const pulse = new Pulse()
+  const runtime = new NodeRuntime({
+    machine,
+    log,
+    pulse,
+    ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }),
+  })
   const { tcp, udp } = config.listen
   const privateKey = Buffer.concat([loaded.seed, loaded.credential.key])
   const network = await Libp2pNetwork.start({
     privateKey,
     listen: { tcp, udp },
     limits: config.limits,
+    pulse,
     onInput: (input) => runtime.input(input),
+    onDatagramsLost: (cause) =>
+      log.error({ err: cause }, 'the datagram thread died; links go on over their control connections. Restart this node when it suits'),
   })
   undo.push(() => network.stop())
   runtime.start({ network, store })
   undo.push(() => runtime.stop(STOP_MS_MAX))
 
-  const api = await LocalApi.start(config.apiSocket, new NodeBackend(runtime, loaded.credential), log)
+  const exporter = new MetricsExporter(() => readNodeMetrics(runtime, network))
+  const reflector =
+    config.stampReflector && (await StampReflector.start({ listen: config.stampReflector, setting: 'probe.stampReflector' }))
+  if (reflector) undo.push(() => reflector.stop())
+
+  const api = await LocalApi.start(config.apiSocket, new NodeBackend(runtime, loaded.credential), exporter, log)
   undo.push(() => api.stop())
+  const metrics = await startMetrics(config, exporter, log)
+  undo.push(() => metrics?.stop())
   const { name, site, region, role } = loaded.credential
-  log.info(
-    { node: name, site, region, role, tcp: network.addresses.tcp, udp: network.addresses.udp, api: config.apiSocket },
-    'node-started',
-  )
-  return { name, apiSocket: config.apiSocket, addresses: network.addresses, stop }
+  const addresses = { ...network.addresses, metrics: metrics?.address ?? null }
+  log.info({ node: name, site, region, role, ...addresses, stamp: reflector?.address ?? null, api: config.apiSocket }, 'node-started')
+  return { name, apiSocket: config.apiSocket, addresses, stop }
+}
+
+async function startMetrics({ apiMetrics }: DaemonConfig, exporter: MetricsExporter, log: Logger): Promise<MetricsServer | undefined> {
+  if (!apiMetrics) return undefined
+  const server = await MetricsServer.start(apiMetrics, exporter, log)
+  if (!isLoopback(apiMetrics.host)) log.warn({ metrics: server.address }, 'api.metrics is not on loopback: whoever reaches it can read it')
+  return server
 }
 
 function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: Iterable<StoreEntry>): NodeMachine {

@@ -1,201 +1,208 @@
 /**
- * The datagram lane: one UDP socket for all connections. A datagram says by a number which association it belongs
- * to, and proves by its seal that it came from the peer of that association; the address it came from proves
- * nothing and is only remembered once the seal has been checked.
+ * The datagram lane, as the main thread has it: a thread of its own owns the UDP socket (`datagram-worker.ts`), and
+ * this class tells it what to do and passes on what it reports.
  *
- * Layout, big-endian:
- *
- *     0    u32   index of the association at the receiver, chosen by the receiver
- *     4    u64   counter of the sender, from 0
- *     12   n     ChaCha20-Poly1305 (RFC 8439) of the message; nonce = u32 0 ‖ counter, header as associated data
- *     12+n 16    tag
- *
- *  1. Each direction has its own key, chosen by the receiver, new for every connection; a counter is never reused.
- *  2. A message is delivered at most once (`ReplayWindow`).
- *  3. The remote address follows the peer (a NAT that rebinds), but only after authentication.
- *  4. Sending never fails loudly: a datagram that cannot go is lost, as any may be.
+ *  1. Sending never fails loudly: a datagram that cannot go is lost, as any may be.
+ *  2. Nothing is reported of a connection that has been forgotten, though the thread may have said it before.
+ *  3. Neither thread queues more than `BACKLOG_BYTES_MAX` for the other: what is too much is dropped and counted.
+ *  4. If the thread dies, the lane is closed for good, and that is said once. It is not started again: with it went
+ *     the counters, and a counter must never be used twice with one key. Probes still go over the control lane.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, randomInt, type KeyObject } from 'node:crypto'
-import { type Socket, createSocket } from 'node:dgram'
+import { randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { isIP } from 'node:net'
-import { CausewayError, type ConnectionId, type DatagramKey, readU32, writeU32 } from '@causeway/protocol'
+import { Worker } from 'node:worker_threads'
+import {
+  CausewayError,
+  type ConnectionId,
+  type DatagramKey,
+  KIND_PROBE,
+  KIND_REPLY,
+  type NetworkInput,
+  type Probe,
+  decodeProbePacket,
+  encodeProbePacket,
+  invariant,
+} from '@causeway/protocol'
+import { type DatagramDrops, DropCounters } from './datagram-drops.ts'
+import { type Report, readReports } from './datagram-reports.ts'
+import type { DatagramCommand, DatagramNews, DatagramThreadData } from './datagram-thread.ts'
 import { type HostPort, formatHostPort } from './host-port.ts'
-import { ReplayWindow } from './replay-window.ts'
+import type { Pulse } from './pulse.ts'
+import { ThreadBacklog } from './thread-backlog.ts'
 
-const ALGORITHM = 'chacha20-poly1305'
-const HEADER_BYTES = 12
-const TAG_BYTES = 16
-const SOCKET_BUFFER_BYTES = 1024 * 1024
+/** Far more than it needs: it keeps a few hundred bytes for each connection, and garbage for a moment. */
+const THREAD_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 }
+/** A thread that has not ended by itself by then is ended. */
+const CLOSE_MS_MAX = 1_000
 
-/** Why datagrams were thrown away, since the start. */
-export interface DatagramDrops {
-  /** For no association we know. */
-  unknown: number
-  forged: number
-  replayed: number
-  short: number
+/** What both threads see. */
+interface Shared {
+  readonly drops: DropCounters
+  readonly commands: ThreadBacklog
+  readonly reports: ThreadBacklog
 }
 
-interface Association {
-  readonly connection: ConnectionId
-  readonly local: DatagramKey
-  readonly opener: KeyObject
-  readonly seen: ReplayWindow
-  /** The highest authenticated counter: only newer datagrams move the address. */
-  newest: number
-  remote: { readonly index: number; readonly sealer: KeyObject } | undefined
-  address: HostPort | undefined
-  counter: number
+export interface DatagramsOptions {
+  readonly listen: HostPort
+  /** Of this thread: what replies to probes say about it. */
+  readonly pulse: Pulse
+  readonly onInput: (input: NetworkInput) => void
+  /** Called at most once: the thread is dead, and the lane with it. */
+  readonly onLost: (cause: Error) => void
 }
 
 export class Datagrams {
-  readonly dropped: DatagramDrops = { unknown: 0, forged: 0, replayed: 0, short: 0 }
-  readonly #socket: Socket
-  readonly #sixes: boolean
-  readonly #onMessage: (connection: ConnectionId, message: Uint8Array) => void
-  readonly #byIndex = new Map<number, Association>()
-  readonly #byConnection = new Map<ConnectionId, Association>()
-  #closed = false
+  readonly port: number
+  readonly #options: DatagramsOptions
+  readonly #worker: Worker
+  readonly #shared: Shared
+  readonly #connections = new Map<ConnectionId, DatagramKey>()
+  readonly #indexes = new Set<number>()
+  readonly #ended: Promise<unknown>
+  #outbox: DatagramCommand[] = []
+  #open = true
 
-  private constructor(socket: Socket, sixes: boolean, onMessage: (connection: ConnectionId, message: Uint8Array) => void) {
-    this.#socket = socket
-    this.#sixes = sixes
-    this.#onMessage = onMessage
-    socket.on('message', (packet, from) => this.#receive(packet, { host: from.address, port: from.port }))
-    // For instance ICMP "port unreachable" of an earlier datagram: the lane just loses it.
-    socket.on('error', () => {})
-  }
-
-  /** Binds the socket; throws `port-in-use`. */
-  static async open(listen: HostPort, onMessage: (connection: ConnectionId, message: Uint8Array) => void): Promise<Datagrams> {
-    const sixes = isIP(listen.host) === 6
-    const socket = createSocket({ type: sixes ? 'udp6' : 'udp4' })
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', (cause: NodeJS.ErrnoException) => {
-        socket.close()
-        reject(listenError(cause, listen))
-      })
-      socket.bind({ address: listen.host, port: listen.port }, resolve)
+  private constructor(options: DatagramsOptions, worker: Worker, shared: Shared, port: number) {
+    this.port = port
+    this.#options = options
+    this.#worker = worker
+    this.#shared = shared
+    worker.on('message', (news: DatagramNews) => {
+      if (news instanceof ArrayBuffer) this.#read(news)
     })
-    socket.removeAllListeners('error')
-    socket.setRecvBufferSize(SOCKET_BUFFER_BYTES)
-    socket.setSendBufferSize(SOCKET_BUFFER_BYTES)
-    return new Datagrams(socket, sixes, onMessage)
+    worker.on('error', (cause) => this.#lost(cause))
+    this.#ended = new Promise((resolve) => worker.once('exit', resolve))
+    worker.once('exit', (code) => this.#lost(new Error(`the datagram thread ended with code ${code}`)))
   }
 
-  get port(): number {
-    return this.#socket.address().port
+  /** Starts the thread and binds the socket; throws `port-in-use` or `config-invalid`. */
+  static async open(options: DatagramsOptions): Promise<Datagrams> {
+    const shared = { drops: new DropCounters(), commands: new ThreadBacklog(), reports: new ThreadBacklog() }
+    const data: DatagramThreadData = {
+      listen: options.listen,
+      pulse: options.pulse.memory,
+      drops: shared.drops.memory,
+      commandBacklog: shared.commands.memory,
+      reportBacklog: shared.reports.memory,
+    }
+    const worker = new Worker(new URL('./datagram-worker.ts', import.meta.url), {
+      name: 'datagrams',
+      workerData: data,
+      // What this process was started with (a program to evaluate, hooks to load) is not meant for the thread.
+      execArgv: [],
+      resourceLimits: THREAD_LIMITS,
+    })
+    const [first] = (await once(worker, 'message')) as [DatagramNews]
+    invariant(!(first instanceof ArrayBuffer), 'a socket must be bound before it can receive')
+    if (first.type === 'bindFailed') {
+      await worker.terminate()
+      throw listenError(first, options.listen)
+    }
+    return new Datagrams(options, worker, shared, first.port)
+  }
+
+  get dropped(): DatagramDrops {
+    return this.#shared.drops.read()
   }
 
   /**
-   * Makes the key with which the peer of `connection` may send to us. `address` is where it takes datagrams,
-   * or `undefined` if we have to learn that from its first one.
+   * Makes the key with which the peer of `connection` may send to us; `null` if the lane is closed. `address` is where
+   * it takes datagrams, or `undefined` if we have to learn that from its first one.
    */
-  associate(connection: ConnectionId, address: HostPort | undefined): DatagramKey {
+  associate(connection: ConnectionId, address: HostPort | undefined): DatagramKey | null {
+    if (!this.#open) return null
     let index: number
     do index = randomInt(1, 2 ** 32)
-    while (this.#byIndex.has(index))
-    const key = new Uint8Array(randomBytes(32))
-    const local = { index, key }
-    const association: Association = {
-      connection,
-      local,
-      opener: createSecretKey(key),
-      seen: new ReplayWindow(),
-      newest: -1,
-      remote: undefined,
-      address,
-      counter: 0,
-    }
-    this.#byIndex.set(index, association)
-    this.#byConnection.set(connection, association)
+    while (this.#indexes.has(index))
+    const local = { index, key: new Uint8Array(randomBytes(32)) }
+    this.#indexes.add(index)
+    this.#connections.set(connection, local)
+    this.#command({ type: 'associate', connection, local, address: address && this.#reachable(address) })
     return local
   }
 
   /** From now on datagrams to the peer of `connection` are sealed with its key. */
   openRemote(connection: ConnectionId, remote: DatagramKey): void {
-    const association = this.#byConnection.get(connection)
-    if (!association || remote.key.length !== 32) return
-    association.remote = { index: remote.index, sealer: createSecretKey(remote.key) }
+    if (this.#connections.has(connection) && remote.key.length === 32) {
+      this.#command({ type: 'openRemote', connection, remote: { index: remote.index, key: new Uint8Array(remote.key) } })
+    }
   }
 
   forget(connection: ConnectionId): void {
-    const association = this.#byConnection.get(connection)
-    if (!association) return
-    this.#byConnection.delete(connection)
-    this.#byIndex.delete(association.local.index)
+    const local = this.#connections.get(connection)
+    if (!local) return
+    this.#connections.delete(connection)
+    this.#indexes.delete(local.index)
+    this.#command({ type: 'forget', connection })
   }
 
+  /** A message that begins like a probe packet must be one: the peer takes it as such. */
   send(connection: ConnectionId, message: Uint8Array): void {
-    const association = this.#byConnection.get(connection)
-    if (!association?.remote || !association.address || this.#closed) return
-    const header = new Uint8Array(HEADER_BYTES)
-    writeU32(header, 0, association.remote.index)
-    writeCounter(header, association.counter++)
-    const cipher = createCipheriv(ALGORITHM, association.remote.sealer, nonceOf(header), { authTagLength: TAG_BYTES })
-    cipher.setAAD(header, { plaintextLength: message.length })
-    const sealed = cipher.update(message)
-    cipher.final()
-    const { host, port } = association.address
-    this.#socket.send([header, sealed, cipher.getAuthTag()], port, this.#reachable(host), () => {})
+    // A copy, because posting a view posts all of what it is a view of.
+    this.#post({ type: 'send', connection, message: new Uint8Array(message) })
   }
 
+  /** Its stamp is written as it leaves. */
+  sendProbe(connection: ConnectionId, probe: Probe): void {
+    this.#post({ type: 'probe', connection, message: encodeProbePacket(probe) })
+  }
+
+  /** Resolves when socket and thread are gone. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    await new Promise<void>((resolve) => this.#socket.close(() => resolve()))
+    this.#command({ type: 'close' })
+    this.#flush()
+    this.#open = false
+    const deadline = setTimeout(() => void this.#worker.terminate(), CLOSE_MS_MAX)
+    await this.#ended
+    clearTimeout(deadline)
   }
 
-  #receive(packet: Uint8Array, from: HostPort): void {
-    if (packet.length < HEADER_BYTES + TAG_BYTES) return void this.dropped.short++
-    const association = this.#byIndex.get(readU32(packet, 0))
-    if (!association) return void this.dropped.unknown++
-    const counter = readU32(packet, 4) * 2 ** 32 + readU32(packet, 8)
-    if (!Number.isSafeInteger(counter)) return void this.dropped.forged++
-    if (!association.seen.isFresh(counter)) return void this.dropped.replayed++
-    const message = open(association.opener, packet)
-    if (!message) return void this.dropped.forged++
-    association.seen.mark(counter)
-    if (counter > association.newest) {
-      association.newest = counter
-      association.address = from
+  #post(command: Extract<DatagramCommand, { message: Uint8Array }>): void {
+    if (!this.#connections.has(command.connection)) return
+    if (this.#shared.commands.take(command.message.length)) this.#command(command)
+    else this.#shared.drops.count('unsent')
+  }
+
+  /** What is said in one turn goes over as one message. */
+  #command(command: DatagramCommand): void {
+    if (!this.#open) return
+    if (this.#outbox.push(command) === 1) queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.#open && this.#outbox.length > 0) this.#worker.postMessage(this.#outbox)
+    this.#outbox = []
+  }
+
+  #read(buffer: ArrayBuffer): void {
+    this.#shared.reports.giveBack(buffer.byteLength)
+    for (const report of readReports(buffer)) {
+      const input = this.#connections.has(report.connection) ? inputOf(report) : undefined
+      if (input && this.#open) this.#options.onInput(input)
     }
-    this.#onMessage(association.connection, message)
+  }
+
+  #lost(cause: Error): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#options.onLost(cause)
   }
 
   /** An IPv6 socket reaches an IPv4 host by its mapped address. */
-  #reachable(host: string): string {
-    return this.#sixes && isIP(host) === 4 ? `::ffff:${host}` : host
+  #reachable(address: HostPort): HostPort {
+    const mapped = isIP(this.#options.listen.host) === 6 && isIP(address.host) === 4
+    return mapped ? { host: `::ffff:${address.host}`, port: address.port } : address
   }
 }
 
-function open(key: KeyObject, packet: Uint8Array): Uint8Array | undefined {
-  const header = packet.subarray(0, HEADER_BYTES)
-  const end = packet.length - TAG_BYTES
-  const decipher = createDecipheriv(ALGORITHM, key, nonceOf(header), { authTagLength: TAG_BYTES })
-  decipher.setAAD(header, { plaintextLength: end - HEADER_BYTES })
-  decipher.setAuthTag(packet.subarray(end))
-  try {
-    const message = decipher.update(packet.subarray(HEADER_BYTES, end))
-    decipher.final()
-    return message
-  } catch {
-    return undefined
-  }
+function inputOf({ connection, at, message }: Report): NetworkInput | undefined {
+  if (message[0] !== KIND_PROBE && message[0] !== KIND_REPLY) return { type: 'received', connection, lane: 'datagram', message }
+  const packet = decodeProbePacket(message)
+  return packet && { type: 'probed', connection, at, packet }
 }
 
-function nonceOf(header: Uint8Array): Uint8Array {
-  const nonce = new Uint8Array(12)
-  nonce.set(header.subarray(4), 4)
-  return nonce
-}
-
-function writeCounter(header: Uint8Array, counter: number): void {
-  writeU32(header, 4, Math.floor(counter / 2 ** 32))
-  writeU32(header, 8, counter % 2 ** 32)
-}
-
-function listenError(cause: NodeJS.ErrnoException, listen: HostPort): CausewayError {
+function listenError(cause: { readonly code?: string | undefined; readonly message: string }, listen: HostPort): CausewayError {
   const address = formatHostPort(listen)
   if (cause.code === 'EADDRINUSE') {
     return new CausewayError(

@@ -1,5 +1,5 @@
 /** Addresses as people write them: `host:port`, where an IPv6 host stands in brackets: `[::1]:7400`. */
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 
 export interface HostPort {
   /** An IP address or a DNS name, without brackets. */
@@ -19,6 +19,21 @@ export function parseHostPort(text: string): HostPort | undefined {
   return { host: six ?? groups['name'] ?? '', port }
 }
 
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/** Of an IP address: only this machine can reach it. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
+}
+
 export function formatHostPort(address: HostPort): string {
   return isIP(address.host) === 6 ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}
+
+/** An IP address and a port, as one listens on; `undefined` if the text is none. */
+export function parseListenAddress(text: string): HostPort | undefined {
+  const address = parseHostPort(text)
+  return address && isIP(address.host) !== 0 ? address : undefined
 }

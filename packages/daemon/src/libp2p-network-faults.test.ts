@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LIMITS, type NetworkInput } from '@causeway/protocol'
 import { Libp2pNetwork } from './libp2p-network.ts'
+import { Pulse } from './pulse.ts'
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
 
@@ -20,6 +21,7 @@ async function startNode(): Promise<Node> {
     privateKey: privateKey.raw,
     listen: { tcp: LOOPBACK, udp: null },
     limits: LIMITS,
+    pulse: new Pulse(),
     onInput: (input) => inputs.push(input),
   })
   return { network, inputs }

@@ -2,7 +2,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
-import { LIMITS, type NetworkInput } from '@causeway/protocol'
+import { LIMITS, type NetworkInput, instant } from '@causeway/protocol'
 import {
   type DriverLimits,
   type DriverPair,
@@ -10,6 +10,7 @@ import {
   describeNetworkContract,
 } from '../../../test/contract/network-contract.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
+import { PULSE_MS, Pulse } from './pulse.ts'
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
 
@@ -21,10 +22,15 @@ interface TestDriver extends DriverUnderTest {
 async function startDriver(limits: Partial<DriverLimits> = {}, listen = LOOPBACK): Promise<TestDriver> {
   const privateKey = await generateKeyPair('Ed25519')
   const inputs: NetworkInput[] = []
+  const pulse = new Pulse()
+  pulse.beat(instant(performance.now()))
+  const beating = setInterval(() => pulse.beat(instant(performance.now())), PULSE_MS)
+  beating.unref()
   const network = await Libp2pNetwork.start({
     privateKey: privateKey.raw,
     listen: { tcp: listen, udp: listen },
     limits: { ...LIMITS, ...limits },
+    pulse,
     onInput: (input) => inputs.push(input),
   })
   return {
@@ -32,6 +38,7 @@ async function startDriver(limits: Partial<DriverLimits> = {}, listen = LOOPBACK
     key: privateKey.publicKey.raw,
     inputs,
     network,
+    now: () => performance.now(),
     apply: (effects) => {
       for (const effect of effects) network.apply(effect)
     },
@@ -96,7 +103,7 @@ describe('Libp2pNetwork', () => {
       if (here?.type !== 'connected' || other?.type !== 'connected' || !other.datagram) throw new Error('not connected')
       dialler.apply([{ type: 'openDatagrams', connection: here.connection, remote: other.datagram }])
       await waitFor(() => {
-        dialler.apply([{ type: 'send', connection: here.connection, lane: 'datagram', message: Uint8Array.of(1) }])
+        dialler.apply([{ type: 'send', connection: here.connection, lane: 'datagram', message: Uint8Array.of(9) }])
         return there.inputs.some((input) => input.type === 'received' && input.lane === 'datagram')
       }, 'a datagram')
     }
@@ -113,6 +120,7 @@ describe('Libp2pNetwork', () => {
       privateKey: privateKey.raw,
       listen: { tcp: LOOPBACK, udp: null },
       limits: loose,
+      pulse: new Pulse(),
       onInput: (input) => inputs.push(input),
     })
     sender.apply({ type: 'dial', address: strict.address })

@@ -1,6 +1,6 @@
 /**
  * The network driver on real sockets: js-libp2p over TCP with Noise and Yamux for the lanes `control` and
- * `stream`, one UDP socket for `datagram` (see the driver contract in `@causeway/protocol`).
+ * `stream`, one UDP socket in a thread of its own for `datagram` (see the driver contract in `@causeway/protocol`).
  *
  * libp2p is used as a secure, multiplexed connection and nothing else: it never dials, pings, prunes or times out
  * a connection by itself, because the machine decides which connections live.
@@ -14,10 +14,12 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { ConnectionId, Limits, NetworkEffect, NetworkInput } from '@causeway/protocol'
-import { type DatagramDrops, Datagrams } from './datagrams.ts'
+import type { DatagramDrops } from './datagram-drops.ts'
+import { Datagrams } from './datagrams.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
 import { createTransportHost, listenPort, multiaddrOf, remoteOf, resolveHost } from './libp2p-host.ts'
 import { NetworkConnection, STREAM_LANES, type StreamLane, asError } from './network-connection.ts'
+import type { Pulse } from './pulse.ts'
 
 const DIAL_MS_MAX = 5_000
 /** A peer that connects must open its lanes within this. */
@@ -32,7 +34,11 @@ export interface Libp2pNetworkOptions {
   readonly privateKey: Uint8Array
   readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null }
   readonly limits: Limits
+  /** Of this thread: what replies to probes say about it. */
+  readonly pulse: Pulse
   readonly onInput: (input: NetworkInput) => void
+  /** Called at most once: the datagram lane is gone, until the process is started again; the other lanes go on. */
+  readonly onDatagramsLost?: (cause: Error) => void
 }
 
 interface HalfOpen {
@@ -62,18 +68,15 @@ export class Libp2pNetwork {
     const { tcp, udp } = options.listen
     for (let choice = 1; ; choice++) {
       const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp)
-      let network: Libp2pNetwork | undefined
+      let datagrams: Datagrams | null = null
       try {
-        const onDatagram = (connection: ConnectionId, message: Uint8Array): void => {
-          if (network && !network.#stopped) options.onInput({ type: 'received', connection, lane: 'datagram', message })
-        }
         const udpPort = udp?.port === 0 ? listenPort(host) : udp?.port
-        const datagrams = udp && udpPort !== undefined ? await Datagrams.open({ host: udp.host, port: udpPort }, onDatagram) : null
-        network = new Libp2pNetwork(options, host, datagrams)
+        datagrams = udp && udpPort !== undefined ? await openDatagrams(options, { host: udp.host, port: udpPort }) : null
+        const network = new Libp2pNetwork(options, host, datagrams)
         await network.#listen()
         return network
       } catch (error) {
-        await host.stop()
+        await Promise.all([host.stop(), datagrams?.close()])
         if (tcp.port !== 0 || udp?.port !== 0 || choice === PORT_CHOICES) throw error
       }
     }
@@ -100,6 +103,9 @@ export class Libp2pNetwork {
         return
       case 'send':
         this.#connections.get(effect.connection)?.send(effect.lane, effect.message)
+        return
+      case 'probe':
+        this.#connections.get(effect.connection)?.probe(effect.probe)
         return
       case 'openDatagrams':
         this.#connections.get(effect.connection)?.openDatagrams(effect.remote)
@@ -229,4 +235,8 @@ export class Libp2pNetwork {
     this.#connections.set(id, opened)
     opened.start()
   }
+}
+
+function openDatagrams({ pulse, onInput, onDatagramsLost }: Libp2pNetworkOptions, listen: HostPort): Promise<Datagrams> {
+  return Datagrams.open({ listen, pulse, onInput, onLost: (cause) => onDatagramsLost?.(cause) })
 }

@@ -8,6 +8,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CausewayError, type EventView, type PingReply, type RecordView, type StatusView } from '@causeway/protocol'
 import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
 import { LocalApi } from './local-api.ts'
+import { fleetMetrics, linkMetrics } from './metrics/fleet-metrics.ts'
+import { MetricsExporter } from './metrics/metrics-exporter.ts'
+import { parseExposition } from './metrics/parse-exposition.ts'
 
 /** A node that is nothing but a map of records: enough to be seen over HTTP. */
 class MapBackend implements ApiBackend {
@@ -72,13 +75,16 @@ class MapBackend implements ApiBackend {
     { to, count }: { to: string; count: number },
     onReply: (reply: PingReply) => void,
   ): { ended: Promise<string | null>; cancel(): void } {
-    for (let sequence = 0; sequence < count; sequence++) onReply({ sequence, rttMs: 1, path: [to], remoteMs: 1, remoteCount: sequence + 1 })
+    for (let sequence = 0; sequence < count; sequence++) {
+      onReply({ sequence, rttMs: 1, path: [to], remoteMs: 1, remoteCount: sequence + 1, sentAt: 0, remoteAt: 0, arrivedAt: 1 })
+    }
     const ended = to === 'slow' ? new Promise<never>(() => {}) : Promise.resolve(to === 'gone' ? 'no path works' : null)
     return { ended, cancel: () => void this.cancelledPings++ }
   }
 }
 
 describe('local API', () => {
+  const exporter = new MetricsExporter(() => fleetMetrics([linkMetrics('hkg-1-a')]))
   let directory: string
   let socketPath: string
   let backend: MapBackend
@@ -87,7 +93,7 @@ describe('local API', () => {
     directory = mkdtempSync(join(tmpdir(), 'causeway-api-'))
     socketPath = join(directory, 'api.sock')
     backend = new MapBackend()
-    api = await LocalApi.start(socketPath, backend, pino({ level: 'silent' }))
+    api = await LocalApi.start(socketPath, backend, exporter, pino({ level: 'silent' }))
   })
   afterEach(async () => {
     await api.stop()
@@ -222,6 +228,14 @@ describe('local API', () => {
     await vi.waitFor(() => expect(backend.cancelledPings).toBe(before + 1))
   })
 
+  it('serves metrics', async () => {
+    const response = await open('/metrics')
+    let text = ''
+    for await (const chunk of response) text += String(chunk)
+    expect(response.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
+    expect(parseExposition(text).get('causeway_link_state')?.samples).toHaveLength(4)
+  })
+
   it('answers what it does not understand with a problem document', async () => {
     expect(await call('/v1/nonsense')).toMatchObject({ status: 404, json: { code: 'not-found' } })
     expect(await call('/v1/kv/tasks?selector=a%3E1')).toMatchObject({ status: 400, json: { code: 'usage' } })
@@ -239,18 +253,18 @@ describe('local API', () => {
   })
 
   it('replaces the socket of a dead process, and refuses that of a live one and any other file', async () => {
-    await expect(LocalApi.start(socketPath, backend, pino({ level: 'silent' }))).rejects.toMatchObject({ code: 'port-in-use' })
+    await expect(LocalApi.start(socketPath, backend, exporter, pino({ level: 'silent' }))).rejects.toMatchObject({ code: 'port-in-use' })
     writeFileSync(join(directory, 'file'), '')
-    await expect(LocalApi.start(join(directory, 'file'), backend, pino({ level: 'silent' }))).rejects.toMatchObject({
+    await expect(LocalApi.start(join(directory, 'file'), backend, exporter, pino({ level: 'silent' }))).rejects.toMatchObject({
       code: 'config-invalid',
     })
-    await expect(LocalApi.start(join(directory, 'x'.repeat(120)), backend, pino({ level: 'silent' }))).rejects.toMatchObject({
+    await expect(LocalApi.start(join(directory, 'x'.repeat(120)), backend, exporter, pino({ level: 'silent' }))).rejects.toMatchObject({
       code: 'config-invalid',
       remedy: expect.stringContaining('107'),
     })
     const left = join(directory, 'left.sock')
     await leaveSocket(left)
-    const second = await LocalApi.start(left, backend, pino({ level: 'silent' }))
+    const second = await LocalApi.start(left, backend, exporter, pino({ level: 'silent' }))
     await second.stop()
   })
 })

@@ -10,6 +10,8 @@ import type { Logger } from 'pino'
 import { CausewayError } from '@causeway/protocol'
 import type { ApiBackend } from './api-backend.ts'
 import { kvRoutes } from './kv-routes.ts'
+import type { MetricsExporter } from './metrics/metrics-exporter.ts'
+import { metricsRoutes } from './metrics/metrics-server.ts'
 import { NdjsonStream } from './ndjson-stream.ts'
 import type { PingRequest } from './node-runtime.ts'
 import { problemResponse } from './problem.ts'
@@ -19,7 +21,7 @@ const BODY_BYTES_MAX = 1024 * 1024
 const PING_COUNT_MAX = 1_000_000
 
 /** The routes alone, without a server. */
-function createApiRoutes(backend: ApiBackend, log: Logger): Hono {
+function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Logger): Hono {
   const routes = new Hono()
   routes.onError((error) => {
     if (!(error instanceof CausewayError)) log.error({ err: error }, 'a request to the local API failed')
@@ -29,7 +31,7 @@ function createApiRoutes(backend: ApiBackend, log: Logger): Hono {
     problemResponse(new CausewayError('not-found', `there is no ${context.req.path}`, 'see the documentation of the local API')),
   )
   routes.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
-  routes.get('/healthz', (context) => context.json({ alive: true }))
+  routes.route('/', metricsRoutes(exporter))
   routes.get('/readyz', (context) => {
     const { cutOff, uplinks, role } = backend.status()
     return context.json({
@@ -67,8 +69,8 @@ export class LocalApi {
   }
 
   /** Throws `port-in-use` if a live process has the socket, `config-invalid` if it cannot be made. */
-  static async start(socket: string, backend: ApiBackend, log: Logger): Promise<LocalApi> {
-    const listener = getRequestListener(createApiRoutes(backend, log).fetch)
+  static async start(socket: string, backend: ApiBackend, exporter: MetricsExporter, log: Logger): Promise<LocalApi> {
+    const listener = getRequestListener(createApiRoutes(backend, exporter, log).fetch)
     const server = createServer((request, response) => void listener(request, response))
     // Watches last for ever; a client that goes away is noticed by its socket.
     server.requestTimeout = 0

@@ -7,10 +7,11 @@
  *  3. After `close` the connection is gone within `CLOSE_MS_MAX`, whatever the peer does or does not read.
  */
 import type { Connection, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
-import { type ConnectionId, type DatagramKey, type Lane, type Limits, type NetworkInput, invariant } from '@causeway/protocol'
+import { type ConnectionId, type DatagramKey, type Lane, type Limits, type NetworkInput, type Probe, invariant } from '@causeway/protocol'
 import type { Datagrams } from './datagrams.ts'
 import { LaneWriter } from './lane-writer.ts'
 import { MessageReader } from './message-framing.ts'
+import { spareWindowUpdates } from './sparing-window.ts'
 
 /** Time for the last control messages to leave, and for a lane that ended to be followed by its connection. */
 const CLOSE_MS_MAX = 100
@@ -52,6 +53,7 @@ export class NetworkConnection {
     connection.addEventListener('close', (event: StreamCloseEvent) => this.#end(event.error?.message ?? 'the peer closed the connection'))
     for (const lane of STREAM_LANES) {
       const stream = streams[lane]
+      spareWindowUpdates(stream)
       stream.addEventListener('close', () => this.#laneEnded(lane))
       stream.addEventListener('remoteCloseWrite', () => this.#laneEnded(lane))
       this.#read(lane, stream)
@@ -67,6 +69,10 @@ export class NetworkConnection {
     }
     invariant(message.length <= this.#bytesMax(lane), `a message of ${message.length} bytes is too long for the ${lane} lane`)
     this.#writers[lane].send(message)
+  }
+
+  probe(probe: Probe): void {
+    if (!this.#ended && !this.#closing) this.#options.datagrams?.sendProbe(this.#options.id, probe)
   }
 
   openDatagrams(remote: DatagramKey): void {

@@ -16,6 +16,9 @@ import type { WriteOperation } from '@causeway/state'
 import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
 import type { NodeRuntime, PingRequest } from './node-runtime.ts'
 
+/** A ping without an answer to where no way is known ends after this: nobody should wait for a name that was mistyped. */
+const NO_WAY_MS = 3_000
+
 export class NodeBackend implements ApiBackend {
   readonly site: string
   readonly #runtime: NodeRuntime
@@ -77,7 +80,24 @@ export class NodeBackend implements ApiBackend {
   }
 
   ping(ping: PingRequest, onReply: (reply: PingReply) => void): { readonly ended: Promise<string | null>; cancel(): void } {
-    return this.#runtime.ping(ping, onReply)
+    let answered = false
+    const running = this.#runtime.ping(ping, (reply) => {
+      answered = true
+      onReply(reply)
+    })
+    const refused = Promise.withResolvers<string>()
+    const patience = setTimeout(() => {
+      if (answered || this.#knowsWayTo(ping.to)) return
+      running.cancel()
+      refused.resolve(`no way to ${ping.to} is known to the network: no node of that name is connected`)
+    }, NO_WAY_MS)
+    const ended = Promise.race([running.ended, refused.promise]).finally(() => clearTimeout(patience))
+    return { ended, cancel: () => running.cancel() }
+  }
+
+  /** Without a plan there are last resorts only: some hub or other, at an unknown cost. */
+  #knowsWayTo(to: string): boolean {
+    return this.paths(to).paths.some(({ hops, costMs }) => hops.length === 1 || costMs !== null)
   }
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type EventView, type Instant, type NetworkEffect, type StoreEffect, instant } from '@causeway/protocol'
 import type { NodeEffect, NodeInput, NodeMachine } from '@causeway/node'
 import { NodeRuntime } from './node-runtime.ts'
+import { Pulse } from './pulse.ts'
 
 /** A small machine: it keeps what it was told, and answers by the rules below. */
 class ScriptedMachine {
@@ -38,7 +39,12 @@ describe('NodeRuntime', () => {
     lines = []
     applied.length = 0
     log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line) as { msg: string; level: number }) })
-    runtime = new NodeRuntime({ machine: machine as unknown as NodeMachine, log, onFatal: (error) => fatal.push(error) })
+    runtime = new NodeRuntime({
+      machine: machine as unknown as NodeMachine,
+      log,
+      pulse: new Pulse(),
+      onFatal: (error) => fatal.push(error),
+    })
   })
   afterEach(async () => {
     await runtime.stop(0)
@@ -126,7 +132,7 @@ describe('NodeRuntime', () => {
     runtime.start(outside)
     machine.rule = (input) => {
       if (input.type !== 'ping') return []
-      const reply = { sequence: 0, rttMs: 1, path: [], remoteMs: 0, remoteCount: 1 }
+      const reply = { sequence: 0, rttMs: 1, path: [], remoteMs: 0, remoteCount: 1, sentAt: 0, remoteAt: 0, arrivedAt: 1 }
       return [
         { type: 'pinged', request: input.request, reply },
         { type: 'pinged', request: 999, reply },

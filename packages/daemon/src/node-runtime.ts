@@ -11,6 +11,7 @@
 import type { Logger } from 'pino'
 import {
   CausewayError,
+  type DelayCounts,
   type EventEffect,
   type EventView,
   type Instant,
@@ -18,12 +19,14 @@ import {
   type PingReply,
   type StoreEffect,
   type Violation,
+  type ViolationCode,
   WAKE,
   instant,
 } from '@causeway/protocol'
 import type { NodeEffect, NodeInput, NodeMachine, RequestInput, ResponseEffect } from '@causeway/node'
 import type { ChangeEffect, WriteInput, WrittenEffect } from '@causeway/state'
 import { Clockwork } from './clockwork.ts'
+import type { Pulse } from './pulse.ts'
 
 /** EX_SOFTWARE of sysexits: an internal software error was detected. */
 export const EXIT_BUG = 70
@@ -33,6 +36,8 @@ const VIOLATION_KINDS_MAX = 10_000
 export interface NodeRuntimeOptions {
   readonly machine: NodeMachine
   readonly log: Logger
+  /** Beats while the runtime runs. */
+  readonly pulse: Pulse
   /** Called once, after the machine threw; must not return in production. @default exits the process */
   readonly onFatal?: (error: unknown) => void
 }
@@ -68,12 +73,21 @@ export class NodeRuntime {
   readonly #onChange = new Set<(change: ChangeEffect) => void>()
   readonly #recentEvents: EventView[] = []
   readonly #violations = new Map<string, number>()
+  readonly #violationCounts: Record<ViolationCode, number> = {
+    malformed: 0,
+    oversized: 0,
+    unexpected: 0,
+    'bad-credential': 0,
+    'bad-batch': 0,
+    'out-of-scope': 0,
+    overflow: 0,
+  }
 
   constructor(options: NodeRuntimeOptions) {
     this.machine = options.machine
     this.#log = options.log
     this.#onFatal = options.onFatal ?? (() => process.exit(EXIT_BUG))
-    this.#clockwork = new Clockwork({ onWake: () => this.input(WAKE), onClock: (input) => this.input(input) })
+    this.#clockwork = new Clockwork({ pulse: options.pulse, onWake: () => this.input(WAKE), onClock: (input) => this.input(input) })
   }
 
   /** Begins: first the wall clock, then whatever has come in meanwhile. */
@@ -175,6 +189,7 @@ export class NodeRuntime {
     switch (effect.type) {
       case 'dial':
       case 'send':
+      case 'probe':
       case 'openDatagrams':
       case 'close':
         return outside.network.apply(effect)
@@ -208,6 +223,7 @@ export class NodeRuntime {
    * its host, because it comes from another port each time.
    */
   #violation({ peer, code, detail }: Violation): void {
+    this.#violationCounts[code]++
     const key = `${code} ${peer.replace(/:\d+$/, '')}`
     const count = this.#violations.get(key) ?? 0
     if (count === 0 && this.#violations.size >= VIOLATION_KINDS_MAX) return
@@ -218,6 +234,16 @@ export class NodeRuntime {
   /** How often each peer broke the protocol, by `code peer`. */
   get violations(): ReadonlyMap<string, number> {
     return this.#violations
+  }
+
+  /** How often anybody broke the protocol in that way; also those that are too many to tell apart. */
+  get violationCounts(): Readonly<Record<ViolationCode, number>> {
+    return { ...this.#violationCounts }
+  }
+
+  /** How late the event loop ran its ticks, since the start. */
+  get loopLag(): DelayCounts {
+    return this.#clockwork.lag.snapshot()
   }
 
   #fail(error: unknown): void {

@@ -1,11 +1,12 @@
 /**
  * Answers which way: keeps the plan of every node that asked, and sends it again when it has changed.
  *
- *  1. A subscriber is told at once, and then only what is different from what it was told last.
+ *  1. A subscriber is told at once, and then only if there are other routes than it was told last, or one of them costs
+ *     notably more or less. (It orders them by what it measures itself.)
  *  2. A subscriber that is no longer linked is forgotten: it asks the next hub.
  */
 import { LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath } from '@causeway/protocol'
-import type { GraphPath, LinkState } from '@causeway/mesh'
+import { type GraphPath, type LinkState, costMoved } from '@causeway/mesh'
 
 /** Best path and up to three more: with four uplinks any three hubs may die. */
 const PATHS_MAX = 4
@@ -17,7 +18,7 @@ const DESTINATIONS_MAX = 4096
 export class Planner {
   readonly #linkState: LinkState
   /** Subscriber → destination → what it was told last. */
-  readonly #told = new Map<NodeId, Map<NodeId, string>>()
+  readonly #told = new Map<NodeId, Map<NodeId, readonly PlannedPath[] | undefined>>()
 
   constructor(linkState: LinkState) {
     this.#linkState = linkState
@@ -25,9 +26,9 @@ export class Planner {
 
   /** False if this node has asked for too much. */
   subscribe(from: NodeId, to: NodeId): boolean {
-    const destinations = this.#told.get(from) ?? new Map<NodeId, string>()
+    const destinations = this.#told.get(from) ?? new Map<NodeId, readonly PlannedPath[] | undefined>()
     if (destinations.size >= DESTINATIONS_MAX && !destinations.has(to)) return false
-    destinations.set(to, '')
+    destinations.set(to, undefined)
     this.#told.set(from, destinations)
     return true
   }
@@ -46,9 +47,8 @@ export class Planner {
     for (const [subscriber, destinations] of this.#told) {
       for (const [to, told] of destinations) {
         const paths = this.plan(subscriber, to)
-        const now = JSON.stringify(paths)
-        if (now === told) continue
-        destinations.set(to, now)
+        if (!differ(told, paths)) continue
+        destinations.set(to, paths)
         news.push({ subscriber, plan: { type: 'plan', to, paths, names: this.#names(paths) } })
       }
     }
@@ -71,4 +71,13 @@ export class Planner {
 /** Tenths of milliseconds: finer differences are noise, not news. */
 function rounded({ route, costMs }: GraphPath): PlannedPath {
   return { route, costMs: Math.round(costMs * 10) / 10 }
+}
+
+function differ(told: readonly PlannedPath[] | undefined, now: readonly PlannedPath[]): boolean {
+  if (told?.length !== now.length) return true
+  const costs = new Map(told.map(({ route, costMs }) => [route.join(), costMs]))
+  return now.some(({ route, costMs }) => {
+    const before = costs.get(route.join())
+    return before === undefined || costMoved(before, costMs)
+  })
 }

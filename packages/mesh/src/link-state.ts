@@ -144,6 +144,12 @@ function newer(a: Advert, b: Advert): boolean {
   return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence)
 }
 
+/** Whether a cost has changed enough to be news. */
+export function costMoved(beforeMs: number, nowMs: number): boolean {
+  const by = Math.abs(nowMs - beforeMs)
+  return by > MOVED_MS && by > MOVED_RATIO * beforeMs
+}
+
 function difference(before: readonly AdvertisedLink[], now: readonly AdvertisedLink[]): 'none' | 'cost' | 'links' {
   const old = new Map(before.map((link) => [link.to, link]))
   if (old.size !== now.length) return 'links'
@@ -151,8 +157,7 @@ function difference(before: readonly AdvertisedLink[], now: readonly AdvertisedL
   for (const link of now) {
     const known = old.get(link.to)
     if (!known) return 'links'
-    const by = Math.abs(link.costMs - known.costMs)
-    if (by > MOVED_MS && by > MOVED_RATIO * known.costMs) moved = 'cost'
+    if (costMoved(known.costMs, link.costMs)) moved = 'cost'
   }
   return moved
 }

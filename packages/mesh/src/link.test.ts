@@ -1,5 +1,5 @@
 import { type Instant, type Probe, SeededRandom, after, instant, nodeId } from '@causeway/protocol'
-import { reflect } from '@causeway/probe'
+import { Reflector } from '@causeway/probe'
 import { describe, expect, test } from 'vitest'
 import { Link, type LinkEffect } from './link.ts'
 
@@ -11,6 +11,7 @@ class AnsweredLink {
   now: Instant = START
   readonly changes: string[] = []
   #connections = 0
+  readonly #reflector = new Reflector()
 
   constructor() {
     this.link = new Link(this.#peer(1), new SeededRandom(1))
@@ -31,7 +32,7 @@ class AnsweredLink {
   }
 
   connect({ incarnation = 1, alone = false } = {}): void {
-    const shape = { connection: ++this.#connections, address: undefined, datagrams: false, alone }
+    const shape = { connection: ++this.#connections, address: 'core-1:7400', datagrams: false, alone }
     this.#apply(this.link.attach(this.now, { ...shape, peer: this.#peer(incarnation) }))
   }
 
@@ -58,7 +59,8 @@ class AnsweredLink {
   }
 
   #answer(via: 'udp' | 'control', probe: Probe): void {
-    this.#apply(this.link.monitor(this.now, { type: 'reply', via, reply: reflect(this.now, this.now, probe, probe.sequence) }))
+    const reply = this.#reflector.reply(this.now, this.now, probe, 0)
+    this.#apply(this.link.monitor(this.now, { type: 'reply', via, at: this.now, reply }))
   }
 }
 

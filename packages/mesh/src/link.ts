@@ -3,14 +3,16 @@
  *
  *  1. Every connection gives the link a new epoch and a fresh monitor: what was measured of another connection
  *     says nothing of this one.
- *  2. A link that fell is held back when it returns, longer each time (`FlapHold`), at both ends: the one that finds the
- *     silence resets the connection, and to the other this is a connection that ends without a good-bye. Not held back
- *     is a link without which one end has no hub, nor one to a new process of the peer.
+ *  2. A link that fell is held back when it returns, longer each time (`FlapHold`), at both ends. Not held back is a
+ *     link without which one end has no hub, nor one to a new process of the peer.
+ *  3. The connection of a link that is down is kept as long as anything is answered on it, and for `SILENT_MS` of
+ *     silence: a peer that only stood still finds its links as they were. Then it is reset, and dialled anew.
  */
-import { FlapHold, LinkMonitor, type MonitorInput, reflect } from '@causeway/probe'
+import { FlapHold, LinkMonitor, type MonitorInput, Reflector, UNMEASURED } from '@causeway/probe'
 import {
   type ConnectionId,
   type Instant,
+  type LinkMetrics,
   type LinkState,
   type LinkView,
   type Probe,
@@ -20,9 +22,12 @@ import {
   earliest,
 } from '@causeway/protocol'
 import type { Peer } from './admission.ts'
+import { LinkTally, type WayCounts } from './link-tally.ts'
 
 /** A connection whose peer answers nothing for so long at the start is dead. */
 const UNANSWERED_MS = 5_000
+/** A connection on which nothing is answered for so long while the link is down is dead, too. */
+const SILENT_MS = 3_000
 /** How often the monitor hears of traffic: once per such interval is enough. */
 const TRAFFIC_NEWS_MS = 20
 
@@ -31,6 +36,8 @@ export type LinkEffect =
   /** The connection is dead: drop it without draining. */
   | { readonly type: 'reset'; readonly reason: string }
   | { readonly type: 'up' | 'down'; readonly reason: string }
+  /** The link comes up again over the same connection: the peer may not have noticed anything. */
+  | { readonly type: 'returned' }
 
 export interface Attachment {
   readonly connection: ConnectionId
@@ -51,13 +58,18 @@ export class Link {
   blocked = false
   #up = false
   #monitor: LinkMonitor | undefined
+  readonly #tally = new LinkTally()
   readonly #random: Random
-  readonly #reflected = { udp: 0, control: 0 }
+  #reflector = new Reflector()
   #bytesIn = 0
   #bytesOut = 0
   #hold = new FlapHold()
-  #unansweredUntil: Instant | undefined
-  #heardAt: Instant | undefined
+  /** When the connection is given up, unless something is answered. */
+  #silentUntil: Instant | undefined
+  /** The link fell since its connection began. */
+  #fell = false
+  #needed = false
+  #idleMs: number | undefined
   #carriedAt: Instant | undefined
   #changedAt: Instant | undefined
   #reason = 'no connection yet'
@@ -93,10 +105,15 @@ export class Link {
     this.connection = attachment.connection
     this.address = attachment.address
     this.blocked = false
-    this.#reflected.udp = this.#reflected.control = 0
-    this.#unansweredUntil = after(now, UNANSWERED_MS)
+    this.#reflector = new Reflector()
+    this.#fell = false
+    this.#silentUntil = after(now, UNANSWERED_MS)
     const held = this.#hold.fallen && !attachment.alone
-    this.#monitor = new LinkMonitor(now, this.#random, {}, { hold: this.#hold, held })
+    this.#retireMonitor()
+    this.#monitor = new LinkMonitor(now, this.#random, { probes: attachment.address !== undefined, past: { hold: this.#hold, held } })
+    this.#tally.observe(this.state)
+    if (this.#idleMs !== undefined) effects.push(...this.monitor(now, { type: 'pace', idleMs: this.#idleMs }))
+    effects.push(...this.monitor(now, { type: 'needed', needed: this.#needed }))
     effects.push(...this.monitor(now, { type: 'datagrams', open: attachment.datagrams }))
     effects.push(...this.monitor(now, { type: 'wake' }))
     return effects
@@ -106,59 +123,71 @@ export class Link {
   detach(now: Instant, reason: string, farewell: boolean): LinkEffect[] {
     if (this.#up && !farewell) this.#hold.fall(now - (this.#changedAt ?? now))
     this.connection = undefined
-    this.#monitor = undefined
+    this.#retireMonitor()
+    this.#tally.observe(this.state)
     return this.#setUp(now, false, reason)
   }
 
   /** Tells the monitor, and translates what it concludes. */
   monitor(now: Instant, input: MonitorInput): LinkEffect[] {
     if (!this.#monitor) return []
+    if (input.type === 'reply' && this.#silentUntil !== undefined) this.#silentUntil = after(now, SILENT_MS)
     const effects: LinkEffect[] = []
-    if (input.type === 'reply') this.#unansweredUntil = undefined
-    if (this.#unansweredUntil !== undefined && now >= this.#unansweredUntil) {
-      this.#unansweredUntil = undefined
-      return [{ type: 'reset', reason: `was not answered for ${UNANSWERED_MS / 1000} s` }]
-    }
     for (const effect of this.#monitor.handle(now, input)) {
-      if (effect.type === 'probe') {
-        effects.push(effect)
-        continue
+      switch (effect.type) {
+        case 'probe':
+          effects.push(effect)
+          break
+        case 'halfOpen':
+          effects.push({ type: 'reset', reason: effect.reason })
+          break
+        case 'state':
+          this.#tally.observe(effect.state)
+          effects.push(...this.#changed(now, effect.state, effect.reason))
       }
-      const up = effect.state === 'up' || effect.state === 'degraded'
-      if (effect.state === 'down') {
-        effects.push(...this.#setUp(now, false, effect.reason), { type: 'reset', reason: effect.reason })
-      } else {
-        effects.push(...this.#setUp(now, up, effect.reason))
-      }
+    }
+    if (this.#silentUntil !== undefined && now >= this.#silentUntil) {
+      this.#silentUntil = undefined
+      effects.push({ type: 'reset', reason: 'nothing is answered on its connection' })
     }
     return effects
   }
 
-  reflect(now: Instant, via: 'udp' | 'control', probe: Probe): ProbeReply {
-    return reflect(now, now, probe, this.#reflected[via]++)
+  /** Our end can reach no hub otherwise, or can again. */
+  need(now: Instant, needed: boolean): LinkEffect[] {
+    if (this.#needed === needed) return []
+    this.#needed = needed
+    return this.monitor(now, { type: 'needed', needed })
+  }
+
+  /** How often to probe while the link carries nothing, ms. */
+  pace(now: Instant, idleMs: number): LinkEffect[] {
+    if (this.#idleMs === idleMs) return []
+    this.#idleMs = idleMs
+    return this.monitor(now, { type: 'pace', idleMs })
+  }
+
+  /** Answers a probe that came in-band. */
+  reflect(now: Instant, probe: Probe): ProbeReply {
+    return this.#reflector.reply(now, now, probe, 0)
   }
 
   arrived(now: Instant, bytes: number): LinkEffect[] {
     this.#bytesIn += bytes
-    if (this.#heardAt !== undefined && now - this.#heardAt < TRAFFIC_NEWS_MS) return []
-    this.#heardAt = now
-    return [...this.monitor(now, { type: 'heard', via: 'stream' }), ...this.monitor(now, { type: 'carried' })]
+    return this.#carried(now)
   }
 
   carried(now: Instant, bytes: number): LinkEffect[] {
     this.#bytesOut += bytes
-    if (this.#carriedAt !== undefined && now - this.#carriedAt < TRAFFIC_NEWS_MS) return []
-    this.#carriedAt = now
-    return this.monitor(now, { type: 'carried' })
+    return this.#carried(now)
   }
 
   nextWake(): Instant | undefined {
-    return this.#monitor && earliest(this.#monitor.nextWake(), this.#unansweredUntil)
+    return this.#monitor && earliest(this.#monitor.nextWake(), this.#silentUntil)
   }
 
   view(now: Instant, from: string, wallOffsetMs: number): LinkView {
-    const none = { last: null, smoothed: null, min: null, p50: null, p95: null, p99: null }
-    const measured = this.#monitor?.view(now) ?? { rttMs: none, jitterMs: null, lossRatio: { forward: null, backward: null } }
+    const measured = this.#monitor?.view(now) ?? UNMEASURED
     return {
       from,
       to: this.name,
@@ -169,9 +198,44 @@ export class Link {
       evidence: this.#monitor?.evidence ?? 'none',
       bytesIn: this.#bytesIn,
       bytesOut: this.#bytesOut,
-      since: Math.round((this.#changedAt ?? now) + wallOffsetMs),
+      since: Math.round((this.#monitor?.since ?? this.#changedAt ?? now) + wallOffsetMs),
       reason: this.#reason,
     }
+  }
+
+  /** For the exporter: the view, and what is counted over all connections. */
+  metrics(now: Instant, from: string, wallOffsetMs: number): LinkMetrics {
+    return {
+      view: this.view(now, from, wallOffsetMs),
+      transitions: this.#tally.transitions,
+      ways: this.#tally.ways(this.#monitor && countsOf(this.#monitor)),
+    }
+  }
+
+  /** What the monitor has counted stays. */
+  #retireMonitor(): void {
+    if (this.#monitor) this.#tally.retire(countsOf(this.#monitor))
+    this.#monitor = undefined
+  }
+
+  #carried(now: Instant): LinkEffect[] {
+    if (this.#carriedAt !== undefined && now - this.#carriedAt < TRAFFIC_NEWS_MS) return []
+    this.#carriedAt = now
+    return this.monitor(now, { type: 'carried' })
+  }
+
+  #changed(now: Instant, state: LinkState, reason: string): LinkEffect[] {
+    const up = state === 'up' || state === 'degraded'
+    if (state === 'down') {
+      this.#fell = true
+      this.#silentUntil = after(now, SILENT_MS)
+    } else if (up) this.#silentUntil = undefined
+    const effects = this.#setUp(now, up, reason)
+    if (up && effects.length > 0 && this.#fell) {
+      this.#fell = false
+      return [{ type: 'returned' }, ...effects]
+    }
+    return effects
   }
 
   #setUp(now: Instant, up: boolean, reason: string): LinkEffect[] {
@@ -181,4 +245,8 @@ export class Link {
     this.#changedAt = now
     return [{ type: up ? 'up' : 'down', reason }]
   }
+}
+
+function countsOf(monitor: LinkMonitor): WayCounts {
+  return { udp: monitor.counts('udp'), control: monitor.counts('control') }
 }

@@ -20,26 +20,27 @@ import {
   type Instant,
   type Lane,
   type Limits,
+  type LinkMetrics,
   type LinkView,
   type NetworkEffect,
   type NetworkInput,
   type NodeId,
   type Random,
   type ReportEffect,
+  type Role,
   after,
   decodeControl,
   earliest,
   encodeControl,
-  encodeProbePacket,
-  decodeProbePacket,
 } from '@causeway/protocol'
 import { type AdmissionConfig, type Peer, admit, helloOf } from './admission.ts'
+import { type Connection, olderStays, openedConnection } from './connection.ts'
 import { Dialer, type DialerConfig } from './dialer.ts'
 import { Link, type LinkEffect } from './link.ts'
 
 const GREETING_MS = 5_000
-/** Two fresh connections between the same pair: both ends dialled at once. */
-const SIMULTANEOUS_MS = 3_000
+/** How often uplinks are probed that carry nothing, ms; see `pace`. */
+const PACE_MS = 1_000
 
 export type LinksEffect =
   | NetworkEffect
@@ -57,19 +58,6 @@ export interface LinksConfig extends AdmissionConfig, DialerConfig {
   readonly limits: Limits
 }
 
-interface Connection {
-  readonly id: ConnectionId
-  readonly address: string | undefined
-  readonly remote: string
-  readonly peerKey: Uint8Array
-  /** We can be sent datagrams on it. */
-  readonly datagrams: boolean
-  readonly openedAt: Instant
-  link: Link | undefined
-  /** The peer has said good-bye: that the connection ends is no fault. */
-  farewell: boolean
-}
-
 export class Links {
   readonly #config: LinksConfig
   readonly #random: Random
@@ -78,6 +66,9 @@ export class Links {
   readonly #links = new Map<NodeId, Link>()
   readonly #deadlines = new Deadlines<Link | Connection>()
   #wallOffsetMs = 0
+  #paceMs = PACE_MS
+  /** We can reach no hub. */
+  #needed = true
   #effects: LinksEffect[] = []
 
   constructor(now: Instant, config: LinksConfig) {
@@ -88,9 +79,14 @@ export class Links {
 
   // ---- what others ask
 
-  /** Links that are up, cheapest first. */
-  live(): Link[] {
-    return [...this.#links.values()].filter((link) => link.up).toSorted((a, b) => (a.costMs ?? 1e9) - (b.costMs ?? 1e9))
+  /** Links that are up, cheapest first; to nodes of one role if one is named. */
+  live(role?: Role): Link[] {
+    // A cost is worked out when it is asked for: once for each link, not once for each comparison.
+    return [...this.#links.values()]
+      .filter((link) => link.up && (role === undefined || link.peer.credential.role === role))
+      .map((link) => ({ link, costMs: link.costMs ?? 1e9 }))
+      .toSorted((one, other) => one.costMs - other.costMs)
+      .map(({ link }) => link)
   }
 
   get(peer: NodeId): Link | undefined {
@@ -101,11 +97,22 @@ export class Links {
     return this.#links.values()
   }
 
+  metrics(now: Instant): LinkMetrics[] {
+    return [...this.#links.values()].map((link) => link.metrics(now, this.#config.name, this.#wallOffsetMs))
+  }
+
   views(now: Instant): LinkView[] {
     return [...this.#links.values()].map((link) => link.view(now, this.#config.name, this.#wallOffsetMs))
   }
 
   // ---- what others say
+
+  /** How often to probe links to hubs that carry nothing, ms. */
+  pace(now: Instant, idleMs: number): void {
+    if (idleMs === this.#paceMs) return
+    this.#paceMs = idleMs
+    for (const link of this.#links.values()) if (isHub(link)) this.#apply(now, link, link.pace(now, idleMs))
+  }
 
   sendControl(peer: NodeId, message: ControlRecord): void {
     const link = this.#links.get(peer)
@@ -133,6 +140,9 @@ export class Links {
         break
       case 'received':
         this.#received(now, input.connection, input.lane, input.message)
+        break
+      case 'probed':
+        this.#probed(now, input)
         break
       case 'disconnected':
         this.#disconnected(now, input.connection, input.reason)
@@ -175,7 +185,7 @@ export class Links {
   readonly #connectedTo = (node: NodeId): boolean => this.#links.get(node)?.connection !== undefined
 
   #alone(): boolean {
-    for (const link of this.#links.values()) if (link.up && link.peer.credential.role === 'hub') return false
+    for (const link of this.#links.values()) if (link.up && isHub(link)) return false
     return true
   }
 
@@ -184,17 +194,8 @@ export class Links {
   }
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
-    const { connection: id, address, remote, peerKey } = input
-    const connection: Connection = {
-      id,
-      address,
-      remote,
-      peerKey,
-      datagrams: input.datagram !== null,
-      openedAt: now,
-      link: undefined,
-      farewell: false,
-    }
+    const { connection: id, address } = input
+    const connection = openedConnection(now, input)
     this.#connections.set(id, connection)
     if (address !== undefined) this.#dialer.connected(address)
     this.#deadlines.set(connection, after(now, GREETING_MS))
@@ -237,6 +238,14 @@ export class Links {
     else if (lane === 'control' && blocked) this.#close(id, 'its control queue overflowed')
   }
 
+  /** Whether we can reach a hub has perhaps changed: links to hubs are held back only while we can. */
+  #tellNeed(now: Instant): void {
+    const needed = this.#alone()
+    if (needed === this.#needed) return
+    this.#needed = needed
+    for (const link of this.#links.values()) if (isHub(link)) this.#apply(now, link, link.need(now, needed))
+  }
+
   // ---- messages
 
   #received(now: Instant, id: ConnectionId, lane: Lane, bytes: Uint8Array): void {
@@ -254,24 +263,29 @@ export class Links {
       this.#effects.push({ type: 'frameArrived', peer: link.peer.id, frame: bytes })
       return
     }
-    const message = lane === 'datagram' ? decodeProbePacket(bytes) : decodeControl(bytes)
-    if (message) this.#control(now, connection, link, lane === 'datagram' ? 'udp' : 'control', message)
+    const message = lane === 'control' ? decodeControl(bytes) : undefined
+    if (message) this.#control(now, connection, link, message)
     else
       this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
   }
 
-  #control(now: Instant, connection: Connection, link: Link, via: 'udp' | 'control', message: ControlMessage): void {
+  /** A probe packet came as a datagram. */
+  #probed(now: Instant, { connection, at, packet }: Extract<NetworkInput, { type: 'probed' }>): void {
+    const link = this.#connections.get(connection)?.link
+    if (!link || link.connection !== connection) return
+    const via = 'udp'
+    const input = packet.type === 'probe' ? { type: 'probed' as const, probe: packet } : { type: 'reply' as const, reply: packet }
+    this.#apply(now, link, link.monitor(now, { ...input, via, at }))
+  }
+
+  #control(now: Instant, connection: Connection, link: Link, message: ControlMessage): void {
     switch (message.type) {
-      case 'probe': {
-        const reply = link.reflect(now, via, message)
-        if (link.connection === undefined) return
-        if (via === 'udp') this.#send(link.connection, 'datagram', encodeProbePacket(reply))
-        else this.#send(link.connection, 'control', encodeControl(reply))
-        this.#apply(now, link, link.monitor(now, { type: 'heard', via }))
+      case 'probe':
+        this.#send(connection.id, 'control', encodeControl(link.reflect(now, message)))
+        this.#apply(now, link, link.monitor(now, { type: 'probed', via: 'control', at: now, probe: message }))
         return
-      }
       case 'reply':
-        this.#apply(now, link, link.monitor(now, { type: 'reply', via, reply: message }))
+        this.#apply(now, link, link.monitor(now, { type: 'reply', via: 'control', at: now, reply: message }))
         return
       case 'bye':
         connection.farewell = true
@@ -314,7 +328,8 @@ export class Links {
     const link = this.#links.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {
-      if (this.#keepOlder(now, older, connection, link, peer)) {
+      const sameProcess = link.peer.incarnation === peer.incarnation
+      if (sameProcess && olderStays(now, this.#config.self, peer.id, older, connection)) {
         this.#forget(now, connection)
         this.#close(connection.id, 'both ends dialled at once; the other connection stays')
         return
@@ -324,14 +339,6 @@ export class Links {
       this.#close(older.id, 'replaced by a newer connection')
     }
     this.#attach(now, connection, peer, hello)
-  }
-
-  /** Both ends come to the same answer: of two that cross, the one dialled by the lower id stays. */
-  #keepOlder(now: Instant, older: Connection, newer: Connection, link: Link, peer: Peer): boolean {
-    const crossed = now - older.openedAt < SIMULTANEOUS_MS && (older.address === undefined) !== (newer.address === undefined)
-    if (!crossed || link.peer.incarnation !== peer.incarnation) return false
-    const oursStays = this.#config.self < peer.id
-    return (older.address !== undefined) === oursStays
   }
 
   #attach(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
@@ -344,6 +351,7 @@ export class Links {
       this.#links.set(peer.id, link)
     }
     connection.link = link
+    if (isHub(link)) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
     if (datagram) this.#effects.push({ type: 'openDatagrams', connection: connection.id, remote: datagram })
     const { id, address } = connection
     const alone = hello.alone || this.#alone()
@@ -356,7 +364,7 @@ export class Links {
       switch (effect.type) {
         case 'probe':
           if (link.connection === undefined) break
-          if (effect.via === 'udp') this.#send(link.connection, 'datagram', encodeProbePacket(effect.probe))
+          if (effect.via === 'udp') this.#effects.push({ type: 'probe', connection: link.connection, probe: effect.probe })
           else this.#send(link.connection, 'control', encodeControl(effect.probe))
           break
         case 'reset': {
@@ -367,16 +375,25 @@ export class Links {
           this.#apply(now, link, link.detach(now, effect.reason, false))
           break
         }
+        case 'returned':
+          this.sendControl(link.peer.id, { type: 'returned' })
+          break
         case 'up':
           if (link.address !== undefined) this.#dialer.worked(link.address)
           this.#effects.push({ type: 'linkUp', peer: link.peer })
           this.#effects.push({ type: 'event', name: 'link-up', data: { peer: link.name, epoch: link.epoch, reason: effect.reason } })
+          this.#tellNeed(now)
           break
         case 'down':
           this.#effects.push({ type: 'linkDown', peer: link.peer, reason: effect.reason })
           this.#effects.push({ type: 'event', name: 'link-down', data: { peer: link.name, epoch: link.epoch, reason: effect.reason } })
+          this.#tellNeed(now)
       }
     }
     this.#deadlines.set(link, link.nextWake())
   }
+}
+
+function isHub(link: Link): boolean {
+  return link.peer.credential.role === 'hub'
 }

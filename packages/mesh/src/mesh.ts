@@ -12,6 +12,7 @@ import {
   type ClockInput,
   type ControlRecord,
   type Instant,
+  type LinkMetrics,
   type LinkView,
   type NetworkEffect,
   type NetworkInput,
@@ -20,6 +21,7 @@ import {
   type PathsView,
   type PlannedPath,
   type ReportEffect,
+  type Role,
   after,
   earliest,
 } from '@causeway/protocol'
@@ -96,9 +98,8 @@ export class Mesh implements FirstHops {
   // ---- what is known
 
   /** Links that are up, cheapest first; of one role if one is named. */
-  liveLinks(role?: 'edge' | 'hub'): Link[] {
-    const live = this.#links.live()
-    return role ? live.filter((link) => link.peer.credential.role === role) : live
+  liveLinks(role?: Role): Link[] {
+    return this.#links.live(role)
   }
 
   link(peer: NodeId): Link | undefined {
@@ -111,6 +112,10 @@ export class Mesh implements FirstHops {
 
   learnName(id: NodeId, name: string): void {
     this.#names.set(id, name)
+  }
+
+  linkMetrics(now: Instant): LinkMetrics[] {
+    return this.#links.metrics(now)
   }
 
   linkViews(now: Instant): LinkView[] {
@@ -187,6 +192,12 @@ export class Mesh implements FirstHops {
   sendControl(peer: NodeId, message: ControlRecord): void {
     this.#links.sendControl(peer, message)
     this.#settle(this.#now)
+  }
+
+  /** How often to probe links to hubs that carry nothing, ms. */
+  pace(now: Instant, idleMs: number): void {
+    this.#links.pace(now, idleMs)
+    this.#settle(now)
   }
 
   stop(reason: string): void {

@@ -24,7 +24,7 @@ const HEDGE_RATIO = 0.1
 const COPY_MEMORY_MS = 10_000
 /** Frames on one path overtake each other by no more than this, or a quarter of its round trip. */
 const REORDER_FLOOR_MS = 10
-const KEEPALIVE_MS = 10_000
+const KEEPALIVE_MS = 20_000
 
 export interface Segment {
   readonly sequence: number

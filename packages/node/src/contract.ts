@@ -9,6 +9,7 @@ import type {
   Crypto,
   Instant,
   Limits,
+  LinkMetrics,
   LinkView,
   Machine,
   NetworkEffect,
@@ -83,6 +84,8 @@ export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
   /** Reads are plain calls: they change nothing and cost no I/O. */
   status(now: Instant): StatusView
   links(now: Instant): LinkView[]
+  /** The same links, with what is counted of them. */
+  linkMetrics(now: Instant): LinkMetrics[]
   /** `undefined` if no path to that node is known (the request makes the node look for one). */
   paths(now: Instant, to: string): PathsView
   channels(now: Instant): ChannelView[]

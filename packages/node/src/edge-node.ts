@@ -12,6 +12,8 @@ import type { Peer } from '@causeway/mesh'
 import type { NodeConfig, NodeEnvironment } from './contract.ts'
 import { NodeBase } from './node-base.ts'
 
+/** The uplinks of the gateway carry the site's traffic; those of the others only wait for their turn. */
+const PACE_MS = { gateway: 1_000, other: 5_000 } as const
 const HOME_PATIENCE_MS = 1_000
 /** Links to hubs come up one after the other: wait for the better one before choosing a home. */
 const FIRST_CHOICE_MS = 300
@@ -67,6 +69,9 @@ export class EdgeNode extends NodeBase {
       this.mesh.setPlan(now, message.to, message.paths, message.names)
     } else if (message.type === 'site') {
       if (this.mesh.link(from)?.peer.credential.site === this.credential.site) this.#reached.set(from, message.hubs)
+    } else if (message.type === 'returned') {
+      if (this.#neighbours.has(from)) this.mesh.sendControl(from, { type: 'site', hubs: this.#hubs() })
+      if (from === this.#planHub) this.#requestPlans(from)
     }
   }
 
@@ -83,8 +88,11 @@ export class EdgeNode extends NodeBase {
   #choosePlanHub(): void {
     if (this.#planHub !== undefined) return
     this.#planHub = this.#hubs()[0]
-    if (this.#planHub === undefined) return
-    for (const to of this.mesh.destinations()) this.mesh.sendControl(this.#planHub, { type: 'planRequest', to })
+    if (this.#planHub !== undefined) this.#requestPlans(this.#planHub)
+  }
+
+  #requestPlans(hub: NodeId): void {
+    for (const to of this.mesh.destinations()) this.mesh.sendControl(hub, { type: 'planRequest', to })
   }
 
   // ---- who is gateway, and with whom to exchange state
@@ -97,6 +105,7 @@ export class EdgeNode extends NodeBase {
   protected override decide(now: Instant): void {
     this.#tellSite()
     this.#electGateway()
+    this.mesh.pace(now, this.#gateway === this.self ? PACE_MS.gateway : PACE_MS.other)
     this.#chooseHome(now)
     this.#exchangeWith(now, this.#gateway === this.self ? this.#home : this.#gateway)
   }

@@ -10,22 +10,21 @@
 import {
   type ChannelView,
   type ControlRecord,
-  CausewayError,
   type Credential,
   type Instant,
+  type LinkMetrics,
   type LinkView,
   type NodeId,
   type PathsView,
   type StatusView,
   type StoreEntry,
-  checkCredential,
-  decodeRecord,
   earliest,
   nodeId,
 } from '@causeway/protocol'
 import { Mesh, type MeshEffect, type Peer, type Router } from '@causeway/mesh'
 import { Replica, type ReplicaEffect, type ReplicaInput } from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
+import { ownCredential } from './own-credential.ts'
 import { ECHO_SERVICE, PING_BYTES_MAX, type PingStep, Pinger, echoReply } from './pinger.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
 
@@ -45,6 +44,7 @@ export abstract class NodeBase implements NodeMachine {
   readonly #pinger = new Pinger()
   /** Channels of peers that ping us, and how many messages each has sent. */
   readonly #echoes = new Map<number, number>()
+  #wallOffsetMs: number
   readonly #startedAt: Instant
   #effects: NodeEffect[] = []
 
@@ -54,6 +54,7 @@ export abstract class NodeBase implements NodeMachine {
     this.credential = ownCredential(config, environment)
     this.self = nodeId(this.credential.name)
     this.#startedAt = now
+    this.#wallOffsetMs = wallOffsetMs
     this.sessions = new Sessions(random)
     this.mesh = new Mesh(now, {
       ...traits,
@@ -119,6 +120,7 @@ export abstract class NodeBase implements NodeMachine {
         this.toReplica(now, input)
         break
       case 'wall':
+        this.#wallOffsetMs = input.offsetMs
         this.mesh.clock(now, input)
         this.toReplica(now, input)
         break
@@ -224,13 +226,13 @@ export abstract class NodeBase implements NodeMachine {
   #message(now: Instant, channel: number, message: Uint8Array): void {
     const echoed = this.#echoes.get(channel)
     if (echoed !== undefined) {
-      const reply = echoReply(now, message, echoed + 1)
+      const reply = echoReply(now, message, echoed + 1, this.#wallOffsetMs)
       this.#echoes.set(channel, echoed + 1)
       if (reply) this.mesh.write(now, channel, reply)
     } else if (this.sessions.get(channel)) {
       this.toReplica(now, { type: 'sessionMessage', session: channel, message })
     } else {
-      this.#ping(now, this.#pinger.message(now, channel, message))
+      this.#ping(now, this.#pinger.message(now, channel, message, this.#wallOffsetMs))
     }
   }
 
@@ -337,6 +339,10 @@ export abstract class NodeBase implements NodeMachine {
     return this.mesh.linkViews(now).toSorted((a, b) => a.to.localeCompare(b.to))
   }
 
+  linkMetrics(now: Instant): LinkMetrics[] {
+    return this.mesh.linkMetrics(now)
+  }
+
   paths(now: Instant, to: string): PathsView {
     this.mesh.learnName(nodeId(to), to)
     return this.mesh.paths(now, nodeId(to))
@@ -345,18 +351,4 @@ export abstract class NodeBase implements NodeMachine {
   channels(_now: Instant): ChannelView[] {
     return this.mesh.channelViews()
   }
-}
-
-/** Our own credential must be good too: better to say so at the start than to be refused by everybody. */
-function ownCredential(config: NodeConfig, environment: NodeEnvironment): Credential {
-  const body: unknown = decodeRecord(config.credential.body)
-  const key = typeof body === 'object' && body !== null && 'key' in body && body.key instanceof Uint8Array ? body.key : new Uint8Array(0)
-  const trust = { authorityKey: config.authorityKey, peerKey: key, wallMs: environment.now + environment.wallOffsetMs }
-  const check = checkCredential(environment.crypto, config.credential, trust)
-  if (check.ok) return check.credential
-  throw new CausewayError(
-    'credential-invalid',
-    `this node cannot use its credential: ${check.reason}`,
-    'Issue a new one with `causeway issue`.',
-  )
 }

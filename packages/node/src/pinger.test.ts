@@ -1,8 +1,8 @@
-import { after, instant } from '@causeway/protocol'
+import { after, instant, nodeId } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
 import { type PingStep, Pinger, echoReply } from './pinger.ts'
 
-const ORDER = { request: 1, channel: 7, count: 3, intervalMs: 10, bytes: 64 }
+const ORDER = { request: 1, to: nodeId('far'), channel: 7, count: 3, intervalMs: 10, bytes: 64 }
 
 function written(steps: readonly PingStep[]): Uint8Array[] {
   return steps.flatMap((step) => (step.type === 'write' ? [step.message] : []))
@@ -22,7 +22,7 @@ describe('Pinger', () => {
     const pinger = new Pinger()
     const messages = [...written(pinger.start(instant(0), ORDER)), ...written(pinger.wake(instant(20)))]
     const steps = messages.flatMap((message, i) =>
-      pinger.message(instant(50), 7, echoReply(instant(1000 + i), message, i + 1) as Uint8Array),
+      pinger.message(instant(50), 7, echoReply(instant(1000 + i), message, i + 1, 5_000) as Uint8Array, 100_000),
     )
     const replies = steps.flatMap((step) => (step.type === 'pinged' ? [step.reply] : []))
     expect(replies.map((reply) => [reply.sequence, reply.remoteMs, reply.remoteCount])).toEqual([
@@ -31,6 +31,7 @@ describe('Pinger', () => {
       [2, 1002, 3],
     ])
     expect(replies[0]?.rttMs).toBe(50)
+    expect(replies[1]).toMatchObject({ sentAt: 100_020, remoteAt: 6_001, arrivedAt: 100_050 })
     expect(steps.at(-1)).toEqual({ type: 'pingEnded', request: 1, error: null })
     expect(pinger.nextWake()).toBeUndefined()
   })
@@ -57,7 +58,7 @@ describe('Pinger', () => {
   it('takes no notice of messages that are none', () => {
     const pinger = new Pinger()
     pinger.start(instant(0), ORDER)
-    expect(pinger.message(instant(1), 7, new Uint8Array([1, 2, 3]))).toEqual([])
-    expect(echoReply(instant(1), new Uint8Array([0xc1]), 1)).toBeUndefined()
+    expect(pinger.message(instant(1), 7, new Uint8Array([1, 2, 3]), 0)).toEqual([])
+    expect(echoReply(instant(1), new Uint8Array([0xc1]), 1, 0)).toBeUndefined()
   })
 })

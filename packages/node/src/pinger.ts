@@ -32,18 +32,24 @@ interface Running extends PingOrder {
   blocked: boolean
 }
 
-/** The messages of the echo service: `[sequence, sentMs, padding]` there, `[sequence, sentMs, receivedMs, count]` back. */
+/**
+ * The messages of the echo service: `[sequence, sentMs, padding]` there, `[sequence, sentMs, receivedMs, count, wallMs]`
+ * back. The first two times are each on its own node's monotonic clock, the last on the far end's wall clock; an
+ * older far end leaves it out.
+ */
 function numbers(message: Uint8Array, length: number): number[] | undefined {
   const record = decodeRecord(message)
   if (!Array.isArray(record) || record.length < length) return undefined
-  const head: unknown[] = record.slice(0, length)
-  return head.every((item) => typeof item === 'number') ? head : undefined
+  const head: unknown[] = record.slice(0, length + 1)
+  const known = head.findIndex((item) => typeof item !== 'number')
+  const count = known < 0 ? head.length : known
+  return count < length ? undefined : (head.slice(0, count) as number[])
 }
 
 /** The echo service's answer to one message; `undefined` if that was none of ours. */
-export function echoReply(now: Instant, message: Uint8Array, count: number): Uint8Array | undefined {
+export function echoReply(now: Instant, message: Uint8Array, count: number, wallOffsetMs: number): Uint8Array | undefined {
   const [sequence, sentMs] = numbers(message, 2) ?? []
-  return sequence === undefined ? undefined : encodeRecord([sequence, sentMs, now, count])
+  return sequence === undefined ? undefined : encodeRecord([sequence, sentMs, now, count, now + wallOffsetMs])
 }
 
 export class Pinger {
@@ -72,13 +78,15 @@ export class Pinger {
     if (ping) ping.blocked = blocked
   }
 
-  message(now: Instant, channel: ChannelHandle, message: Uint8Array): PingStep[] {
+  message(now: Instant, channel: ChannelHandle, message: Uint8Array, wallOffsetMs: number): PingStep[] {
     const ping = this.#running.get(channel)
-    const [sequence, sentMs, remoteMs, remoteCount] = numbers(message, 4) ?? []
+    const [sequence, sentMs, remoteMs, remoteCount, remoteAt = null] = numbers(message, 4) ?? []
     if (!ping || sequence === undefined || sentMs === undefined || remoteMs === undefined || remoteCount === undefined) return []
     ping.answered++
     const { request } = ping
-    const steps: PingStep[] = [{ type: 'pinged', request, channel, reply: { sequence, rttMs: now - sentMs, remoteMs, remoteCount } }]
+    const times = { sentAt: sentMs + wallOffsetMs, remoteAt, arrivedAt: now + wallOffsetMs }
+    const reply = { sequence, rttMs: now - sentMs, remoteMs, remoteCount, ...times }
+    const steps: PingStep[] = [{ type: 'pinged', request, channel, reply }]
     if (ping.sent >= ping.count && ping.answered >= ping.count) {
       this.#running.delete(channel)
       steps.push({ type: 'finish', channel }, { type: 'pingEnded', request, error: null })

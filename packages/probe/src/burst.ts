@@ -1,26 +1,24 @@
 /**
- * The last question before a link is called down: eight probes in quick succession, over UDP and control in turn (or all
- * over the one that answers, if the other is known to be silent).
- * Any reply ends it; if the wait after the last one passes, all have failed.
+ * The last question before a link is called down: eight probes in quick succession, all of which must fail. They go over
+ * UDP, and twice over control as well (or all over the one that answers, if the other is known to be silent).
+ * Any answer ends it.
  */
 import { type Instant, after } from '@causeway/protocol'
 import type { MonitorConfig } from './monitor-config.ts'
 import type { Via } from './monitor-contract.ts'
 
+/** Control repairs its losses itself: a second probe tells a late one from a lost connection. */
+const CONTROL_EVERY = 4
+
 export class Burst {
-  /** Begun because a peer that is heard does not answer: then only replies end it. */
-  readonly oneWay: boolean
   readonly #config: MonitorConfig
   #left: number
   #nextAt: Instant
   #lastAt: Instant
-  #via: Via
   #repeats = 0
 
-  constructor(now: Instant, config: MonitorConfig, first: Via, oneWay: boolean) {
-    this.oneWay = oneWay
+  constructor(now: Instant, config: MonitorConfig) {
     this.#config = config
-    this.#via = first
     this.#left = config.burstProbes
     this.#nextAt = now
     this.#lastAt = now
@@ -36,14 +34,13 @@ export class Burst {
     return this.#left > 0 ? undefined : after(this.#lastAt, waitMs)
   }
 
-  /** The way of the probe that is sent now. */
-  take(now: Instant): Via {
-    const via = this.#via
-    this.#via = via === 'udp' ? 'control' : 'udp'
+  /** The ways to probe now, of those that can prove anything. */
+  take(now: Instant, usual: Via, other: Via | undefined): Via[] {
+    const both = other !== undefined && (this.#config.burstProbes - this.#left) % CONTROL_EVERY === 0
     this.#left--
     this.#lastAt = now
     this.#nextAt = after(now, this.#config.burstSpacingMs)
-    return via
+    return both ? [usual, other] : [usual]
   }
 
   /** Asks again from the start; false if that was done often enough. */

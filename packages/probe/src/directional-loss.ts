@@ -1,12 +1,11 @@
 /**
- * Loss of each direction by itself. Both ends number what they send (RFC 8762, 4.2), so that a reply tells how many
- * probes we had sent, how many of them the reflector had answered, and that this one came back:
+ * Loss of each direction by itself. Both ends number what they send (RFC 8762, 4.2), so that every packet which comes
+ * tells how many were sent and how many of them arrived, of either direction:
  *
- *     forward  = 1 − reflected / sent        backward = 1 − received / reflected
+ *     forward  = 1 − arrived there / sent by us        backward = 1 − arrived here / sent by the peer
  *
- * `sent` and `reflected` are by how much the highest number seen has grown within the window, `received` the
- * replies that came. Reordering between two replies cancels out. Windows are 10 and 60 one-second buckets with
- * running sums: constant work per reply, and nothing to do while nothing comes.
+ * Windows are 10 and 60 one-second buckets with running sums: constant work per packet, and nothing to do while
+ * nothing comes. Reordering between two packets cancels out.
  */
 import type { Instant } from '@causeway/protocol'
 
@@ -18,48 +17,33 @@ export interface LossRatio {
 const BUCKET_MS = 1_000
 const BUCKETS = 60
 const SHORT_BUCKETS = 10
-/** A reflector number further off than this belongs to a restarted reflector: count anew. */
-const RESTART_DISTANCE = 64
 
-interface Tally {
-  sent: number
-  reflected: number
-  received: number
+/** By how much the counts of either direction have grown. */
+export interface LossTally {
+  forwardSent: number
+  forwardArrived: number
+  backwardSent: number
+  backwardArrived: number
 }
 
 export class DirectionalLoss {
-  readonly #buckets: Tally[] = Array.from({ length: BUCKETS }, emptyTally)
+  readonly #buckets: LossTally[] = Array.from({ length: BUCKETS }, emptyTally)
   #short = emptyTally()
   #long = emptyTally()
   #bucket = 0
-  #sequence: number | undefined
-  #reflectorSequence = 0
 
-  /** A reply came that was not a duplicate. */
-  add(now: Instant, sequence: number, reflectorSequence: number): void {
+  add(now: Instant, growth: LossTally): void {
     this.#roll(now)
-    const sent = sequence - (this.#sequence ?? sequence - 1)
-    const reflected = this.#sequence === undefined ? 1 : reflectorSequence - this.#reflectorSequence
-    if (reflected < -RESTART_DISTANCE || reflected > Math.max(0, sent) + RESTART_DISTANCE) {
-      this.#sequence = sequence
-      this.#reflectorSequence = reflectorSequence
-      return
-    }
-    const first = this.#sequence === undefined
-    if (sent > 0) this.#sequence = sequence
-    if (first || reflected > 0) this.#reflectorSequence = reflectorSequence
-    const advance = { sent: Math.max(0, sent), reflected: Math.max(0, reflected), received: 1 }
-    addTally(this.#bucketAt(this.#bucket), advance, 1)
-    addTally(this.#short, advance, 1)
-    addTally(this.#long, advance, 1)
+    addTally(this.#bucketAt(this.#bucket), growth, 1)
+    addTally(this.#short, growth, 1)
+    addTally(this.#long, growth, 1)
   }
 
-  /** Forgets all: an outage is not loss, and the numbers after it start from the next reply. */
+  /** Forgets all: an outage is not loss. */
   restart(): void {
     for (const bucket of this.#buckets) Object.assign(bucket, emptyTally())
     this.#short = emptyTally()
     this.#long = emptyTally()
-    this.#sequence = undefined
   }
 
   /** Loss of the last 60 s. */
@@ -71,8 +55,8 @@ export class DirectionalLoss {
   /** Loss of the last 10 s, or of the last 60 s if the shorter window holds fewer than `probesMin` probes; with the number of probes. */
   recentRatio(now: Instant, probesMin: number): LossRatio & { readonly probes: number } {
     this.#roll(now)
-    const tally = this.#short.sent >= probesMin ? this.#short : this.#long
-    return { ...ratioOf(tally), probes: tally.sent }
+    const tally = probesOf(this.#short) >= probesMin ? this.#short : this.#long
+    return { ...ratioOf(tally), probes: probesOf(tally) }
   }
 
   #roll(now: Instant): void {
@@ -92,23 +76,32 @@ export class DirectionalLoss {
     }
   }
 
-  #bucketAt(bucket: number): Tally {
-    return this.#buckets[bucket % BUCKETS] as Tally
+  #bucketAt(bucket: number): LossTally {
+    return this.#buckets[bucket % BUCKETS] as LossTally
   }
 }
 
-function emptyTally(): Tally {
-  return { sent: 0, reflected: 0, received: 0 }
+function emptyTally(): LossTally {
+  return { forwardSent: 0, forwardArrived: 0, backwardSent: 0, backwardArrived: 0 }
 }
 
-function addTally(to: Tally, tally: Tally, sign: 1 | -1): void {
-  to.sent += sign * tally.sent
-  to.reflected += sign * tally.reflected
-  to.received += sign * tally.received
+function addTally(to: LossTally, tally: LossTally, sign: 1 | -1): void {
+  to.forwardSent += sign * tally.forwardSent
+  to.forwardArrived += sign * tally.forwardArrived
+  to.backwardSent += sign * tally.backwardSent
+  to.backwardArrived += sign * tally.backwardArrived
 }
 
-function ratioOf(tally: Tally): LossRatio {
-  return { forward: lostShare(tally.reflected, tally.sent), backward: lostShare(tally.received, tally.reflected) }
+/** Whoever probes, one of the two directions counts every exchange. */
+function probesOf(tally: LossTally): number {
+  return Math.max(tally.forwardSent, tally.backwardSent)
+}
+
+function ratioOf(tally: LossTally): LossRatio {
+  return {
+    forward: lostShare(tally.forwardArrived, tally.forwardSent),
+    backward: lostShare(tally.backwardArrived, tally.backwardSent),
+  }
 }
 
 function lostShare(arrived: number, sent: number): number | null {

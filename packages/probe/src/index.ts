@@ -8,12 +8,13 @@
  * // the peer answers each probe with `reflect(now, arrived, probe, repliesSentOverThisWay++)`
  * monitor.handle(later, { type: 'reply', via: 'control', reply })
  */
+export { DelayBuckets } from './delay-buckets.ts'
 export { HISTOGRAM_ERROR_RATIO, LogHistogram } from './log-histogram.ts'
 export { Jitter } from './jitter.ts'
 export { FlapHold } from './flap-hold.ts'
-export { LinkMonitor, type LinkPast } from './link-monitor.ts'
+export { UNMEASURED } from './link-measures.ts'
+export { LinkMonitor, type LinkPast, type MonitorOptions } from './link-monitor.ts'
 export { MONITOR_DEFAULTS, type MonitorConfig } from './monitor-config.ts'
 export type { MonitorEffect, MonitorInput, MonitorView, Via } from './monitor-contract.ts'
-export type { TrackCounts } from './probe-track.ts'
-export { reflect } from './reflect.ts'
+export { Reflector } from './reflector.ts'
 export { WindowedMinimum } from './windowed-minimum.ts'

@@ -1,21 +1,19 @@
 /**
- * A link in a virtual world, for tests: one monitor, a reflector at the far end, and between them delay, loss and
- * cuts of each direction. Control messages are repaired as TCP would (in order, a lost one 200 ms late), and are
- * gone while the link is cut. Everything follows from the seed.
+ * A link in a virtual world, for tests: a monitor at either end, of which the near one probes, and a path in each
+ * direction. The ends answer datagrams as the daemon does, beside their main thread, which may stall; or the whole
+ * process may freeze. Everything follows from the seed.
  */
 import { type Instant, type LinkState, type Probe, type ProbeReply, SeededRandom, WAKE, instant } from '@causeway/protocol'
+import { LabPath } from './lab-path.ts'
 import { LinkMonitor } from './link-monitor.ts'
 import type { MonitorConfig } from './monitor-config.ts'
 import type { MonitorEffect, MonitorInput, Via } from './monitor-contract.ts'
-import { reflect } from './reflect.ts'
+import { Reflector } from './reflector.ts'
 
-const TCP_REPAIR_MS = 200
-
-interface Flight {
-  readonly at: number
-  readonly via: Via
-  readonly packet: Probe | ProbeReply
-}
+/** The far clock reads something else. */
+const FAR_CLOCK_MS = 1e6
+/** The driver's ticker: so old a sign of life is no sign of trouble. */
+const TICK_MS = 100
 
 export interface StateChange {
   readonly at: number
@@ -27,86 +25,83 @@ export interface StateChange {
 export interface LabSettings {
   readonly seed: number
   readonly rttMs: number
-  /** One-way delay is spread by up to this much, ms. */
+  /** One-way delay is spread by up to this much, ms. @default 0 */
   readonly spreadMs?: number
   readonly config?: Partial<MonitorConfig>
 }
 
-export class LabLink {
+interface Flight {
+  readonly at: number
+  readonly to: LabEnd
+  readonly via: Via
+  readonly packet: Probe | ProbeReply
+}
+
+export class LabEnd {
   readonly monitor: LinkMonitor
   readonly changes: StateChange[] = []
   readonly sent: Record<Via, number> = { udp: 0, control: 0 }
-  /** Share of packets lost, each direction. */
-  lossForward = 0
-  lossBackward = 0
-  forwardCut = false
-  backwardCut = false
-  udpCut = false
-  controlCut = false
-  rttMs: number
-  spreadMs: number
-  /** Data crosses the link every so often, ms; 0: never. */
-  trafficMs = 0
-  /** The peer's own probes reach us every so often, ms; 0: never. */
-  heardMs = 0
-  now = 0
+  halfOpen = 0
+  stalledUntil = 0
+  frozenUntil = 0
+  readonly #lab: LabLink
+  readonly #clockMs: number
+  readonly #reflectors: Record<Via, Reflector> = { udp: new Reflector(), control: new Reflector() }
+  #held: MonitorInput[] = []
+  #ranAt = 0
 
-  readonly #random: SeededRandom
-  readonly #flights: Flight[] = []
-  readonly #reflected: Record<Via, number> = { udp: 0, control: 0 }
-  readonly #tcpFree = { forward: 0, backward: 0 }
-  #nextTraffic = 0
-  #nextHeard = 0
-  #stalledUntil = 0
+  constructor(lab: LabLink, clockMs: number, seed: number, probes: boolean, config: Partial<MonitorConfig>) {
+    this.#lab = lab
+    this.#clockMs = clockMs
+    this.monitor = new LinkMonitor(this.#instant(0), new SeededRandom(seed), { probes, config })
+  }
 
-  constructor(settings: LabSettings) {
-    this.rttMs = settings.rttMs
-    this.spreadMs = settings.spreadMs ?? 0
-    this.#random = new SeededRandom(settings.seed)
-    this.monitor = new LinkMonitor(instant(0), new SeededRandom(settings.seed ^ 0x5eed), settings.config)
+  get wakeAt(): number {
+    const wake = this.monitor.nextWake()
+    const at = wake === undefined ? Infinity : wake - this.#clockMs
+    return this.#held.length > 0 ? this.stalledUntil : Math.max(at, this.stalledUntil, this.#lab.now)
+  }
+
+  wake(): void {
+    const lagMs = this.#lab.now - this.#ranAt
+    if (this.stalledUntil === this.#lab.now && this.#held.length > 0) this.input({ type: 'lag', lagMs })
+    const held = this.#held
+    this.#held = []
+    this.input(WAKE)
+    for (const input of held) this.input(input)
   }
 
   input(input: MonitorInput): void {
-    this.#carryOut(this.monitor.handle(instant(this.now), input))
-  }
-
-  cut(): void {
-    this.forwardCut = true
-    this.backwardCut = true
-  }
-
-  heal(): void {
-    this.forwardCut = false
-    this.backwardCut = false
-  }
-
-  /** Our own process stands still: nothing is handled, everything waits. */
-  stall(ms: number): void {
-    this.#stalledUntil = this.now + ms
-  }
-
-  run(ms: number): void {
-    const until = this.now + ms
-    for (;;) {
-      const wake = Math.max(this.monitor.nextWake() ?? Infinity, this.#stalledUntil, this.now)
-      const flight = this.#flights[0]
-      const arrival = flight ? (flight.packet.type === 'reply' ? Math.max(flight.at, this.#stalledUntil) : flight.at) : Infinity
-      const traffic = this.trafficMs > 0 ? Math.max(this.#nextTraffic, this.now, this.#stalledUntil) : Infinity
-      const heard = this.heardMs > 0 ? Math.max(this.#nextHeard, this.now, this.#stalledUntil) : Infinity
-      const next = Math.min(wake, arrival, traffic, heard)
-      if (next > until) break
-      this.now = next
-      if (next === wake) this.input(WAKE)
-      else if (next === arrival) this.#arrive(this.#flights.shift() as Flight)
-      else if (next === traffic) {
-        this.#nextTraffic = next + this.trafficMs
-        this.input({ type: 'carried' })
-      } else {
-        this.#nextHeard = next + this.heardMs
-        if (!this.backwardCut) this.input({ type: 'heard', via: 'stream' })
-      }
+    if (this.#lab.now < this.stalledUntil) {
+      this.#held.push(input)
+      return
     }
-    this.now = until
+    this.#ranAt = this.#lab.now
+    for (const effect of this.monitor.handle(this.#instant(this.#lab.now), input)) this.#carryOut(effect)
+  }
+
+  /** The main thread stands still; the socket's thread goes on. */
+  stall(ms: number): void {
+    this.#ranAt = this.#lab.now
+    this.stalledUntil = Math.max(this.stalledUntil, this.#lab.now + ms)
+    this.#held.push(WAKE)
+  }
+
+  /** The whole process stands still. */
+  freeze(ms: number): void {
+    this.stall(ms)
+    this.frozenUntil = this.stalledUntil
+  }
+
+  arrive(via: Via, packet: Probe | ProbeReply): void {
+    const at = this.#instant(this.#lab.now)
+    const stalled = this.#lab.now < this.stalledUntil
+    if (packet.type === 'reply') return this.input({ type: 'reply', via, at, reply: packet })
+    // In-band it is the machine that answers.
+    if (via === 'control' && stalled) return this.#lab.launch(this, via, packet, this.stalledUntil)
+    const ageMs = stalled ? Math.max(0, this.#lab.now - this.#ranAt - TICK_MS) : 0
+    this.#lab.send(this, via, this.#reflectors[via].reply(at, at, packet, ageMs))
+    this.input({ type: 'probed', via, at, probe: packet })
   }
 
   /** The first change to `state` at or after `from`. */
@@ -114,38 +109,108 @@ export class LabLink {
     return this.changes.find((change) => change.at >= from && change.state === state && change.previous !== state)?.at
   }
 
-  #carryOut(effects: MonitorEffect[]): void {
-    for (const effect of effects) {
-      if (effect.type === 'state')
-        this.changes.push({ at: this.now, state: effect.state, previous: effect.previous, reason: effect.reason })
-      else {
+  falls(from = 0): number {
+    return this.changes.filter((change) => change.at >= from && change.state === 'down' && change.previous !== 'down').length
+  }
+
+  #carryOut(effect: MonitorEffect): void {
+    switch (effect.type) {
+      case 'state':
+        this.changes.push({ at: this.#lab.now, state: effect.state, previous: effect.previous, reason: effect.reason })
+        return
+      case 'halfOpen':
+        this.halfOpen++
+        return
+      case 'probe':
         this.sent[effect.via]++
-        this.#launch(effect.via, effect.probe, 'forward')
+        this.#lab.send(this, effect.via, effect.probe)
+    }
+  }
+
+  #instant(ms: number): Instant {
+    return instant(ms + this.#clockMs)
+  }
+}
+
+export class LabLink {
+  /** The end that probes, and the one that is probed. */
+  readonly near: LabEnd
+  readonly far: LabEnd
+  readonly forward: LabPath
+  readonly backward: LabPath
+  /** Data crosses the link every so often, ms; 0: never. */
+  trafficMs = 0
+  now = 0
+  readonly #flights: Flight[] = []
+  #nextTraffic = 0
+
+  constructor({ seed, rttMs, spreadMs = 0, config = {} }: LabSettings) {
+    const random = new SeededRandom(seed)
+    this.forward = new LabPath(random, rttMs / 2)
+    this.backward = new LabPath(random, rttMs / 2)
+    this.forward.spreadMs = this.backward.spreadMs = spreadMs
+    this.near = new LabEnd(this, 0, seed ^ 0x5eed, true, config)
+    this.far = new LabEnd(this, FAR_CLOCK_MS, seed ^ 0xfa5, false, config)
+  }
+
+  get ends(): readonly [LabEnd, LabEnd] {
+    return [this.near, this.far]
+  }
+
+  get paths(): readonly [LabPath, LabPath] {
+    return [this.forward, this.backward]
+  }
+
+  /** UDP is to be had at both ends. */
+  openDatagrams(): this {
+    for (const end of this.ends) end.input({ type: 'datagrams', open: true })
+    return this
+  }
+
+  cut(): void {
+    this.forward.cut = this.backward.cut = true
+  }
+
+  heal(): void {
+    this.forward.cut = this.backward.cut = false
+  }
+
+  run(ms: number): void {
+    const until = this.now + ms
+    for (;;) {
+      const near = this.near.wakeAt
+      const far = this.far.wakeAt
+      const arrival = this.#flights[0]?.at ?? Infinity
+      const traffic = this.trafficMs > 0 ? Math.max(this.#nextTraffic, this.now) : Infinity
+      const next = Math.min(near, far, arrival, traffic)
+      if (next > until) break
+      this.now = next
+      if (next === near) this.near.wake()
+      else if (next === far) this.far.wake()
+      else if (next === arrival) this.#land(this.#flights.shift() as Flight)
+      else {
+        this.#nextTraffic = next + this.trafficMs
+        for (const end of this.ends) end.input({ type: 'carried' })
       }
     }
+    this.now = until
   }
 
-  #launch(via: Via, packet: Probe | ProbeReply, direction: 'forward' | 'backward'): void {
-    if (via === 'udp' ? this.udpCut : this.controlCut) return
-    const lost = this.#random.float() < (direction === 'forward' ? this.lossForward : this.lossBackward)
-    let at = this.now + this.rttMs / 2 + this.#random.float() * this.spreadMs
-    if (via === 'udp') {
-      if (lost) return
-    } else {
-      if (lost) at += TCP_REPAIR_MS
-      at = Math.max(at, this.#tcpFree[direction])
-      this.#tcpFree[direction] = at
-    }
+  send(from: LabEnd, via: Via, packet: Probe | ProbeReply): void {
+    const path = from === this.near ? this.forward : this.backward
+    const at = via === 'udp' ? path.datagram(this.now) : path.control(this.now)
+    if (at !== undefined) this.launch(from === this.near ? this.far : this.near, via, packet, at)
+  }
+
+  launch(to: LabEnd, via: Via, packet: Probe | ProbeReply, at: number): void {
     let index = this.#flights.length
     while (index > 0 && (this.#flights[index - 1] as Flight).at > at) index--
-    this.#flights.splice(index, 0, { at, via, packet })
+    this.#flights.splice(index, 0, { at, to, via, packet })
   }
 
-  #arrive({ via, packet }: Flight): void {
-    if (packet.type === 'probe') {
-      if (this.forwardCut) return
-      const farClock: Instant = instant(this.now + 1e6)
-      this.#launch(via, reflect(farClock, farClock, packet, this.#reflected[via]++), 'backward')
-    } else if (!this.backwardCut) this.input({ type: 'reply', via, reply: packet })
+  #land(flight: Flight): void {
+    // A frozen process finds what has come in its socket when it goes on.
+    if (this.now < flight.to.frozenUntil) this.launch(flight.to, flight.via, flight.packet, flight.to.frozenUntil)
+    else flight.to.arrive(flight.via, flight.packet)
   }
 }

@@ -10,17 +10,26 @@ import type { ProbeTrack } from './probe-track.ts'
 const STALL_TRIES = 3
 
 export function measuresOf(track: ProbeTrack, now: Instant): MonitorView {
+  const minMs = track.minimum.minimum(now)
+  const queueMs = { forward: track.forwardQueueMs(now), backward: track.backward.queueMs(now) }
+  const oneWayMs = (waitMs: number | null): number | null => (minMs === null || waitMs === null ? null : minMs / 2 + waitMs)
   return {
     rttMs: {
       last: track.roundTrip.lastMs,
       smoothed: track.roundTrip.smoothedMs,
-      min: track.minimum.minimum(now),
+      min: minMs,
       p50: track.histogram.quantile(now, 0.5),
       p95: track.histogram.quantile(now, 0.95),
       p99: track.histogram.quantile(now, 0.99),
     },
     jitterMs: track.jitterMs,
     lossRatio: track.loss.longRatio(now),
+    queueMs,
+    oneWayMs: {
+      forward: oneWayMs(queueMs.forward),
+      backward: oneWayMs(queueMs.backward),
+      uncertainty: minMs === null ? null : minMs / 2,
+    },
   }
 }
 
@@ -28,23 +37,29 @@ export const UNMEASURED: MonitorView = {
   rttMs: { last: null, smoothed: null, min: null, p50: null, p95: null, p99: null },
   jitterMs: null,
   lossRatio: { forward: null, backward: null },
+  queueMs: { forward: null, backward: null },
+  oneWayMs: { forward: null, backward: null, uncertainty: null },
 }
 
 /**
- * Cost of sending over the link, ms per direction (what waits in its queue is the sender's to add):
+ * Cost of sending over the link, ms, in our direction:
  *
- *     rtt/2 + jitter + hop + stall · RTO,   stall = 1 − (1 − forward loss)³
+ *     base/2 + queue + jitter + hop + stall · RTO,   base = round trip − both queues,   stall = 1 − (1 − loss)³
  *
- * with the usual round trip and its usual change (medians, see `RecentDelays`), so that a stray does not move traffic.
- * Jitter not measured yet counts as the variance of the round trip: expensive, never free.
+ * with the usual round trip, queue and change (medians, see `RecentDelays`), so that a stray does not move traffic. What
+ * is not measured in our direction alone counts as half of the round trip's; jitter not measured yet counts as the
+ * variance of the round trip: expensive, never free.
  */
 export function costOf(track: ProbeTrack, now: Instant, config: MonitorConfig): number | null {
   const rttMs = track.delays.usualMs
   if (rttMs === null) return null
-  const jitterMs = track.delays.usualChangeMs ?? track.roundTrip.varianceMs ?? 0
+  const forwardMs = track.forwardQueueMs(now) ?? 0
+  const backwardMs = track.backward.queueMs(now) ?? 0
+  const baseMs = Math.max(0, rttMs - forwardMs - backwardMs)
+  const jitterMs = track.forward.usualChangeMs ?? track.delays.usualChangeMs ?? track.roundTrip.varianceMs ?? 0
   const loss = track.loss.recentRatio(now, config.degradedProbesMin).forward ?? 0
   const stall = 1 - (1 - loss) ** STALL_TRIES
-  return rttMs / 2 + jitterMs + config.hopMs + stall * track.timeoutMs()
+  return baseMs / 2 + forwardMs + jitterMs + config.hopMs + stall * track.timeoutMs()
 }
 
 /** What is wrong with a link that answers, in words; `undefined` if nothing is. */

@@ -8,20 +8,21 @@ import {
   type Instant,
   type LinkState,
   type Machine,
+  type Probe,
   type ProbeReply,
   type Random,
+  type WayMetrics,
   after,
   earliest,
-  jittered,
 } from '@causeway/protocol'
 import { Burst } from './burst.ts'
+import { Cadence } from './cadence.ts'
 import { FlapHold } from './flap-hold.ts'
-import { UNMEASURED, costOf, faultOf, measuresOf } from './link-measures.ts'
+import { UNMEASURED, costOf, measuresOf } from './link-measures.ts'
 import { MONITOR_DEFAULTS, type MonitorConfig } from './monitor-config.ts'
 import type { MonitorEffect, MonitorInput, MonitorView, Via } from './monitor-contract.ts'
 import { OwnLag } from './own-lag.ts'
-import { Persistence } from './persistence.ts'
-import type { TrackCounts } from './probe-track.ts'
+import { Quality } from './quality.ts'
 import { Recovery } from './recovery.ts'
 import { Suspicion } from './suspicion.ts'
 import { Ways } from './ways.ts'
@@ -34,6 +35,13 @@ export interface LinkPast {
   readonly held?: boolean
 }
 
+export interface MonitorOptions {
+  /** Of the two ends the one that probes; the other is told what that one measures, and only probes in doubt. */
+  readonly probes: boolean
+  readonly config?: Partial<MonitorConfig>
+  readonly past?: LinkPast
+}
+
 /**
  *  1. A link that was up goes down only after a whole burst has failed over every way there is, and never on a
  *     verdict that came late by our own fault (it is asked again, at most `burstRepeatsMax` times).
@@ -43,14 +51,15 @@ export interface LinkPast {
  *  5. Memory is fixed, whatever the peer sends.
  */
 export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
+  readonly #probes: boolean
   readonly #config: MonitorConfig
-  readonly #random: Random
   readonly #lag: OwnLag
   readonly #hold: FlapHold
-  readonly #quality: Persistence
+  readonly #quality: Quality
   readonly #suspicion = new Suspicion()
   readonly #recovery: Recovery
   readonly #ways: Ways
+  readonly #cadence: Cadence
   #now: Instant
   #state: LinkState = 'probing'
   #reason = 'not answered yet'
@@ -58,34 +67,30 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   /** Since when the link is usable (up or degraded). */
   #usableSince: Instant
   #evidence: Evidence = 'none'
-  /** UDP has just opened: the next probe tries it. */
-  #tryUdp = false
-  #inUseUntil: Instant | undefined
   #burst: Burst | undefined
-  #probesSent = 0
-  #lastProbeAt: Instant
-  #nextProbeAt: Instant
+  #regularProbes = 0
   /** Good replies of a link that is new. */
   #firstReplies = 0
+  /** Our end, or the peer's, can reach no hub without this link. */
+  #needed = false
+  #peerNeeds = false
 
-  /** With a `past`, the link is held back as one that fell before; see `LinkPast`. */
-  constructor(now: Instant, random: Random, config: Partial<MonitorConfig> = {}, past: LinkPast = {}) {
+  constructor(now: Instant, random: Random, { probes, config = {}, past = {} }: MonitorOptions) {
+    this.#probes = probes
     this.#config = { ...MONITOR_DEFAULTS, ...config }
-    this.#random = random
     this.#lag = new OwnLag(this.#config)
     this.#hold = past.hold ?? new FlapHold(this.#config)
     if (past.held) {
       this.#state = 'down'
       this.#reason = 'is held back, since it fell before'
     }
-    this.#quality = new Persistence(this.#config.degradedAfterMs, this.#config.cleanMs)
+    this.#quality = new Quality(this.#config, probes)
     this.#recovery = new Recovery(this.#config)
     this.#ways = new Ways(this.#config)
+    this.#cadence = new Cadence(now, random, this.#config)
     this.#now = now
     this.#since = now
     this.#usableSince = now
-    this.#lastProbeAt = now
-    this.#nextProbeAt = now
   }
 
   get state(): LinkState {
@@ -105,7 +110,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     return this.#evidence
   }
 
-  /** Milliseconds per direction, `null` if unmeasured; see `costOf`. */
+  /** Milliseconds in our direction, `null` if unmeasured; see `costOf`. */
   get costMs(): number | null {
     const track = this.#ways.measured
     return track ? costOf(track, this.#now, this.#config) : null
@@ -113,10 +118,10 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
 
   /** How long the link is held back before it comes up after a fall, ms. */
   get holdMs(): number {
-    return this.#hold.holdMs
+    return this.#needed || this.#peerNeeds ? 0 : this.#hold.holdMs
   }
 
-  counts(via: Via): TrackCounts {
+  counts(via: Via): WayMetrics {
     return this.#ways[via].counts
   }
 
@@ -139,8 +144,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   }
 
   nextWake(): Instant | undefined {
-    const probe = this.#burst ? this.#burst.nextAt : this.#nextProbeAt
-    return earliest(probe, this.#stateDeadline)
+    return earliest(this.#burst ? this.#burst.nextAt : this.#nextProbeAt, this.#stateDeadline)
   }
 
   #take(input: MonitorInput, effects: MonitorEffect[]): void {
@@ -148,38 +152,53 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
       case 'wake':
         return
       case 'reply':
-        return this.#takeReply(input.via, input.reply, effects)
-      case 'heard':
-        this.#suspicion.heard(this.#now)
-        if (this.#burst?.oneWay === false) this.#endBurst()
-        return
+        return this.#takeReply(input.via, input.at, input.reply, effects)
+      case 'probed':
+        return this.#takeProbe(input.via, input.at, input.probe, effects)
       case 'carried':
-        if (!this.#inUse) this.#hurry(this.#config.probeInUseMs)
-        this.#inUseUntil = after(this.#now, this.#config.inUseMs)
-        return
+        return this.#cadence.carried(this.#now)
       case 'lag':
         return this.#lag.report(this.#now, input.lagMs)
       case 'datagrams':
-        return this.#takeDatagrams(input.open)
+        this.#ways.setOpen(input.open)
+        if (input.open) this.#cadence.hurry(this.#now, 0)
+        else this.#suspicion.forget('udp')
+        return
+      case 'needed':
+        this.#needed = input.needed
+        return
+      case 'pace':
+        return this.#cadence.idle(this.#now, input.idleMs)
     }
   }
 
-  #takeReply(via: Via, reply: ProbeReply, effects: MonitorEffect[]): void {
-    if (!this.#ways[via].answer(this.#now, reply, !this.#lag.doubts(reply.sent))) return
-    this.#suspicion.answered(reply.sent)
-    this.#suspicion.heard(this.#now)
+  #takeReply(via: Via, at: Instant, reply: ProbeReply, effects: MonitorEffect[]): void {
+    const sent = this.#ways[via].answer(this.#now, at, reply, (when) => !this.#lag.doubts(when))
+    if (sent === undefined) return
+    this.#quality.peerAgeMs = reply.ageMs
+    // Its socket answers, but nobody is at home.
+    if (this.#quality.hung) return
+    this.#suspicion.answered(sent)
+    this.#proven(via, effects)
+  }
+
+  #takeProbe(via: Via, at: Instant, probe: Probe, effects: MonitorEffect[]): void {
+    const proof = this.#ways.hear(this.#now, at, via, probe, !this.#probes)
+    if (this.#probes) return
+    this.#suspicion.promised(this.#now, via, probe.nextMs)
+    this.#quality.peerDegraded = probe.degraded
+    this.#quality.peerAgeMs = 0
+    this.#peerNeeds = probe.alone
+    if (proof) this.#proven(via, effects)
+    else if (probe.urgent && this.#usable) this.#burst ??= new Burst(this.#now, this.#config)
+  }
+
+  /** The link works both ways over `via`. */
+  #proven(via: Via, effects: MonitorEffect[]): void {
     if (this.#burst) this.#endBurst()
     if (this.#state === 'down' && this.#recovery.reply(this.#now)) this.#ways.reset()
     this.#ways.answered(via)
     if (this.#state === 'probing' && ++this.#firstReplies >= this.#config.firstReplies) this.#become('up', this.#ways.words, effects)
-  }
-
-  #takeDatagrams(open: boolean): void {
-    if (open === this.#ways.open) return
-    this.#ways.setOpen(open)
-    this.#tryUdp = open
-    if (open) this.#hurry(0)
-    else this.#suspicion.forget('udp')
   }
 
   #judgeWays(effects: MonitorEffect[]): void {
@@ -190,6 +209,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     this.#evidence = evidence
     // A change of state in the same turn has told it already.
     if (this.#usable && effects.length === 0) this.#report(this.#state, this.#ways.words, effects)
+    if (silent === 'control') effects.push({ type: 'halfOpen', reason: 'answers over udp, but its connection is dead' })
   }
 
   #judgeState(effects: MonitorEffect[], late: boolean): void {
@@ -200,7 +220,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
         if (due) this.#become('down', `was not answered for ${Math.round((this.#now - this.#since) / 1000)} s`, effects)
         return
       case 'down':
-        if (this.#recovery.complete(this.#now, this.#hold.holdMs)) this.#become('up', this.#ways.words, effects)
+        if (this.#recovery.complete(this.#now, this.holdMs)) this.#become('up', this.#ways.words, effects)
         return
       case 'up':
       case 'degraded':
@@ -212,34 +232,31 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   #judgeQuality(effects: MonitorEffect[]): void {
     const track = this.#ways.measured
     if (!track || this.#burst) return
-    const fault = faultOf(track, this.#now, this.#config)
-    this.#quality.observe(this.#now, fault !== undefined)
-    if (this.#quality.active && this.#state === 'up') this.#become('degraded', fault ?? 'is worse than it should be', effects)
-    else if (!this.#quality.active && this.#state === 'degraded') this.#become('up', 'is clean again', effects)
+    const fault = this.#quality.judge(this.#now, track)
+    if (fault !== undefined && this.#state === 'up') this.#become('degraded', fault, effects)
+    else if (fault === undefined && this.#state === 'degraded') this.#become('up', 'is clean again', effects)
   }
 
   #judgeLife(effects: MonitorEffect[], late: boolean): void {
-    if (this.#burst) {
-      const verdictAt = this.#burst.verdictAt(this.#verdictWaitMs)
-      if (verdictAt === undefined || this.#now < verdictAt) return
-      if (late && this.#burst.repeat(this.#now)) return
-      const { oldest, heardAt } = this.#suspicion
-      const oneWay = oldest !== undefined && heardAt !== undefined && heardAt > after(oldest.sent, this.#timeoutMs(oldest.via))
-      const silentMs = Math.round(this.#now - (oneWay ? oldest.sent : (heardAt ?? this.#since)))
-      this.#become(
-        'down',
-        oneWay
-          ? `is heard but has answered nothing for ${silentMs} ms`
-          : `silent for ${silentMs} ms, a burst of ${this.#config.burstProbes} probes included`,
-        effects,
-      )
+    if (!this.#burst) {
+      const dueAt = this.#suspectAt
+      if (dueAt !== undefined && this.#now >= dueAt) this.#burst = new Burst(this.#now, this.#config)
       return
     }
-    const dueAt = this.#suspectAt
-    const oldest = this.#suspicion.oldest
-    if (dueAt === undefined || this.#now < dueAt || !oldest) return
-    const oneWay = this.#now >= after(oldest.sent, this.#config.unansweredMsMax)
-    this.#burst = new Burst(this.#now, this.#config, oldest.via === 'udp' ? 'control' : 'udp', oneWay)
+    const verdictAt = this.#burst.verdictAt(this.#verdictWaitMs)
+    if (verdictAt === undefined || this.#now < verdictAt) return
+    if (late && this.#burst.repeat(this.#now)) return
+    this.#become('down', this.#causeOfDeath(), effects)
+  }
+
+  #causeOfDeath(): string {
+    if (this.#quality.hung) return `its process has stood still for ${this.#quality.peerAgeMs} ms`
+    const { oldest, heardAt } = this.#suspicion
+    if (this.#probes && oldest && heardAt !== undefined && heardAt > after(oldest.sent, this.#timeoutMs(oldest.via)))
+      return `is heard but has answered nothing for ${Math.round(this.#now - oldest.sent)} ms`
+    const silentSince = this.#ways.repliedAt ?? this.#since
+    const quietMs = Math.round(this.#now - Math.max(silentSince, heardAt ?? silentSince))
+    return `silent for ${quietMs} ms, a burst of ${this.#config.burstProbes} probes included`
   }
 
   #become(state: LinkState, reason: string, effects: MonitorEffect[]): void {
@@ -251,10 +268,14 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
       this.#ways.reset()
       this.#evidence = 'none'
       this.#recovery.reset()
-      this.#schedule(this.#config.probeIdleMs)
+      this.#cadence.schedule(this.#now, this.#config.probeDownMs)
     } else if (!this.#usable) {
       this.#usableSince = this.#now
       this.#suspicion.clear()
+      // What the link was like on its way up is no measure of it.
+      if (this.#state === 'down') this.#ways.restart()
+      // Until the peer promises something of its own.
+      this.#suspicion.promised(this.#now, 'control', this.#config.probeIdleMs)
     }
     this.#report(state, reason, effects)
   }
@@ -268,69 +289,89 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   }
 
   #probeIfDue(effects: MonitorEffect[]): void {
+    const { usual, other } = this.#ways.trusted
     if (this.#burst) {
       if (this.#burst.nextAt === undefined || this.#now < this.#burst.nextAt) return
-      this.#send(this.#ways.trusted(this.#burst.take(this.#now)), effects)
+      const nextMs = this.#cadence.extra(this.#now)
+      for (const via of this.#burst.take(this.#now, usual, other)) this.#send(via, nextMs, effects)
       return
     }
-    if (this.#now < this.#nextProbeAt) return
-    this.#send(this.#nextVia(), effects)
-    if (this.#state !== 'probing') this.#schedule(this.#inUse && this.#usable ? this.#config.probeInUseMs : this.#config.probeIdleMs)
-    else if (this.#probesSent < this.#config.firstProbes) this.#nextProbeAt = after(this.#now, this.#config.firstSpacingMs)
-    else this.#schedule(this.#config.probeInUseMs)
+    const at = this.#nextProbeAt
+    if (at === undefined || this.#now < at) return
+    const count = this.#regularProbes++
+    const nextMs = this.#scheduleNext(count)
+    this.#send(usual, nextMs, effects)
+    if (this.#ways.evidence === 'none') {
+      if (other) this.#send(other, nextMs, effects)
+    } else if (usual === 'control') {
+      if (this.#ways.open && count % this.#config.udpTryEvery === 0) this.#send('udp', nextMs, effects)
+    } else if (this.#cadence.controlDue(this.#now, this.#ways.owes(this.#now, 'control'))) {
+      this.#cadence.controlProbed(this.#now)
+      this.#send('control', nextMs, effects)
+    }
   }
 
-  #nextVia(): Via {
-    if (!this.#ways.open) return 'control'
-    if (this.#tryUdp) return 'udp'
-    if (this.#ways.evidence === 'none') return this.#probesSent % 2 === 0 ? 'udp' : 'control'
-    const usual: Via = this.#ways.evidence === 'control' ? 'control' : 'udp'
-    const other: Via = usual === 'udp' ? 'control' : 'udp'
-    return this.#probesSent % this.#config.otherViaEvery === 0 ? other : usual
+  /** Returns what the probe that is sent now promises, ms. */
+  #scheduleNext(count: number): number {
+    if (this.#usable) return this.#cadence.plan(this.#now, this.#scrutinizes)
+    const { firstProbes, firstSpacingMs, probeInUseMs, probeDownMs } = this.#config
+    const pauseMs = this.#state === 'down' ? probeDownMs : count < firstProbes - 1 ? firstSpacingMs : probeInUseMs
+    this.#cadence.schedule(this.#now, pauseMs)
+    return this.#cadence.extra(this.#now)
   }
 
-  #send(via: Via, effects: MonitorEffect[]): void {
-    if (via === 'udp') this.#tryUdp = false
-    this.#probesSent++
-    this.#lastProbeAt = this.#now
+  #send(via: Via, nextMs: number, effects: MonitorEffect[]): void {
     // A silent way is no reason to suspect the link, unless there is no other.
-    if (this.#usable && this.#ways.trusted(via) === via) this.#suspicion.sent(this.#now, via)
-    effects.push({ type: 'probe', via, probe: this.#ways[via].send(this.#now) })
+    const { usual, other } = this.#ways.trusted
+    if (this.#probes && this.#usable && (via === usual || via === other)) this.#suspicion.sent(this.#now, via)
+    const urgent = this.#burst !== undefined && this.#probes
+    const probe = {
+      ...this.#ways[via].send(this.#now, this.#probes ? nextMs : 0),
+      urgent,
+      degraded: this.#probes && this.#state === 'degraded',
+      alone: this.#needed,
+    }
+    effects.push({ type: 'probe', via, probe })
   }
 
   #endBurst(): void {
     this.#burst = undefined
-    this.#schedule(this.#inUse ? this.#config.probeInUseMs : this.#config.probeIdleMs)
-  }
-
-  #schedule(ms: number): void {
-    this.#nextProbeAt = after(this.#now, jittered(this.#random, ms, this.#config.probeSpreadRatio))
-  }
-
-  /** Moves the next probe forward to `ms` after the last one. */
-  #hurry(ms: number): void {
-    const at = after(this.#lastProbeAt, jittered(this.#random, ms, this.#config.probeSpreadRatio))
-    if (at < this.#nextProbeAt) this.#nextProbeAt = at < this.#now ? this.#now : at
+    if (this.#scrutinizes) this.#cadence.hurry(this.#now, this.#config.burstSpacingMs)
+    if (!this.#probes) this.#suspicion.pardon(this.#now)
   }
 
   get #usable(): boolean {
     return this.#state === 'up' || this.#state === 'degraded'
   }
 
-  get #inUse(): boolean {
-    return this.#inUseUntil !== undefined && this.#now < this.#inUseUntil
+  /** Whether to look closer: a loss is fresh, and what it means is not known yet. */
+  get #scrutinizes(): boolean {
+    return this.#state === 'up' && this.#ways.udp.alarm.suspicious
+  }
+
+  /** The end that does not probe is silent while the link is well. */
+  get #nextProbeAt(): Instant | undefined {
+    return this.#probes || !this.#usable ? this.#cadence.nextAt : undefined
   }
 
   #timeoutMs(via: Via): number {
-    return this.#lag.stretchMs(this.#now, this.#ways[via].timeoutMs())
+    return this.#lag.stretchMs(this.#now, this.#ways.timeoutMs(via))
+  }
+
+  #allowanceMs(via: Via): number {
+    const { promiseAllowanceMs, controlAllowanceMs } = this.#config
+    const jitterMs = this.#ways[via].backward.jitterMs ?? 0
+    return this.#lag.stretchMs(this.#now, Math.max(via === 'udp' ? promiseAllowanceMs : controlAllowanceMs, 4 * jitterMs))
   }
 
   get #verdictWaitMs(): number {
-    return this.#lag.stretchMs(this.#now, Math.max(this.#config.verdictMsMin, this.#ways.timeoutMs))
+    return this.#lag.stretchMs(this.#now, this.#ways.verdictMs)
   }
 
   get #suspectAt(): Instant | undefined {
-    return this.#suspicion.dueAt((via) => this.#timeoutMs(via), this.#lag.stretchMs(this.#now, this.#config.unansweredMsMax))
+    return this.#probes
+      ? this.#suspicion.replyDueAt((via) => this.#timeoutMs(via))
+      : this.#suspicion.probeDueAt((via) => this.#allowanceMs(via))
   }
 
   /** The next instant at which the state may change, or come into doubt, for want of input. */
@@ -339,7 +380,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
       case 'probing':
         return after(this.#since, this.#lag.stretchMs(this.#now, this.#config.probingMsMax))
       case 'down':
-        return this.#recovery.upAt(this.#hold.holdMs)
+        return this.#recovery.upAt(this.holdMs)
       case 'up':
       case 'degraded':
         if (this.#burst) return this.#burst.verdictAt(this.#verdictWaitMs)

@@ -1,18 +1,28 @@
 /**
  * The numbers by which a link is judged, with units, defaults and advice. The defaults find a silent cut in
- * 0.6–0.9 s on a link in use and below 2.5 s on an idle one, for at most 5 probes/s, and do not cry wolf at 5 % loss.
+ * 0.3–0.6 s and two round trips on a link in use, in 0.8 s more on an idle one, and do not cry wolf at 5 % loss.
  */
 export interface MonitorConfig {
   /** Between probes while the link carries data, ms. Halving it saves 100 ms of detection and doubles the bytes. @default 200 */
   readonly probeInUseMs: number
   /** Between probes otherwise, ms. Adds up to itself to the detection time of an idle link. @default 1000 */
   readonly probeIdleMs: number
-  /** Both intervals are spread by ± this share, so that many links do not fall into step. @default 0.1 */
+  /** Between probes of a link that is down, ms. @default 500 */
+  readonly probeDownMs: number
+  /** All intervals are spread by ± this share, so that many links do not fall into step. @default 0.05 */
   readonly probeSpreadRatio: number
-  /** The link counts as in use for this long after it carried data, ms. @default 2000 */
+  /** The link counts as in use for this long after it carried data, ms … @default 2000 */
   readonly inUseMs: number
-  /** Every n-th probe takes the other way (control, or UDP while UDP is silent), so that both evidences stay fresh. @default 5 */
-  readonly otherViaEvery: number
+  /** … if it did so this often within that time. 1 lets keepalives keep every link in use. @default 4 */
+  readonly inUseTimes: number
+  /** Beside UDP control is probed so often while the link carries data, ms. @default 5000 */
+  readonly controlInUseMs: number
+  /** The same while it does not, ms. Each costs some 300 bytes with what TCP adds. @default 30000 */
+  readonly controlIdleMs: number
+  /** The same while control owes us a reply, ms. @default 1000 */
+  readonly controlOwesMs: number
+  /** While UDP is silent, every n-th probe tries it as well. @default 5 */
+  readonly udpTryEvery: number
 
   /** A new link sends so many probes in quick succession … @default 5 */
   readonly firstProbes: number
@@ -25,30 +35,39 @@ export interface MonitorConfig {
 
   /** Timeout of a probe before the first reply, ms (RFC 6298, 2.1). @default 1000 */
   readonly timeoutMsStart: number
-  /** No timeout is shorter, ms. Below 50 the timers of a busy host look like loss. @default 50 */
+  /** No timeout is shorter, ms. Below 30 the timers of a busy host look like loss. @default 30 */
   readonly timeoutMsMin: number
   /** Added to `srtt + 4·rttvar`, ms: what the hosts themselves need. @default 10 */
   readonly timeoutMarginMs: number
+  /** No timeout over control is shorter, ms: TCP repairs a loss in 200 ms and a round trip. @default 300 */
+  readonly controlTimeoutMsMin: number
   /** Probes of a burst, all of which must fail. 8 keeps false alarms far below one per link and day at 5 % loss. @default 8 */
   readonly burstProbes: number
-  /** Between the probes of a burst, ms. @default 50 */
+  /** Between the probes of a burst, ms. At 50 a silent cut takes 70 ms longer to be called one. @default 40 */
   readonly burstSpacingMs: number
-  /** Wait after the last probe of a burst, ms, if the timeout is not longer. Raise it for links whose queues swell. @default 250 */
-  readonly verdictMsMin: number
-  /** A peer that is heard but has answered no probe for this long is tried by a burst as well, ms: our packets may
-   *  not reach it. @default 1500 */
-  readonly unansweredMsMax: number
+  /** Wait after the last probe of a burst over control alone, ms, if the timeout is not longer: TCP may lose its repair
+   *  as well. @default 2000 */
+  readonly controlVerdictMs: number
+  /** A promised probe may be late by this, or by four times the jitter, ms. @default 20 */
+  readonly promiseAllowanceMs: number
+  /** The same of a probe over control, ms. @default 400 */
+  readonly controlAllowanceMs: number
   /** UDP counts as silent after so many unanswered probes in a row while control answers. @default 8 */
   readonly udpSilentProbes: number
+  /** The end that is probed gives up UDP after so many probes over control without one over UDP. @default 3 */
+  readonly udpGivenUpProbes: number
   /** Control counts as silent after so many unanswered heartbeats in a row … @default 3 */
   readonly controlSilentProbes: number
-  /** … and this long, ms, while UDP answers: TCP may be repairing a loss. @default 5000 */
+  /** … and this long, ms, while UDP answers: then the connection is half open. TCP may be repairing losses; at 5000 a link
+   *  that loses 10 % is redialled 24 times a day. @default 10000 */
   readonly controlSilentMs: number
 
   /** Replies that a link which was `down` must give … @default 5 */
   readonly recoveryReplies: number
-  /** … without a gap longer than this, ms. Shorter, and a long hold never ends on a lossy link. @default 5000 */
+  /** … without a gap longer than this, ms. Shorter, and a long hold never ends on a lossy link. @default 3000 */
   readonly recoveryGapMs: number
+  /** The last of them must be no older than this when the link comes up, ms. @default 1200 */
+  readonly recoveryFreshMs: number
   /** First hold before a link that fell comes up again, ms; doubles with every fall. @default 5000 */
   readonly holdMs: number
   /** The hold grows no further, ms. @default 600000 */
@@ -58,8 +77,8 @@ export interface MonitorConfig {
 
   /** Loss in either direction above this share is a fault … @default 0.1 */
   readonly degradedLossRatio: number
-  /** … if it is above by this many standard errors of what was counted. 0 is a little faster, and a link that loses
-   *  a steady 5 % is then called degraded about once a minute. @default 1 */
+  /** … if it is above by this many standard errors of what was counted. 1 is a little faster, and an idle link that
+   *  loses a steady 5 % is then called degraded 300 times a day. @default 2 */
   readonly degradedLossSigmas: number
   /** No judgement on fewer probes or round trips than this. @default 20 */
   readonly degradedProbesMin: number
@@ -67,10 +86,16 @@ export interface MonitorConfig {
   readonly degradedDelayFactor: number
   /** … but not unless it also exceeds the minimum by this, ms. @default 100 */
   readonly degradedDelayMs: number
-  /** A fault must last this long to degrade the link, ms. @default 2000 */
+  /** A fault that the windows show must last this long to degrade the link, ms. With the time the windows take, a delay
+   *  that has grown is recognised within 2 s on a link in use. @default 1200 */
   readonly degradedAfterMs: number
   /** A degraded link must be clean this long to be up again, ms. @default 5000 */
   readonly cleanMs: number
+
+  /** A peer whose process has not run for this long is degraded, ms … @default 300 */
+  readonly standstillMs: number
+  /** … and for this long is dead, although its socket still answers, ms. @default 2000 */
+  readonly hungMs: number
 
   /** Lateness of our own event loop above which we doubt ourselves, ms. @default 50 */
   readonly lagMs: number
@@ -92,35 +117,46 @@ export interface MonitorConfig {
 export const MONITOR_DEFAULTS: MonitorConfig = {
   probeInUseMs: 200,
   probeIdleMs: 1000,
-  probeSpreadRatio: 0.1,
+  probeDownMs: 500,
+  probeSpreadRatio: 0.05,
   inUseMs: 2000,
-  otherViaEvery: 5,
+  inUseTimes: 4,
+  controlInUseMs: 5000,
+  controlIdleMs: 30_000,
+  controlOwesMs: 1000,
+  udpTryEvery: 5,
   firstProbes: 5,
   firstSpacingMs: 50,
   firstReplies: 2,
   probingMsMax: 3000,
   timeoutMsStart: 1000,
-  timeoutMsMin: 50,
+  timeoutMsMin: 30,
   timeoutMarginMs: 10,
+  controlTimeoutMsMin: 300,
   burstProbes: 8,
-  burstSpacingMs: 50,
-  verdictMsMin: 250,
-  unansweredMsMax: 1500,
+  burstSpacingMs: 40,
+  controlVerdictMs: 2000,
+  promiseAllowanceMs: 20,
+  controlAllowanceMs: 400,
   udpSilentProbes: 8,
+  udpGivenUpProbes: 3,
   controlSilentProbes: 3,
-  controlSilentMs: 5000,
+  controlSilentMs: 10_000,
   recoveryReplies: 5,
-  recoveryGapMs: 5000,
+  recoveryGapMs: 3000,
+  recoveryFreshMs: 1200,
   holdMs: 5000,
   holdMsMax: 600_000,
   holdDecayMs: 600_000,
   degradedLossRatio: 0.1,
-  degradedLossSigmas: 1,
+  degradedLossSigmas: 2,
   degradedProbesMin: 20,
   degradedDelayFactor: 3,
   degradedDelayMs: 100,
-  degradedAfterMs: 2000,
+  degradedAfterMs: 1200,
   cleanMs: 5000,
+  standstillMs: 300,
+  hungMs: 2000,
   lagMs: 50,
   lagMemoryMs: 2000,
   stretchFactorMax: 8,

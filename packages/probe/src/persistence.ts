@@ -31,6 +31,12 @@ export class Persistence {
     this.#contrarySince = undefined
   }
 
+  /** A fault that is certain: it counts at once, and must be absent for as long as any other. */
+  raise(): void {
+    this.#active = true
+    this.#contrarySince = undefined
+  }
+
   /** When `active` changes if what was observed last goes on. */
   get changesAt(): Instant | undefined {
     if (this.#contrarySince === undefined) return undefined

@@ -1,29 +1,26 @@
 /**
- * Probes of one link over one way (UDP or control) and what their replies teach. Each way has its own numbers, so
- * that the loss of each direction can be told, and its own estimators, since TCP hides loss as delay.
+ * Probes of one link over one way (UDP or control), ours and the peer's, and what they teach. Each way has its own
+ * numbers, so that the loss of each direction can be told, and its own estimators, since TCP hides loss as delay.
  *
- *  1. A reply counts once, and only if it repeats number and stamp of a probe that is remembered; anything else is
- *     counted as duplicate or stray, and teaches nothing.
+ *  1. A reply counts once, and only if it repeats the number of a probe that is remembered and a stamp from its
+ *     flight; anything else is counted as duplicate or stray, and teaches nothing.
  *  2. At most `outstandingMax` probes are remembered, each for at most `replyMsMax`.
+ *  3. The end that probes measures; the other is told by the peer's probes. Nothing is learnt twice.
  */
-import { type Instant, type Probe, type ProbeReply, after } from '@causeway/protocol'
+import { type Instant, type Probe, type ProbeReply, type WayMetrics, after, betweenStampsMs, stampOf } from '@causeway/protocol'
+import { DelayBuckets } from './delay-buckets.ts'
 import { DirectionalLoss } from './directional-loss.ts'
-import { Jitter } from './jitter.ts'
+import { LossAlarm } from './loss-alarm.ts'
 import type { MonitorConfig } from './monitor-config.ts'
 import { RecentDelays } from './recent-delays.ts'
 import { RotatingHistogram } from './rotating-histogram.ts'
 import { RoundTrip } from './round-trip.ts'
+import { SEQUENCE_MASK, sequenceDistance } from './sequence.ts'
+import { Transit } from './transit.ts'
 import { WindowedMinimum } from './windowed-minimum.ts'
 
-export interface TrackCounts {
-  readonly sent: number
-  readonly received: number
-  readonly duplicated: number
-  /** Replies that came after the reply to a later probe. */
-  readonly reordered: number
-  /** Replies that answer nothing we remember. */
-  readonly stray: number
-}
+/** Stamps are rounded down to a microsecond. */
+const STAMP_MS = 0.002
 
 interface Remembered {
   readonly sent: Instant
@@ -34,17 +31,18 @@ export class ProbeTrack {
   readonly roundTrip: RoundTrip = new RoundTrip()
   readonly minimum: WindowedMinimum = new WindowedMinimum()
   readonly histogram: RotatingHistogram = new RotatingHistogram()
+  readonly buckets: DelayBuckets = new DelayBuckets()
   readonly delays: RecentDelays = new RecentDelays()
   readonly loss: DirectionalLoss = new DirectionalLoss()
+  readonly alarm: LossAlarm = new LossAlarm()
+  readonly forward: Transit = new Transit()
+  readonly backward: Transit = new Transit()
 
   readonly #config: MonitorConfig
-  /** Round trip with the reflector's own time: what a timeout has to allow for. */
+  /** From the machine's call to its answer: what a timeout has to allow for. */
   readonly #turnaround = new RoundTrip()
-  readonly #forwardJitter = new Jitter()
-  readonly #backwardJitter = new Jitter()
   readonly #remembered = new Map<number, Remembered>()
-  #nextSequence = 0
-  #highestAnswered = -1
+  #sent = 0
   #received = 0
   #duplicated = 0
   #reordered = 0
@@ -52,41 +50,88 @@ export class ProbeTrack {
   #unanswered = 0
   #unansweredSince: Instant | undefined
   #repliedAt: Instant | undefined
+  /** Of the highest reply: our number and the reflector's. */
+  #answered: { sequence: number; reflectorSequence: number } | undefined
+  /** Of the peer's latest probe: its number and how many of our replies it had; and how many it has been sent since. */
+  #heard: { sequence: number; replies: number; repliedTo: number } | undefined
+  #toldQueueMs: number | null = null
 
   constructor(config: MonitorConfig) {
     this.#config = config
   }
 
-  send(now: Instant): Probe {
+  /** The next probe; `nextMs` is what it promises. Who sends it adds how it finds the link. */
+  send(now: Instant, nextMs: number): Omit<Probe, 'urgent' | 'degraded' | 'alone'> {
     this.#forget(now)
-    const sequence = this.#nextSequence++ >>> 0
+    const sequence = this.#sent++ & SEQUENCE_MASK
     this.#remembered.set(sequence, { sent: now, answered: false })
     this.#unanswered++
     this.#unansweredSince ??= now
-    return { type: 'probe', sequence, sent: now }
+    return {
+      type: 'probe',
+      sequence,
+      sent: stampOf(now),
+      rttMs: this.roundTrip.lastMs,
+      queueMs: this.backward.queueMs(now),
+      replies: this.#received & SEQUENCE_MASK,
+      nextMs,
+    }
   }
 
-  /** True if the reply counts (invariant 1). Its round trip is not learnt if `timed` says we stood still meanwhile. */
-  answer(now: Instant, reply: ProbeReply, timed: boolean): boolean {
+  /**
+   * A reply came at `at`. Returns when its probe was sent if it counts (invariant 1). Its round trip is not learnt unless
+   * `timed` holds of its probe: we may have stood still meanwhile.
+   */
+  answer(now: Instant, at: Instant, reply: ProbeReply, timed: (sent: Instant) => boolean): Instant | undefined {
     const probe = this.#remembered.get(reply.sequence)
-    if (!probe || probe.sent !== reply.sent || now > after(probe.sent, this.#config.replyMsMax)) {
+    if (!probe || now > after(probe.sent, this.#config.replyMsMax) || !flewWithin(probe.sent, reply.sent, at)) {
       this.#stray++
-      return false
+      return undefined
     }
     if (probe.answered) {
       this.#duplicated++
-      return false
+      return undefined
     }
     probe.answered = true
     this.#received++
     this.#unanswered = 0
     this.#unansweredSince = undefined
     this.#repliedAt = now
-    if (reply.sequence < this.#highestAnswered) this.#reordered++
-    this.#highestAnswered = Math.max(this.#highestAnswered, reply.sequence)
-    this.loss.add(now, reply.sequence, reply.reflectorSequence)
-    if (timed) this.#learn(now, reply)
-    return true
+    this.#count(now, reply)
+    if (timed(probe.sent)) this.#learn(now, at, probe.sent, reply)
+    return probe.sent
+  }
+
+  /**
+   * A probe of the peer came at `at`, and has been answered. True if it proves that both directions work: replies have
+   * reached the peer since its last probe. If `learn`, what the peer has measured is adopted.
+   */
+  hear(now: Instant, at: Instant, probe: Probe, learn: boolean): boolean {
+    const before = this.#heard ?? { sequence: probe.sequence - 1, replies: probe.replies, repliedTo: 0 }
+    const advance = sequenceDistance(before.sequence, probe.sequence)
+    if (advance <= 0) {
+      before.repliedTo++
+      if (learn) this.loss.add(now, { forwardSent: 0, forwardArrived: 0, backwardSent: 0, backwardArrived: 1 })
+      return false
+    }
+    const replies = Math.max(0, sequenceDistance(before.replies, probe.replies))
+    this.#heard = { sequence: probe.sequence, replies: probe.replies, repliedTo: 1 }
+    if (!learn) return replies > 0
+    this.backward.add(now, probe.sent, stampOf(at))
+    this.#toldQueueMs = probe.queueMs
+    this.loss.add(now, { forwardSent: before.repliedTo, forwardArrived: replies, backwardSent: advance, backwardArrived: 1 })
+    if (replies > 0 && probe.rttMs !== null) {
+      this.#addRoundTrip(now, probe.rttMs)
+      this.#turnaround.add(probe.rttMs)
+    }
+    return replies > 0
+  }
+
+  /** Forgets what is judged by recent losses and delays. */
+  restart(): void {
+    this.loss.restart()
+    this.delays.restart()
+    this.alarm.reset()
   }
 
   /** Probes since the last reply, and since when there has been one. */
@@ -103,35 +148,60 @@ export class ProbeTrack {
     return this.#turnaround.timeoutMs(this.#config)
   }
 
-  /** The worse direction; `null` before the second reply. */
-  get jitterMs(): number | null {
-    const forward = this.#forwardJitter.jitterMs
-    const backward = this.#backwardJitter.jitterMs
-    return forward === null || backward === null ? null : Math.max(forward, backward)
+  /** What our packets usually wait on their way to the peer, ms; `null` if nobody has measured it. */
+  forwardQueueMs(now: Instant): number | null {
+    return this.forward.queueMs(now) ?? this.#toldQueueMs
   }
 
-  get counts(): TrackCounts {
+  /** The worse direction, of those that are measured; `null` before the second packet. */
+  get jitterMs(): number | null {
+    const { jitterMs: forward } = this.forward
+    const { jitterMs: backward } = this.backward
+    return forward === null || backward === null ? (forward ?? backward) : Math.max(forward, backward)
+  }
+
+  get counts(): WayMetrics {
     return {
-      sent: this.#nextSequence,
+      sent: this.#sent,
       received: this.#received,
       duplicated: this.#duplicated,
       reordered: this.#reordered,
       stray: this.#stray,
+      rtt: this.buckets.snapshot(),
     }
   }
 
-  #learn(now: Instant, reply: ProbeReply): void {
-    const turnaroundMs = now - reply.sent
-    const residenceMs = reply.transmitted - reply.received
-    // A residence outside the turnaround is a clock gone wrong; then none is believed.
-    const rttMs = residenceMs >= 0 && residenceMs <= turnaroundMs ? turnaroundMs - residenceMs : turnaroundMs
-    this.#turnaround.add(turnaroundMs)
+  /** The highest numbers grow apart from each other: so packets that overtake one another are not counted as lost. */
+  #count(now: Instant, reply: ProbeReply): void {
+    const before = this.#answered ?? { sequence: reply.sequence - 1, reflectorSequence: reply.reflectorSequence - 1 }
+    const ours = sequenceDistance(before.sequence, reply.sequence)
+    const theirs = sequenceDistance(before.reflectorSequence, reply.reflectorSequence)
+    this.#answered = {
+      sequence: ours > 0 ? reply.sequence : before.sequence,
+      reflectorSequence: theirs > 0 ? reply.reflectorSequence : before.reflectorSequence,
+    }
+    if (ours <= 0) this.#reordered++
+    for (let lost = 1; lost < Math.min(ours, this.#config.outstandingMax); lost++) this.alarm.observe(true)
+    this.alarm.observe(false)
+    const arrived = Math.max(0, theirs)
+    this.loss.add(now, { forwardSent: Math.max(0, ours), forwardArrived: arrived, backwardSent: arrived, backwardArrived: 1 })
+  }
+
+  #learn(now: Instant, at: Instant, sent: Instant, reply: ProbeReply): void {
+    const flightMs = betweenStampsMs(reply.sent, stampOf(at))
+    // A residence longer than the flight is a clock gone wrong; then it is not believed.
+    this.#addRoundTrip(now, reply.residenceMs <= flightMs ? flightMs - reply.residenceMs : flightMs)
+    this.#turnaround.add(now - sent)
+    this.forward.add(now, reply.sent, reply.received)
+    this.backward.add(now, reply.received + Math.round(1000 * reply.residenceMs), stampOf(at))
+  }
+
+  #addRoundTrip(now: Instant, rttMs: number): void {
     this.roundTrip.add(rttMs)
     this.minimum.add(now, rttMs)
     this.histogram.add(now, rttMs)
+    this.buckets.add(rttMs)
     this.delays.add(rttMs)
-    this.#forwardJitter.add(reply.sent, reply.received)
-    this.#backwardJitter.add(reply.transmitted, now)
   }
 
   #forget(now: Instant): void {
@@ -141,4 +211,9 @@ export class ProbeTrack {
       this.#remembered.delete(sequence)
     }
   }
+}
+
+/** Whether `stamp` lies between the instants of sending and arrival. */
+function flewWithin(sent: Instant, stamp: number, at: Instant): boolean {
+  return betweenStampsMs(stampOf(sent), stamp) >= -STAMP_MS && betweenStampsMs(stamp, stampOf(at)) >= -STAMP_MS
 }

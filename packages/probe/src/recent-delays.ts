@@ -4,16 +4,28 @@
  * of the last 15 follow a change within 8 samples and take no notice of a few strays, such as the first round trips
  * of two processes that have just started (a mean with weight 1/8 or 1/16 needs up to a minute to forget those).
  */
+import { RunningMedian } from './running-median.ts'
+
 const SAMPLES = 50
 const SLOW_SHARE = 0.05
 const USUAL_SAMPLES = 15
 
 export class RecentDelays {
   readonly #samples = new Float64Array(SAMPLES)
+  readonly #usual = new RunningMedian(USUAL_SAMPLES)
+  readonly #usualChange = new RunningMedian(USUAL_SAMPLES - 1)
   #added = 0
 
   add(sampleMs: number): void {
+    if (this.#added > 0) this.#usualChange.add(Math.abs(sampleMs - (this.#samples[(this.#added - 1) % SAMPLES] ?? sampleMs)))
+    this.#usual.add(sampleMs)
     this.#samples[this.#added++ % SAMPLES] = sampleMs
+  }
+
+  restart(): void {
+    this.#added = 0
+    this.#usual.restart()
+    this.#usualChange.restart()
   }
 
   /** False as long as there are fewer than `samplesMin` samples. */
@@ -27,22 +39,11 @@ export class RecentDelays {
 
   /** The usual round trip, ms; `null` before the first. */
   get usualMs(): number | null {
-    return median(this.#latest())
+    return this.#usual.median
   }
 
   /** The usual difference between one round trip and the next, ms; `null` before the second. */
   get usualChangeMs(): number | null {
-    const latest = this.#latest()
-    return median(latest.slice(1).map((sample, index) => Math.abs(sample - (latest[index] ?? sample))))
+    return this.#usualChange.median
   }
-
-  /** Oldest first. */
-  #latest(): number[] {
-    const count = Math.min(this.#added, USUAL_SAMPLES)
-    return Array.from({ length: count }, (_, index) => this.#samples[(this.#added - count + index) % SAMPLES] ?? 0)
-  }
-}
-
-function median(samples: readonly number[]): number | null {
-  return samples.toSorted((a, b) => a - b)[samples.length >> 1] ?? null
 }

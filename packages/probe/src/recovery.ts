@@ -27,18 +27,18 @@ export class Recovery {
     return first
   }
 
-  /** When the link comes up, unless a gap intervenes. */
+  /** When the link comes up, unless it falls silent; the reply must be fresh that brings it up. */
   upAt(holdMs: number): Instant | undefined {
     if (this.#since === undefined || this.#lastAt === undefined || this.#replies < this.#config.recoveryReplies) return undefined
     const at = after(this.#since, holdMs)
-    return at <= after(this.#lastAt, this.#config.recoveryGapMs) ? at : undefined
+    return at <= after(this.#lastAt, this.#config.recoveryFreshMs) ? at : undefined
   }
 
-  /** Whether the link is up now. A wake-up so late that a gap has opened starts the recovery anew. */
+  /** Whether the link is up now. A wake-up so late that no reply is fresh starts the recovery anew. */
   complete(now: Instant, holdMs: number): boolean {
     const at = this.upAt(holdMs)
     if (at === undefined || now < at) return false
-    if (!this.#gapAt(now)) return true
+    if (this.#lastAt !== undefined && now <= after(this.#lastAt, this.#config.recoveryFreshMs)) return true
     this.reset()
     return false
   }

@@ -18,6 +18,6 @@ describe('RoundTrip', () => {
   it('never times out below the floor', () => {
     const roundTrip = new RoundTrip()
     for (let i = 0; i < 50; i++) roundTrip.add(1)
-    expect(roundTrip.timeoutMs(MONITOR_DEFAULTS)).toBe(50)
+    expect(roundTrip.timeoutMs(MONITOR_DEFAULTS)).toBe(MONITOR_DEFAULTS.timeoutMsMin)
   })
 })

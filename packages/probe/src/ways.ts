@@ -3,7 +3,7 @@
  * fate of the connection and finds it half open. A way that is silent while the other answers is no evidence, and
  * its silence no reason to suspect the link.
  */
-import { type Evidence, type Instant, after } from '@causeway/protocol'
+import { type Evidence, type Instant, type Probe, after } from '@causeway/protocol'
 import type { MonitorConfig } from './monitor-config.ts'
 import type { Via } from './monitor-contract.ts'
 import { ProbeTrack } from './probe-track.ts'
@@ -14,6 +14,8 @@ export class Ways {
   readonly #config: MonitorConfig
   readonly #answers: Record<Via, boolean> = { udp: false, control: false }
   #open = false
+  /** Proofs over control since the last one over UDP, where the peer probes. */
+  #withoutUdp = 0
 
   constructor(config: MonitorConfig) {
     this.#config = config
@@ -27,29 +29,58 @@ export class Ways {
   }
 
   setOpen(open: boolean): void {
+    if (open === this.#open) return
     this.#open = open
     if (!open) this.#answers.udp = false
   }
 
-  /** `via`, or the other way if only that one answers: what is known to be silent can prove nothing. */
-  trusted(via: Via): Via {
+  /** The way to probe, and the other if it can prove anything as well: what is known to be silent cannot. */
+  get trusted(): { readonly usual: Via; readonly other: Via | undefined } {
     const { udp, control } = this.#answers
-    if (udp !== control) return udp ? 'udp' : 'control'
-    return this.#open ? via : 'control'
+    if (udp !== control) return { usual: udp ? 'udp' : 'control', other: undefined }
+    return this.#open ? { usual: 'udp', other: 'control' } : { usual: 'control', other: undefined }
   }
 
-  /** A good reply came over `via`. */
+  /** A probe of the peer came; see `ProbeTrack.hear`. Where it has given up UDP, so do we. */
+  hear(now: Instant, at: Instant, via: Via, probe: Probe, learn: boolean): boolean {
+    const proof = this[via].hear(now, at, probe, learn)
+    if (!learn || !proof) return proof
+    this.#withoutUdp = via === 'udp' ? 0 : this.#withoutUdp + 1
+    if (this.#withoutUdp >= this.#config.udpGivenUpProbes) this.#answers.udp = false
+    return proof
+  }
+
+  /** A good reply came over `via`, or another proof that it works both ways. */
   answered(via: Via): void {
     if (this.#answers[via]) return
     // What was lost while this way was silent is no measure of the way that comes back.
-    this[via].loss.restart()
+    this[via].restart()
     this.#answers[via] = via === 'control' || this.#open
+  }
+
+  /** A probe over `via` is past its timeout. */
+  owes(now: Instant, via: Via): boolean {
+    const { since } = this[via].silence
+    return since !== undefined && now > after(since, this.timeoutMs(via))
+  }
+
+  /** When the last reply came over either way. */
+  get repliedAt(): Instant | undefined {
+    const { udp, control } = this
+    if (udp.repliedAt === undefined || control.repliedAt === undefined) return udp.repliedAt ?? control.repliedAt
+    return udp.repliedAt > control.repliedAt ? udp.repliedAt : control.repliedAt
   }
 
   /** Nothing is known to answer any more. */
   reset(): void {
     this.#answers.udp = false
     this.#answers.control = false
+  }
+
+  /** Judges the link by what comes from now on. */
+  restart(): void {
+    this.udp.restart()
+    this.control.restart()
   }
 
   get evidence(): Evidence {
@@ -87,7 +118,7 @@ export class Ways {
       const { since } = track.silence
       if (since === undefined || track.silence.probes < probes) return false
       if (other.repliedAt === undefined || other.repliedAt <= since) return false
-      return now >= after(since, stretchMs(Math.max(ms, track.timeoutMs())))
+      return now >= after(since, stretchMs(Math.max(ms, this.#config.controlTimeoutMsMin, track.timeoutMs())))
     }
     const via = silent(this.udp, this.control, udpSilentProbes, 0)
       ? 'udp'
@@ -98,8 +129,13 @@ export class Ways {
     return via
   }
 
-  /** The longest timeout among the ways that answer, ms. */
-  get timeoutMs(): number {
-    return Math.max(this.#answers.udp ? this.udp.timeoutMs() : 0, this.#answers.control ? this.control.timeoutMs() : 0)
+  /** How long a probe over `via` may take, ms. */
+  timeoutMs(via: Via): number {
+    return via === 'udp' ? this.udp.timeoutMs() : Math.max(this.#config.controlTimeoutMsMin, this.control.timeoutMs())
+  }
+
+  /** How long to wait for an answer before the verdict, ms: TCP may be repairing a loss. */
+  get verdictMs(): number {
+    return this.trusted.usual === 'udp' ? this.udp.timeoutMs() : Math.max(this.#config.controlVerdictMs, this.control.timeoutMs())
   }
 }

@@ -47,6 +47,12 @@ export interface ReplicaView {
   readonly sessions: readonly string[]
 }
 
+/** Forward is from this node to the peer. `null`: not measured. */
+export interface BothDirections {
+  readonly forward: number | null
+  readonly backward: number | null
+}
+
 export interface LinkView {
   readonly from: string
   readonly to: string
@@ -61,7 +67,14 @@ export interface LinkView {
   }
   readonly jitterMs: number | null
   /** Over the last 60 s. */
-  readonly lossRatio: { readonly forward: number | null; readonly backward: number | null }
+  readonly lossRatio: BothDirections
+  /** What packets usually wait on their way, above the quickest passage of the last 20 s. */
+  readonly queueMs: BothDirections
+  /** Half of the least round trip plus the queue: as near as two clocks can tell that do not agree. */
+  readonly oneWayMs: BothDirections & {
+    /** Half of the least round trip: so far off is the estimate if all of it is spent one way. */
+    readonly uncertainty: number | null
+  }
   readonly costMs: number | null
   readonly epoch: number
   readonly evidence: Evidence
@@ -138,6 +151,11 @@ export interface PingReply {
   readonly remoteMs: number
   /** How many the far end had received, this one included. */
   readonly remoteCount: number
+  /** Wall clocks, milliseconds since 1970: when it left and came back by this node's, when it was there by the far end's. */
+  readonly sentAt: number
+  /** `null` if the far end does not say. */
+  readonly remoteAt: number | null
+  readonly arrivedAt: number
 }
 
 /** RFC 9457. */

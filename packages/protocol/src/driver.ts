@@ -10,10 +10,15 @@
  *  4. `laneBlocked` comes when a lane holds more than `laneQueueBytesMax` unsent, `laneDrained` when it has emptied.
  *     Sending on a blocked lane is allowed, but costs memory: the machine decides what to drop.
  *  5. What is sent within one turn leaves as one write.
- *  6. `persisted` means on disk, in the order of the tickets. After a crash exactly the effects of a prefix of
+ *  6. Probe packets on `datagram` are the driver's to stamp and to answer, at the last moment and even while the machine
+ *     stands still: a `probe` is stamped as it leaves; one that arrives is answered at once (`Reflector`) and reported with
+ *     the instant of its arrival, as a reply is.
+ *  7. `persisted` means on disk, in the order of the tickets. After a crash exactly the effects of a prefix of
  *     the tickets are there, which includes every ticket that was reported `persisted`.
  */
 import type { Violation } from './errors.ts'
+import type { Instant } from './instant.ts'
+import type { Probe, ProbeReply } from './probe-packet.ts'
 
 /** A class of traffic on a link. */
 export type Lane = 'control' | 'stream' | 'datagram'
@@ -44,6 +49,8 @@ export type NetworkInput =
     }
   | { readonly type: 'dialFailed'; readonly address: string; readonly reason: string }
   | { readonly type: 'received'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
+  /** A probe packet came as a datagram, at `at`. If it is a probe, it has been answered. */
+  | { readonly type: 'probed'; readonly connection: ConnectionId; readonly at: Instant; readonly packet: Probe | ProbeReply }
   | { readonly type: 'disconnected'; readonly connection: ConnectionId; readonly reason: string }
   | { readonly type: 'laneBlocked'; readonly connection: ConnectionId; readonly lane: Lane }
   | { readonly type: 'laneDrained'; readonly connection: ConnectionId; readonly lane: Lane }
@@ -51,6 +58,8 @@ export type NetworkInput =
 export type NetworkEffect =
   | { readonly type: 'dial'; readonly address: string }
   | { readonly type: 'send'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
+  /** Sends a probe as a datagram; its stamp is written as it leaves. */
+  | { readonly type: 'probe'; readonly connection: ConnectionId; readonly probe: Probe }
   /** The peer is admitted; from now on datagrams to it are sealed with its key. */
   | { readonly type: 'openDatagrams'; readonly connection: ConnectionId; readonly remote: DatagramKey }
   /** Ends a connection at once: what is still queued is dropped, except messages of the same turn on `control`. */

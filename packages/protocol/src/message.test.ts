@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeRecord } from './codec.ts'
-import { instant } from './instant.ts'
 import { LIMITS } from './limits.ts'
 import { type ControlMessage, PROTOCOL_VERSION, decodeControl, encodeControl } from './message.ts'
 import { asNodeId } from './node-id.ts'
@@ -19,7 +18,7 @@ const datagram = fc.option(fc.record({ index: u32, key: bytes(32) }), { nil: nul
 const link = fc.record({ to: id, name, site: name, role: fc.constantFrom('edge' as const, 'hub' as const), costMs })
 const advert = fc.record({ origin: id, name, incarnation: count, sequence: count, links: fc.array(link, { maxLength: 5 }) })
 const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs })
-const stamp = fc.double({ noNaN: true, noDefaultInfinity: true }).map(instant)
+const u16 = fc.integer({ min: 0, max: 0xffff })
 
 const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({
@@ -41,11 +40,31 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
     paths: fc.array(path, { maxLength: 4 }),
     names: fc.array(fc.record({ id, name }), { maxLength: 8 }),
   }),
-  fc.record({ type: constant('probe'), sequence: u32, sent: stamp }),
-  fc.record({ type: constant('reply'), sequence: u32, sent: stamp, reflectorSequence: u32, received: stamp, transmitted: stamp }),
+  fc.record({ type: constant('returned') }),
+  fc.record({
+    type: constant('probe'),
+    sequence: u16,
+    sent: u32,
+    urgent: fc.boolean(),
+    alone: fc.boolean(),
+    degraded: fc.boolean(),
+    rttMs: fc.constant(null),
+    queueMs: fc.constant(null),
+    replies: u16,
+    nextMs: u16,
+  }),
+  fc.record({
+    type: constant('reply'),
+    sequence: u16,
+    sent: u32,
+    received: u32,
+    reflectorSequence: u16,
+    residenceMs: u16.map((value) => value / 100),
+    ageMs: u16,
+  }),
 )
 
-const KINDS = ['hello', 'bye', 'linkState', 'site', 'planRequest', 'planCancel', 'plan', 'probe', 'reply']
+const KINDS = ['hello', 'bye', 'linkState', 'site', 'planRequest', 'planCancel', 'plan', 'returned', 'probe', 'reply']
 
 /** A record as a peer may write it, whatever our types say. */
 function encodeForeign(value: unknown): Uint8Array {

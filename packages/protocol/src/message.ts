@@ -90,13 +90,18 @@ export interface NodeName {
   readonly name: string
 }
 
+/** Sent when a link comes up again over the same connection: what the sender had been told over it before is forgotten. */
+export interface ReturnedMessage {
+  readonly type: 'returned'
+}
+
 /** Said among nodes of one site whenever it changes: which hubs this node can reach. Elects the gateway. */
 export interface SiteMessage {
   readonly type: 'site'
   readonly hubs: readonly NodeId[]
 }
 
-export type ControlRecord = Hello | Bye | LinkStateMessage | PlanRequest | PlanCancel | PlanMessage | SiteMessage
+export type ControlRecord = Hello | Bye | LinkStateMessage | PlanRequest | PlanCancel | PlanMessage | ReturnedMessage | SiteMessage
 
 const id = z
   .number()
@@ -129,6 +134,7 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
   z.object({ type: z.literal('linkState'), adverts: z.array(advert).max(256) }),
+  z.object({ type: z.literal('returned') }),
   z.object({ type: z.literal('site'), hubs: z.array(id).max(64) }),
   z.object({ type: z.literal('planRequest'), to: id }),
   z.object({ type: z.literal('planCancel'), to: id }),

@@ -188,7 +188,8 @@ class FaultStorm {
       }
       case 3: {
         const victim = this.#pick(this.#names.filter((name) => world.node(name).alive))
-        return victim === undefined ? undefined : world.stall(victim, 50 + this.#random.float() * 2000)
+        const whole = this.#random.float() < 0.5
+        return victim === undefined ? undefined : world.stall(victim, 50 + this.#random.float() * 2000, { whole })
       }
       case 4:
         return a !== undefined && b !== undefined ? world.setLoss(a, b, 0.05 + this.#random.float() * 0.3, { oneWay }) : undefined

@@ -5,7 +5,17 @@
  *  2. `disconnected` is delivered once per end that was connected, and last.
  *  3. A datagram is delivered only if it was sealed with the key that this end had given out.
  */
-import { type ConnectionId, type DatagramKey, equalBytes } from '@causeway/protocol'
+import {
+  type ConnectionId,
+  type DatagramKey,
+  type Probe,
+  type ProbeReply,
+  decodeProbePacket,
+  encodeProbePacket,
+  equalBytes,
+  stampOf,
+} from '@causeway/protocol'
+import { Reflector } from '@causeway/probe'
 import type { Host, SimulatedNetwork } from './simulated-network.ts'
 import type { SimulatedPort } from './simulated-port.ts'
 import { StreamPipe } from './stream-pipe.ts'
@@ -40,6 +50,7 @@ export class ConnectionEnd {
   #peerKey: DatagramKey | undefined
   #id: ConnectionId | undefined
   #closed = false
+  readonly #reflector = new Reflector()
 
   constructor(network: SimulatedNetwork, port: SimulatedPort, ownKey: DatagramKey | null) {
     this.#network = network
@@ -108,6 +119,10 @@ export class ConnectionEnd {
     }
   }
 
+  probe(probe: Probe): void {
+    this.sendDatagram(encodeProbePacket({ ...probe, sent: stampOf(this.#port.running.now()) }))
+  }
+
   /** Closes in good order: what was written to the control lane arrives, then the peer is told. */
   close(reason: string): void {
     if (!this.#open) return
@@ -141,7 +156,22 @@ export class ConnectionEnd {
     const own = this.#ownKey
     if (!this.#open || this.#id === undefined || !own) return
     if (sealedWith.index !== own.index || !equalBytes(sealedWith.key, own.key)) return
-    this.#port.deliver({ type: 'received', connection: this.#id, lane: 'datagram', message })
+    const packet = decodeProbePacket(message)
+    if (packet) this.#receiveProbe(this.#id, packet)
+    else this.#port.deliver({ type: 'received', connection: this.#id, lane: 'datagram', message })
+  }
+
+  /** Answered at once, also while the machine stands still; only a process that is stopped altogether answers later. */
+  #receiveProbe(connection: ConnectionId, packet: Probe | ProbeReply): void {
+    const { running } = this.#port
+    const { timeline } = this.#network
+    if (running.frozenUntil() > timeline.now) {
+      timeline.at(running.frozenUntil(), () => this.#receiveProbe(connection, packet))
+      return
+    }
+    const at = running.now()
+    if (packet.type === 'probe') this.sendDatagram(encodeProbePacket(this.#reflector.reply(at, at, packet, running.ageMs())))
+    if (this.#open) this.#port.deliver({ type: 'probed', connection, at, packet })
   }
 
   #disconnect(reason: string): void {

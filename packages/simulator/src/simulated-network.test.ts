@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { LIMITS, type NetworkInput, SeededRandom } from '@causeway/protocol'
+import { LIMITS, type NetworkInput, SeededRandom, instant } from '@causeway/protocol'
 import { type DriverPair, type DriverUnderTest, describeNetworkContract } from '../../../test/contract/network-contract.ts'
 import { Fault } from './fault.ts'
 import { type Host, SimulatedNetwork } from './simulated-network.ts'
@@ -36,7 +36,8 @@ function lab(conditions: Partial<WireConditions> = {}, laneQueueBytesMax = LIMIT
       inputs.push(input)
       arrivals.push(timeline.now)
     })
-    return { host, port, inputs, arrivals, address: host.address, key: host.key, apply: (effects) => port.apply(effects) }
+    const now = () => instant(timeline.now)
+    return { host, port, inputs, arrivals, address: host.address, key: host.key, apply: (effects) => port.apply(effects), now }
   }
   const run = (ms: number): void => {
     const until = timeline.now + ms

@@ -7,7 +7,7 @@
  */
 import { type DatagramKey, type NetworkInput, type Random, invariant } from '@causeway/protocol'
 import { SimulatedConnection } from './simulated-connection.ts'
-import { SimulatedPort } from './simulated-port.ts'
+import { type Process, SimulatedPort } from './simulated-port.ts'
 import type { Timeline } from './timeline.ts'
 import { PERFECT_WIRE, Wire, type WireConditions } from './wire.ts'
 
@@ -64,10 +64,13 @@ export class SimulatedNetwork {
     return added
   }
 
-  /** Starts a process on a host; `deliver` gets its inputs, each at its own time, never from within `apply`. */
-  open(host: Host, deliver: (input: NetworkInput) => void): SimulatedPort {
+  /**
+   * Starts a process on a host; `deliver` gets its inputs, each at its own time, never from within `apply`. Without
+   * `process` it never stands still and has the world's clock.
+   */
+  open(host: Host, deliver: (input: NetworkInput) => void, process?: Process): SimulatedPort {
     invariant(!this.#ports.has(host), `${host.address} already runs`)
-    const port = new SimulatedPort(this, host, deliver)
+    const port = new SimulatedPort(this, host, deliver, process)
     this.#ports.set(host, port)
     return port
   }

@@ -2,19 +2,30 @@
  * One life of a process on the simulated network: it numbers its connections from 1, carries out the effects of a
  * turn, and delivers inputs while the process lives.
  */
-import type { ConnectionId, Lane, NetworkEffect, NetworkInput } from '@causeway/protocol'
+import { type ConnectionId, type Instant, type Lane, type NetworkEffect, type NetworkInput, instant } from '@causeway/protocol'
 import type { ConnectionEnd, StreamLane } from './simulated-connection.ts'
 import type { Host, SimulatedNetwork } from './simulated-network.ts'
+
+/** The process behind a port, as the thread of its socket sees it. */
+export interface Process {
+  now(): Instant
+  /** How long its machine has stood still, ms. */
+  ageMs(): number
+  /** In world time: until then it is stopped, all threads of it. */
+  frozenUntil(): number
+}
 
 export class SimulatedPort {
   readonly host: Host
   readonly #network: SimulatedNetwork
   readonly #deliver: (input: NetworkInput) => void
+  readonly running: Process
   readonly #ends = new Map<ConnectionId, ConnectionEnd>()
   #lastConnection = 0
   #dead = false
 
-  constructor(network: SimulatedNetwork, host: Host, deliver: (input: NetworkInput) => void) {
+  constructor(network: SimulatedNetwork, host: Host, deliver: (input: NetworkInput) => void, process?: Process) {
+    this.running = process ?? { now: () => instant(network.timeline.now), ageMs: () => 0, frozenUntil: () => 0 }
     this.#network = network
     this.host = host
     this.#deliver = deliver
@@ -39,6 +50,7 @@ export class SimulatedPort {
       const end = this.#ends.get(effect.connection)
       if (!end) continue
       if (effect.type === 'openDatagrams') end.openDatagrams(effect.remote)
+      else if (effect.type === 'probe') end.probe(effect.probe)
       else if (effect.type === 'send') collect(turn, end, effect.lane, effect.message)
       else {
         // Control messages of this turn still go out; the stream lane is reset, not drained.

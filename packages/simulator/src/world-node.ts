@@ -51,6 +51,8 @@ interface Life<M> {
   readonly held: NodeInput[]
   stalledSince: number | undefined
   stalls: Fault[]
+  /** In world time: until then no thread of the process runs. */
+  frozenUntil: number
 }
 
 /** When the world begins, on right wall clocks: some day in 2027. */
@@ -122,11 +124,16 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
     })
     const life: Life<M> = {
       machine,
-      port: network.open(this.host, (input) => this.#input(life, input)),
+      port: network.open(this.host, (input) => this.#input(life, input), {
+        now: () => instant(timeline.now + clockMs),
+        ageMs: () => (life.stalledSince === undefined ? 0 : timeline.now - life.stalledSince),
+        frozenUntil: () => life.frozenUntil,
+      }),
       clockMs,
       held: [],
       stalledSince: undefined,
       stalls: [],
+      frozenUntil: 0,
     }
     this.#life = life
     this.#input(life, { type: 'wall', offsetMs: this.#wallOffsetMs(clockMs) })
@@ -151,12 +158,14 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
     if (this.#life) this.#input(this.#life, WAKE)
   }
 
-  stall(ms: number, fault: Fault): void {
+  /** The machine stands still; if `whole`, so does the thread of its socket. */
+  stall(ms: number, fault: Fault, whole: boolean): void {
     const life = this.#life
     invariant(life !== undefined, `${this.name} is down`)
     const { timeline } = this.#world
     life.stalledSince ??= timeline.now
     life.stalls.push(fault)
+    if (whole) life.frozenUntil = Math.max(life.frozenUntil, timeline.now + ms)
     timeline.after(ms, () => {
       fault.heal()
       // The lag itself is an input that the machine is told of.
@@ -207,6 +216,7 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
     switch (effect.type) {
       case 'dial':
       case 'send':
+      case 'probe':
       case 'openDatagrams':
       case 'close':
         network.push(effect)

@@ -161,10 +161,13 @@ export class World<M extends SimulatedMachine = NodeMachine> {
     crash.heal()
   }
 
-  /** The event loop of the node stands still for `ms`; what comes in waits, and the machine is told of the lag. */
-  stall(name: string, ms: number): Fault {
-    const fault = this.#order(new Fault('stall', `stall ${name} ${ms} ms`))
-    this.node(name).stall(ms, fault)
+  /**
+   * The event loop of the node stands still for `ms`; what comes in waits, and the machine is told of the lag. If `whole`,
+   * the process is stopped with all its threads: nobody answers probes.
+   */
+  stall(name: string, ms: number, { whole = false }: { readonly whole?: boolean } = {}): Fault {
+    const fault = this.#order(new Fault('stall', `${whole ? 'stop' : 'stall'} ${name} ${ms} ms`))
+    this.node(name).stall(ms, fault, whole)
     return fault
   }
 

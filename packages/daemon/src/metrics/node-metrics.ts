@@ -1,0 +1,62 @@
+/**
+ * Everything that a scrape shows, read at one instant: what the machine says of itself, what the driver has counted
+ * around it, and what the process takes from its host.
+ */
+import { readdirSync } from 'node:fs'
+import type { DelayCounts, LinkMetrics, StatusView, ViolationCode } from '@causeway/protocol'
+import type { DatagramDrops } from '../datagram-drops.ts'
+import type { NodeRuntime } from '../node-runtime.ts'
+
+interface ProcessMetrics {
+  readonly cpuSeconds: { readonly user: number; readonly system: number }
+  readonly residentBytes: number
+  readonly heapUsedBytes: number
+  /** `null` where the host does not tell. */
+  readonly openFiles: number | null
+  /** Since 1970. */
+  readonly startSeconds: number
+}
+
+export interface NodeMetrics {
+  readonly status: StatusView
+  readonly links: readonly LinkMetrics[]
+  readonly violations: Readonly<Record<ViolationCode, number>>
+  /** `null` on a node without datagrams. */
+  readonly datagramDrops: DatagramDrops | null
+  /** How late the ticks of the event loop came. */
+  readonly loopLag: DelayCounts
+  readonly process: ProcessMetrics
+}
+
+export function readNodeMetrics(runtime: NodeRuntime, network: { readonly droppedDatagrams: DatagramDrops | null }): NodeMetrics {
+  const now = runtime.now()
+  return {
+    status: runtime.machine.status(now),
+    links: runtime.machine.linkMetrics(now),
+    violations: runtime.violationCounts,
+    datagramDrops: network.droppedDatagrams,
+    loopLag: runtime.loopLag,
+    process: readProcess(),
+  }
+}
+
+function readProcess(): ProcessMetrics {
+  const { user, system } = process.cpuUsage()
+  const { rss, heapUsed } = process.memoryUsage()
+  return {
+    cpuSeconds: { user: user / 1e6, system: system / 1e6 },
+    residentBytes: rss,
+    heapUsedBytes: heapUsed,
+    openFiles: countOpenFiles(),
+    startSeconds: performance.timeOrigin / 1000,
+  }
+}
+
+function countOpenFiles(): number | null {
+  try {
+    // One of them is the folder itself, while it is read.
+    return readdirSync('/proc/self/fd').length - 1
+  } catch {
+    return null
+  }
+}
