@@ -36,7 +36,16 @@ test('a fault is one line whatever its message', () => {
 })
 
 test('an interrupted ping counts what lies before its last answer', () => {
-  const reply = (sequence: number) => ({ sequence, rttMs: 1, path: ['b'], remoteMs: 0, remoteCount: 1 })
+  const reply = (sequence: number) => ({
+    sequence,
+    rttMs: 1,
+    path: ['b'],
+    remoteMs: 0,
+    remoteCount: 1,
+    sentAt: 0,
+    remoteAt: null,
+    arrivedAt: 1,
+  })
   expect(pingReport('b', [reply(0), reply(2)], undefined)).toMatchObject({ sent: 3, received: 2, lost: 1 })
   expect(pingReport('b', [], undefined)).toMatchObject({ sent: 0, lost: 0, lossRatio: null, rttMs: { p50: null } })
 })

@@ -104,7 +104,7 @@ test('a ping that loses one says so and exits with 1', async () => {
 test('help is on stdout with exit code 0, and shows examples', async () => {
   const all = await causeway()
   expect({ code: all.code, stderr: all.stderr }).toEqual({ code: 0, stderr: '' })
-  for (const verb of ['demo', 'init', 'issue', 'run', 'status', 'links', 'paths', 'channels', 'ping', 'kv', 'events']) {
+  for (const verb of ['demo', 'init', 'issue', 'run', 'status', 'links', 'paths', 'channels', 'ping', 'probe', 'reflect', 'kv', 'events']) {
     expect(all.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'))
   }
   expect((await causeway('kv', '--help')).stdout).toContain('$ causeway kv put')

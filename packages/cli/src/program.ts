@@ -19,6 +19,8 @@ const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
   paths: async () => (await import('./verbs/paths.ts')).declarePaths,
   channels: async () => (await import('./verbs/channels.ts')).declareChannels,
   ping: async () => (await import('./verbs/ping.ts')).declarePing,
+  probe: async () => (await import('./verbs/probe.ts')).declareProbe,
+  reflect: async () => (await import('./verbs/reflect.ts')).declareReflect,
   kv: async () => (await import('./verbs/kv.ts')).declareKv,
   events: async () => (await import('./verbs/events.ts')).declareEvents,
 }

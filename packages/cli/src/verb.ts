@@ -15,18 +15,18 @@ export interface ReadingOptions {
 }
 
 /** `--api` and `-o` for a verb that asks a daemon. */
-export function addReadingOptions(command: Command): Command {
-  return addApiOption(command).addOption(outputOption())
+export function addReadingOptions(command: Command, formats: readonly string[] = FORMATS): Command {
+  return addApiOption(command).addOption(outputOption(formats))
 }
 
-function addApiOption(command: Command): Command {
+export function addApiOption(command: Command): Command {
   return command.addOption(
     new Option('--api <where>', "the daemon's socket or http://HOST:PORT").default(undefined, 'CAUSEWAY_API, else ./causeway.sock'),
   )
 }
 
-export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table')
+export function outputOption(formats: readonly string[] = FORMATS): Option {
+  return new Option('-o, --output <format>', 'how to print').choices(formats).default('table')
 }
 
 export async function connectTo(api: string | undefined): Promise<Causeway> {
@@ -54,7 +54,15 @@ export function collect(value: string, previous: readonly string[] | undefined):
 /** Aborted by the first Ctrl-C or SIGTERM; a second one ends the process the hard way. */
 export function untilInterrupted(): AbortSignal {
   const interrupt = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // The listener stays: libraries that tidy up a terminal end the process if they find themselves the only ones listening.
+    const listener = (): void => {
+      if (!interrupt.signal.aborted) return interrupt.abort()
+      process.off(signal, listener)
+      process.kill(process.pid, signal)
+    }
+    process.on(signal, listener)
+  }
   return interrupt.signal
 }
 

@@ -10,6 +10,9 @@ function answers(count: number, gapMs: number): PingReply[] {
     path: ['b'],
     remoteMs: 5000 + sequence * 10 + (sequence >= 200 ? gapMs : 0),
     remoteCount: sequence + 1,
+    sentAt: 0,
+    remoteAt: null,
+    arrivedAt: 0,
   }))
 }
 

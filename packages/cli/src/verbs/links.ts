@@ -1,82 +1,43 @@
 /** `causeway links`: every link of this node with what was measured on it. */
-import type { LinkView } from '@causeway/protocol'
-import { tint, tintState } from '../colour.ts'
 import { DONE } from '../fault.ts'
-import { print, printDocument } from '../output.ts'
-import { bytes, duration, milliseconds, percent } from '../quantity.ts'
+import { FORMATS, type Format, printDocument } from '../output.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions, untilInterrupted } from '../verb.ts'
 
-const REFRESH_MS = 1000
-const CLEAR_SCREEN = '\u001B[H\u001B[2J'
+interface LinksVerbOptions extends Omit<ReadingOptions, 'output'> {
+  readonly output: Format | 'wide'
+  readonly watch?: boolean
+}
+
+const DESCRIPTION = `Shows the links of this node, those in trouble first: state, since when, and what it rests on; round trip (median and 95th \
+percentile), jitter, loss each way in the last 60 s (→ to the peer), cost, bytes, and the number of its connection.`
+
+const EXAMPLES = `
+Examples:
+  $ causeway links -w                        redrawn every second; without a terminal, a line for each change
+  $ causeway links -o wide                   with more round trips, and the reason of every state
+  $ causeway links -o json | jq '.[] | select(.state != "up")'
+  $ causeway links -w -o ndjson >> links.ndjson
+`
 
 export const declareLinks: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('links'))
+  addReadingOptions(program.command('links'), [...FORMATS, 'wide'])
     .summary('links of this node, as measured')
-    .description('Shows the links of this node: round trip, jitter, loss each way (last 60 s), cost, and why each is in its state.')
-    .option('-w, --watch', 'refresh every second until Ctrl-C')
-    .addHelpText('after', '\nExamples:\n  $ causeway links -w\n  $ causeway links -o json | jq \'.[] | select(.state != "up")\'\n')
-    .action(async (options: ReadingOptions & { watch?: boolean }) => {
-      const causeway = await connectTo(options.api)
-      const show = async (): Promise<void> => {
+    .description(DESCRIPTION)
+    .option('-w, --watch', 'go on until Ctrl-C')
+    .addHelpText('after', EXAMPLES)
+    .action(async ({ api, output, watch = false }: LinksVerbOptions) => {
+      const causeway = await connectTo(api)
+      const wide = output === 'wide'
+      const format = wide ? 'table' : output
+      if (watch) {
+        const { changedLinks, liveLinks, watchLinks } = await import('../links/watch-links.ts')
+        const live = format === 'table' && process.stdout.isTTY
+        await watchLinks(causeway, live ? await liveLinks(process.stdout, wide) : changedLinks(format), untilInterrupted())
+      } else {
+        const { linksTable } = await import('../links/links-table.ts')
         const links = await causeway.links()
-        if (options.watch && options.output === 'table' && process.stdout.isTTY) {
-          process.stdout.write(CLEAR_SCREEN)
-          print(tint('faint', `${new Date().toLocaleTimeString()}  Ctrl-C ends`))
-        }
-        await printDocument(options.output, links, () => linksTable(links))
-      }
-      await show()
-      const stop = options.watch ? untilInterrupted() : AbortSignal.abort()
-      while (!stop.aborted) {
-        await pause(REFRESH_MS, stop)
-        if (!stop.aborted) await show()
+        await printDocument(format, links, () => linksTable(links, { wide, nowMs: Date.now() }))
       }
       onResult(DONE)
     })
-}
-
-async function linksTable(links: readonly LinkView[]): Promise<string> {
-  const { renderTable } = await import('../table.ts')
-  const columns = [
-    'TO',
-    'STATE',
-    '>RTT ms',
-    '>P50',
-    '>P95',
-    '>JITTER',
-    '>LOSS OUT',
-    '>IN',
-    '>COST ms',
-    'EVIDENCE',
-    '>SENT',
-    '>RECEIVED',
-    '>FOR',
-    'REASON',
-  ]
-  return links.length === 0 ? 'no links' : renderTable(columns, links.map(linkRow))
-}
-
-function linkRow(link: LinkView): readonly string[] {
-  return [
-    link.to,
-    tintState(link.state),
-    milliseconds(link.rttMs.smoothed),
-    milliseconds(link.rttMs.p50),
-    milliseconds(link.rttMs.p95),
-    milliseconds(link.jitterMs),
-    percent(link.lossRatio.forward),
-    percent(link.lossRatio.backward),
-    milliseconds(link.costMs),
-    link.evidence,
-    bytes(link.bytesOut),
-    bytes(link.bytesIn),
-    duration((Date.now() - link.since) / 1000),
-    link.reason,
-  ]
-}
-
-/** Ends early when aborted. */
-async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  const { setTimeout } = await import('node:timers/promises')
-  await setTimeout(ms, undefined, { signal: stop }).catch(() => undefined)
 }
