@@ -6,7 +6,7 @@
  *  2. A link between hubs counts only if both ends advertise it; a site's uplink needs only its hub's word.
  *  3. A hub that cannot be reached over counted links is not a relay, whatever its last advert said.
  *  4. Own changes are advertised at once, but costs not more often than once a second and only if they moved by
- *     more than 10 % and 2 ms; everything is repeated every 30 s and forgotten after 100 s.
+ *     more than 10 % and 5 ms; everything is repeated every 30 s and forgotten after 100 s.
  */
 import { type Advert, type AdvertisedLink, type Instant, type NodeId } from '@causeway/protocol'
 import { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
@@ -15,7 +15,7 @@ const REPEAT_MS = 30_000
 const FORGET_MS = 100_000
 const DAMPING_MS = 1_000
 const MOVED_RATIO = 0.1
-const MOVED_MS = 2
+const MOVED_MS = 5
 /** A link that has not been measured yet is usable, but the last choice. */
 export const UNMEASURED_COST_MS = 1_000
 

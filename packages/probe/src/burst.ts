@@ -7,8 +7,8 @@ import { type Instant, after } from '@causeway/protocol'
 import type { MonitorConfig } from './monitor-config.ts'
 import type { Via } from './monitor-contract.ts'
 
-/** Control repairs its losses itself: a second probe tells a late one from a lost connection. */
-const CONTROL_EVERY = 4
+/** The other way is asked twice, since one of them may be lost; and not at once, because most bursts end at once. */
+const OTHER_PROBES: readonly number[] = [2, 5]
 
 export class Burst {
   readonly #config: MonitorConfig
@@ -36,7 +36,7 @@ export class Burst {
 
   /** The ways to probe now, of those that can prove anything. */
   take(now: Instant, usual: Via, other: Via | undefined): Via[] {
-    const both = other !== undefined && (this.#config.burstProbes - this.#left) % CONTROL_EVERY === 0
+    const both = other !== undefined && OTHER_PROBES.includes(this.#config.burstProbes - this.#left)
     this.#left--
     this.#lastAt = now
     this.#nextAt = after(now, this.#config.burstSpacingMs)

@@ -355,13 +355,18 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   }
 
   #timeoutMs(via: Via): number {
-    return this.#lag.stretchMs(this.#now, this.#ways.timeoutMs(via))
+    return this.#lag.stretchMs(this.#now, this.#ways.timeoutMs(via) + this.#patienceMs)
   }
 
   #allowanceMs(via: Via): number {
     const { promiseAllowanceMs, controlAllowanceMs } = this.#config
     const jitterMs = this.#ways[via].backward.jitterMs ?? 0
-    return this.#lag.stretchMs(this.#now, Math.max(via === 'udp' ? promiseAllowanceMs : controlAllowanceMs, 4 * jitterMs))
+    const usualMs = Math.max(via === 'udp' ? promiseAllowanceMs : controlAllowanceMs, 4 * jitterMs)
+    return this.#lag.stretchMs(this.#now, usualMs + this.#patienceMs)
+  }
+
+  get #patienceMs(): number {
+    return this.#cadence.inUse(this.#now) ? 0 : this.#config.idlePatienceMs
   }
 
   get #verdictWaitMs(): number {

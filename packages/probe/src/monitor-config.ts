@@ -39,6 +39,8 @@ export interface MonitorConfig {
   readonly timeoutMsMin: number
   /** Added to `srtt + 4·rttvar`, ms: what the hosts themselves need. @default 10 */
   readonly timeoutMarginMs: number
+  /** Added while the link carries nothing, ms: suspicion can wait a little, and a late reply then costs no burst. @default 50 */
+  readonly idlePatienceMs: number
   /** No timeout over control is shorter, ms: TCP repairs a loss in 200 ms and a round trip. @default 300 */
   readonly controlTimeoutMsMin: number
   /** Probes of a burst, all of which must fail. 8 keeps false alarms far below one per link and day at 5 % loss. @default 8 */
@@ -132,6 +134,7 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   timeoutMsStart: 1000,
   timeoutMsMin: 30,
   timeoutMarginMs: 10,
+  idlePatienceMs: 50,
   controlTimeoutMsMin: 300,
   burstProbes: 8,
   burstSpacingMs: 40,

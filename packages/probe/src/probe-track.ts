@@ -19,6 +19,8 @@ import { SEQUENCE_MASK, sequenceDistance } from './sequence.ts'
 import { Transit } from './transit.ts'
 import { WindowedMinimum } from './windowed-minimum.ts'
 
+/** A probe that comes so much later than twice its promise proves nothing of the time between. */
+const PROOF_MARGIN_MS = 200
 /** Stamps are rounded down to a microsecond. */
 const STAMP_MS = 0.002
 
@@ -53,7 +55,7 @@ export class ProbeTrack {
   /** Of the highest reply: our number and the reflector's. */
   #answered: { sequence: number; reflectorSequence: number } | undefined
   /** Of the peer's latest probe: its number and how many of our replies it had; and how many it has been sent since. */
-  #heard: { sequence: number; replies: number; repliedTo: number } | undefined
+  #heard: { proofUntil: Instant; sequence: number; replies: number; repliedTo: number } | undefined
   #toldQueueMs: number | null = null
 
   constructor(config: MonitorConfig) {
@@ -104,10 +106,11 @@ export class ProbeTrack {
 
   /**
    * A probe of the peer came at `at`, and has been answered. True if it proves that both directions work: replies have
-   * reached the peer since its last probe. If `learn`, what the peer has measured is adopted.
+   * reached the peer since its last probe over this way, and that was not much longer ago than it promised. If `learn`, what the peer has
+   * measured is adopted.
    */
   hear(now: Instant, at: Instant, probe: Probe, learn: boolean): boolean {
-    const before = this.#heard ?? { sequence: probe.sequence - 1, replies: probe.replies, repliedTo: 0 }
+    const before = this.#heard ?? { proofUntil: now, sequence: probe.sequence - 1, replies: probe.replies, repliedTo: 0 }
     const advance = sequenceDistance(before.sequence, probe.sequence)
     if (advance <= 0) {
       before.repliedTo++
@@ -115,8 +118,10 @@ export class ProbeTrack {
       return false
     }
     const replies = Math.max(0, sequenceDistance(before.replies, probe.replies))
-    this.#heard = { sequence: probe.sequence, replies: probe.replies, repliedTo: 1 }
-    if (!learn) return replies > 0
+    const proofUntil = after(now, 2 * probe.nextMs + PROOF_MARGIN_MS)
+    this.#heard = { proofUntil, sequence: probe.sequence, replies: probe.replies, repliedTo: 1 }
+    const proof = replies > 0 && now <= before.proofUntil
+    if (!learn) return proof
     this.backward.add(now, probe.sent, stampOf(at))
     this.#toldQueueMs = probe.queueMs
     this.loss.add(now, { forwardSent: before.repliedTo, forwardArrived: replies, backwardSent: advance, backwardArrived: 1 })
@@ -124,7 +129,7 @@ export class ProbeTrack {
       this.#addRoundTrip(now, probe.rttMs)
       this.#turnaround.add(probe.rttMs)
     }
-    return replies > 0
+    return proof
   }
 
   /** Forgets what is judged by recent losses and delays. */
