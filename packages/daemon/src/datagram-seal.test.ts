@@ -40,6 +40,12 @@ describe('the seal of a datagram', () => {
     )
   })
 
+  it('leaves what it sealed and opened alone when it does the next', () => {
+    const sealed = [1, 2].map((byte) => seal(key, 7, byte, new Uint8Array(18).fill(byte)))
+    const opened = sealed.map((packet, at) => open(key, at + 1, packet))
+    expect(opened).toEqual([new Uint8Array(18).fill(1), new Uint8Array(18).fill(2)])
+  })
+
   it('breaks when any one bit is changed', () => {
     fc.assert(
       fc.property(message, fc.nat(), (message, at) => {

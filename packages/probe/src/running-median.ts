@@ -1,42 +1,34 @@
 /**
- * The median of the latest samples, kept sorted as they come: a dozen moves per sample, and nothing to compute when it is
- * asked for, which is more often.
+ * The median of the latest samples. Samples come more often than anybody asks, and are asked for more often than once:
+ * so it is worked out when it is asked for, and kept until the next sample.
  */
 export class RunningMedian {
   readonly #size: number
   /** In the order in which they came, as a ring. */
   readonly #ring: Float64Array
-  readonly #sorted: Float64Array
   #added = 0
+  #median: number | undefined
 
   constructor(size: number) {
     this.#size = size
     this.#ring = new Float64Array(size)
-    this.#sorted = new Float64Array(size)
   }
 
   add(sample: number): void {
-    const slot = this.#added % this.#size
-    // The place that becomes free: of the sample that is forgotten, or behind the last.
-    let place = this.#added < this.#size ? this.#added : this.#sorted.indexOf(this.#ring[slot] as number)
-    const last = Math.min(this.#added, this.#size - 1)
-    for (; place < last && at(this.#sorted, place + 1) < sample; place++) this.#sorted[place] = at(this.#sorted, place + 1)
-    for (; place > 0 && at(this.#sorted, place - 1) > sample; place--) this.#sorted[place] = at(this.#sorted, place - 1)
-    this.#sorted[place] = sample
-    this.#ring[slot] = sample
-    this.#added++
+    this.#ring[this.#added++ % this.#size] = sample
+    this.#median = undefined
   }
 
   /** Of an even number of samples the upper one; `null` before the first. */
   get median(): number | null {
-    return this.#added === 0 ? null : at(this.#sorted, Math.min(this.#added, this.#size) >> 1)
+    const count = Math.min(this.#added, this.#size)
+    if (count === 0) return null
+    this.#median ??= this.#ring.slice(0, count).sort()[count >> 1]
+    return this.#median ?? null
   }
 
   restart(): void {
     this.#added = 0
+    this.#median = undefined
   }
-}
-
-function at(samples: Float64Array, index: number): number {
-  return samples[index] as number
 }
