@@ -168,6 +168,22 @@ describe('cuts', () => {
     expect(quantile(times, 0.99)).toBeLessThan(1_450 + 2 * rttMs)
   })
 
+  it('is not found later because a probe was lost before the datagram lane was open at both ends', () => {
+    for (const inUse of [true, false]) {
+      const link = new LabLink({ seed: 3, rttMs: 20 })
+      link.near.input({ type: 'datagrams', open: true })
+      link.backward.udpCut = true
+      link.far.input({ type: 'datagrams', open: true })
+      link.backward.udpCut = false
+      if (inUse) link.trafficMs = 100
+      link.run(12_000)
+      const cutAt = link.now
+      link.cut()
+      link.run(8_000)
+      for (const end of link.ends) expect((end.when('down', cutAt) as number) - cutAt).toBeLessThan(inUse ? 690 : 1_490)
+    }
+  })
+
   it('on control alone: TCP is given time to repair', () => {
     const times = detections({ rttMs: 30, inUse: true, udp: false }, kinds.both)
     expect(times[0]).toBeGreaterThan(2_000)

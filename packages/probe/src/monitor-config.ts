@@ -17,7 +17,7 @@ export interface MonitorConfig {
   readonly inUseTimes: number
   /** Beside UDP control is probed so often while the link carries data, ms. @default 5000 */
   readonly controlInUseMs: number
-  /** The same while it does not, ms. Each costs some 300 bytes with what TCP adds. @default 30000 */
+  /** The same while it does not, ms. Each costs some 300 bytes with what TCP adds. @default 60000 */
   readonly controlIdleMs: number
   /** The same while control owes us a reply, ms. @default 1000 */
   readonly controlOwesMs: number
@@ -39,7 +39,7 @@ export interface MonitorConfig {
   readonly timeoutMsMin: number
   /** Added to `srtt + 4·rttvar`, ms: what the hosts themselves need. @default 10 */
   readonly timeoutMarginMs: number
-  /** Added while the link carries nothing, ms: suspicion can wait a little, and a late reply then costs no burst. @default 50 */
+  /** Added while the link carries nothing, ms: suspicion can wait a little, and a late reply then costs no burst. @default 40 */
   readonly idlePatienceMs: number
   /** No timeout over control is shorter, ms: TCP repairs a loss in 200 ms and a round trip. @default 300 */
   readonly controlTimeoutMsMin: number
@@ -124,7 +124,7 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   inUseMs: 2000,
   inUseTimes: 4,
   controlInUseMs: 5000,
-  controlIdleMs: 30_000,
+  controlIdleMs: 60_000,
   controlOwesMs: 1000,
   udpTryEvery: 5,
   firstProbes: 5,
@@ -134,7 +134,7 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   timeoutMsStart: 1000,
   timeoutMsMin: 30,
   timeoutMarginMs: 10,
-  idlePatienceMs: 50,
+  idlePatienceMs: 40,
   controlTimeoutMsMin: 300,
   burstProbes: 8,
   burstSpacingMs: 40,

@@ -96,8 +96,7 @@ export class ProbeTrack {
     }
     probe.answered = true
     this.#received++
-    this.#unanswered = 0
-    this.#unansweredSince = undefined
+    this.#answeredAll()
     this.#repliedAt = now
     this.#count(now, reply)
     if (timed(probe.sent)) this.#learn(now, at, probe.sent, reply)
@@ -121,6 +120,8 @@ export class ProbeTrack {
     const proofUntil = after(now, 2 * probe.nextMs + PROOF_MARGIN_MS)
     this.#heard = { proofUntil, sequence: probe.sequence, replies: probe.replies, repliedTo: 1 }
     const proof = replies > 0 && now <= before.proofUntil
+    // What we asked before is answered by that, be the reply lost or not.
+    if (proof) this.#answeredAll()
     if (!learn) return proof
     this.backward.add(now, probe.sent, stampOf(at))
     this.#toldQueueMs = probe.queueMs
@@ -174,6 +175,11 @@ export class ProbeTrack {
       stray: this.#stray,
       rtt: this.buckets.snapshot(),
     }
+  }
+
+  #answeredAll(): void {
+    this.#unanswered = 0
+    this.#unansweredSince = undefined
   }
 
   /** The highest numbers grow apart from each other: so packets that overtake one another are not counted as lost. */
