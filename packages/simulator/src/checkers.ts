@@ -96,7 +96,14 @@ export function checkViolations(violations: readonly string[]): string[] {
   return [...counts].map(([violation, count]) => (count === 1 ? violation : `${violation} (${count} times)`))
 }
 
-/** Every fault that was ordered did happen. */
+/** A fault that drops by chance, and should have dropped so many, has spared them all about once in e⁷ times. */
+const SPARED_MAX = 7
+
+/**
+ * Every fault that was ordered did happen. On a link that carries nothing but a probe now and then a small loss may meet
+ * too few packets to show.
+ */
 export function checkFaults(faults: readonly Fault[]): string[] {
-  return faults.filter((fault) => fault.dropped === 0).map((fault) => `${fault.what} hit nothing: the scenario tested less than it says`)
+  const idle = faults.filter(({ kind, dropped, expected }) => dropped === 0 && !(kind === 'loss' && expected > 0 && expected < SPARED_MAX))
+  return idle.map((fault) => `${fault.what} hit nothing: the scenario tested less than it says`)
 }

@@ -9,6 +9,8 @@ export class Fault {
   /** For people: `cut a | b`. */
   readonly what: string
   dropped = 0
+  /** Of a fault that drops by chance: how many it should have dropped of what it has met. */
+  expected = 0
   readonly #undo: () => void
   #active = true
 

@@ -71,6 +71,7 @@ export class Wire {
   /** Whether `packets` packets all get through; faults that swallow one are told. Draws nothing on a perfect wire. */
   passes(packets: number): boolean {
     for (const { fault, lossRatio } of this.#disturbances) {
+      if (lossRatio > 0) fault.expected += lossRatio * packets
       if (lossRatio > 0 && this.#loses(lossRatio, packets)) {
         fault.dropped++
         return false
