@@ -200,7 +200,8 @@ function describeProbing(pair: () => DriverPair): void {
       expect(at).toBeLessThanOrEqual(end)
       // A stamp is cut to a microsecond.
       expect(betweenStampsMs(stampOf(instant(from)), packet.sent)).toBeGreaterThanOrEqual(0)
-      expect(betweenStampsMs(packet.sent, stampOf(at))).toBeGreaterThanOrEqual(0)
+      // It is made in advance, by what departures usually take.
+      expect(betweenStampsMs(packet.sent, stampOf(at))).toBeGreaterThanOrEqual(-0.5)
       expect(packet.ageMs, 'its machine is alive').toBeLessThan(1_000)
     }
     const replies = probed(a).flatMap(({ packet }) => (packet.type === 'reply' ? [packet] : []))

@@ -12,6 +12,7 @@ import type { Instant } from '@causeway/protocol'
 import { DropCounters } from './datagram-drops.ts'
 import { ReportWriter, reportBytes } from './datagram-reports.ts'
 import type { DatagramCommand, DatagramNews, DatagramThreadData } from './datagram-thread.ts'
+import { DepartureLead } from './departure-lead.ts'
 import type { HostPort } from './host-port.ts'
 import { Pulse } from './pulse.ts'
 import { type Departure, SealedLane } from './sealed-lane.ts'
@@ -31,6 +32,7 @@ class DatagramThread {
   readonly #socket: Socket
   readonly #lane: SealedLane
   readonly #drops: DropCounters
+  readonly #lead = new DepartureLead()
   readonly #commandBacklog: ThreadBacklog
   readonly #reportBacklog: ThreadBacklog
   readonly #reports = new ReportWriter()
@@ -44,7 +46,7 @@ class DatagramThread {
     this.#drops = new DropCounters(data.drops)
     this.#commandBacklog = new ThreadBacklog(data.commandBacklog)
     this.#reportBacklog = new ThreadBacklog(data.reportBacklog)
-    this.#lane = new SealedLane({ now, pulse: new Pulse(data.pulse), drops: this.#drops })
+    this.#lane = new SealedLane({ now, pulse: new Pulse(data.pulse), drops: this.#drops, lead: this.#lead })
     // Only addresses are ever sent to: the default would ask the resolver, for each packet, and a turn later.
     const family = isIP(data.listen.host) === 6 ? 6 : 4
     this.#socket = createSocket({ type: `udp${family}`, lookup: (address, _options, done) => done(null, address, family) })
@@ -97,6 +99,7 @@ class DatagramThread {
     if (!this.#mayLeave(departure.packet.length)) return this.#drops.count('unsent')
     try {
       this.#socket.send(departure.packet, departure.to.port, departure.to.host)
+      if (departure.stampedAt !== undefined) this.#lead.left(now() - departure.stampedAt)
     } catch {
       // An address that cannot be sent to, such as port 0, which a packet may well claim to come from.
       this.#drops.count('unsent')

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { type Probe, SeededRandom, decodeProbePacket, encodeProbePacket, instant, stampOf } from '@causeway/protocol'
 import { DropCounters } from './datagram-drops.ts'
 import { SEAL_BYTES, seal } from './datagram-seal.ts'
+import { DepartureLead } from './departure-lead.ts'
 import type { HostPort } from './host-port.ts'
 import { Pulse } from './pulse.ts'
 import { type Arrival, SealedLane } from './sealed-lane.ts'
@@ -31,7 +32,7 @@ class End {
   nowMs = 0
   readonly pulse = new Pulse()
   readonly drops = new DropCounters()
-  readonly lane = new SealedLane({ now: () => instant(this.nowMs), pulse: this.pulse, drops: this.drops })
+  readonly lane = new SealedLane({ now: () => instant(this.nowMs), pulse: this.pulse, drops: this.drops, lead: new DepartureLead() })
 
   text(connection: number, text: string): Buffer {
     return this.lane.seal(connection, Buffer.from(text))?.packet ?? Buffer.alloc(0)

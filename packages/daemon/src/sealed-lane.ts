@@ -13,6 +13,7 @@ import type { ConnectionId, DatagramKey, Instant } from '@causeway/protocol'
 import { KIND_PROBE, KIND_REPLY, SENT_OFFSET, decodeProbePacket, encodeProbePacket, stampOf } from '@causeway/protocol/probe-packet'
 import { Reflector } from '@causeway/probe/reflector'
 import type { DropCounters, DropReason } from './datagram-drops.ts'
+import type { DepartureLead } from './departure-lead.ts'
 import { SEAL_BYTES, counterOf, indexOf, open, seal } from './datagram-seal.ts'
 import type { HostPort } from './host-port.ts'
 import type { Pulse } from './pulse.ts'
@@ -23,12 +24,15 @@ export interface SealedLaneOptions {
   /** Of the process that the lane answers for. */
   readonly pulse: Pulse
   readonly drops: DropCounters
+  readonly lead: DepartureLead
 }
 
 /** A packet ready to go. */
 export interface Departure {
   readonly packet: Buffer
   readonly to: HostPort
+  /** When the stamp of departure in it was made, if it bears one. */
+  readonly stampedAt?: Instant
 }
 
 /** An authentic message. */
@@ -101,9 +105,12 @@ export class SealedLane {
 
   /** Writes the stamp of departure into an encoded probe, then seals it. */
   sealProbe(connection: ConnectionId, probe: Uint8Array): Departure | undefined {
+    const { now, lead } = this.#options
+    const stampedAt = now()
     const stamped = Buffer.from(probe)
-    stamped.writeUInt32BE(stampOf(this.#options.now()), SENT_OFFSET)
-    return this.seal(connection, stamped)
+    stamped.writeUInt32BE(stampOf(lead.from(stampedAt)), SENT_OFFSET)
+    const departure = this.seal(connection, stamped)
+    return departure && { ...departure, stampedAt }
   }
 
   /** What a packet that came `from` there at `at` means: `undefined` if nothing, which has been counted. */
@@ -131,13 +138,14 @@ export class SealedLane {
   #interpret(association: Association, message: Uint8Array, at: Instant): Arrival | undefined {
     const { connection } = association
     if (message[0] !== KIND_PROBE && message[0] !== KIND_REPLY) return { connection, message, reply: undefined }
-    const { now, pulse } = this.#options
+    const { now, pulse, lead } = this.#options
     const packet = decodeProbePacket(message)
     if (!packet) return this.#drop('malformed')
     if (packet.type === 'reply' || !association.remote) return { connection, message, reply: undefined }
-    const leaves = now()
-    const answer = association.reflector.reply(leaves, at, packet, pulse.ageMs(leaves))
-    return { connection, message, reply: sealFor(association, encodeProbePacket(answer)) }
+    const stampedAt = now()
+    const answer = association.reflector.reply(lead.from(stampedAt), at, packet, pulse.ageMs(stampedAt))
+    const reply = sealFor(association, encodeProbePacket(answer))
+    return { connection, message, reply: reply && { ...reply, stampedAt } }
   }
 }
 

@@ -12,6 +12,8 @@ import { type GraphPath, type LinkState, costMoved } from '@causeway/mesh'
 const PATHS_MAX = 4
 /** At most three hubs on a path that a plan names; the rest of the limit is for patches on the way. */
 const HOPS_MAX = 4
+/** A path is left for one that is better by 10 ms: what is less than that decides nothing. */
+const MOVED_MS = 10
 /** Bound on what one node may ask for. */
 const DESTINATIONS_MAX = 4096
 
@@ -78,6 +80,6 @@ function differ(told: readonly PlannedPath[] | undefined, now: readonly PlannedP
   const costs = new Map(told.map(({ route, costMs }) => [route.join(), costMs]))
   return now.some(({ route, costMs }) => {
     const before = costs.get(route.join())
-    return before === undefined || costMoved(before, costMs)
+    return before === undefined || costMoved(before, costMs, MOVED_MS)
   })
 }

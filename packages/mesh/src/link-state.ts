@@ -144,10 +144,10 @@ function newer(a: Advert, b: Advert): boolean {
   return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence)
 }
 
-/** Whether a cost has changed enough to be news. */
-export function costMoved(beforeMs: number, nowMs: number): boolean {
+/** Whether a cost has changed enough to be news: by 10 %, and by at least `leastMs`. */
+export function costMoved(beforeMs: number, nowMs: number, leastMs: number = MOVED_MS): boolean {
   const by = Math.abs(nowMs - beforeMs)
-  return by > MOVED_MS && by > MOVED_RATIO * beforeMs
+  return by > leastMs && by > MOVED_RATIO * beforeMs
 }
 
 function difference(before: readonly AdvertisedLink[], now: readonly AdvertisedLink[]): 'none' | 'cost' | 'links' {

@@ -406,7 +406,7 @@ describe('replies', () => {
     const give = (ms: number, via: 'udp' | 'control', changes: Partial<ProbeReply> = {}): unknown =>
       monitor.handle(instant(ms), { type: 'reply', via, at: instant(ms), reply: { ...reply, ...changes } })
     give(10, 'control', { sequence: 9 })
-    give(10, 'control', { sent: stampOf(instant(11)) })
+    give(10, 'control', { sent: stampOf(instant(13)) })
     give(10, 'udp')
     expect(monitor.view(instant(10)).rttMs.last).toBeNull()
     give(10, 'control')

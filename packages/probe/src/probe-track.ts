@@ -21,8 +21,8 @@ import { WindowedMinimum } from './windowed-minimum.ts'
 
 /** A probe that comes so much later than twice its promise proves nothing of the time between. */
 const PROOF_MARGIN_MS = 200
-/** Stamps are rounded down to a microsecond. */
-const STAMP_MS = 0.002
+/** Stamps are rounded, and a stamp of departure is made in advance. */
+const STAMP_MS = 1
 
 interface Remembered {
   readonly sent: Instant
@@ -201,7 +201,7 @@ export class ProbeTrack {
   #learn(now: Instant, at: Instant, sent: Instant, reply: ProbeReply): void {
     const flightMs = betweenStampsMs(reply.sent, stampOf(at))
     // A residence longer than the flight is a clock gone wrong; then it is not believed.
-    this.#addRoundTrip(now, reply.residenceMs <= flightMs ? flightMs - reply.residenceMs : flightMs)
+    this.#addRoundTrip(now, Math.max(0, reply.residenceMs <= flightMs ? flightMs - reply.residenceMs : flightMs))
     this.#turnaround.add(now - sent)
     this.forward.add(now, reply.sent, reply.received)
     this.backward.add(now, reply.received + Math.round(1000 * reply.residenceMs), stampOf(at))

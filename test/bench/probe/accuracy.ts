@@ -68,7 +68,7 @@ export async function measureAccuracy(settings: ProbeSettings): Promise<Measured
       `link: 25 ms ± 3 ms each way, ${LOSS * 100} % loss forward: by that p50 is ${TRUTH.rttMsP50}, p99 ${TRUTH.rttMsP99.toFixed(2)}, jitter ${TRUTH.jitterMsRoundTrip} (one way ${TRUTH.jitterMsOneWay}) ms`,
       `true: ${ofLink[0]?.delaysTrue.source ?? ''}; of loss: what the emulator has dropped of these packets`,
       'jitter is RFC 3550’s, mean over a reading a second: one way for a link (the worse one; 5/7 of that of round trips), of round trips for the tool',
-      'percentiles of a link come from a histogram whose buckets are 5 % wide: up to 1.2 ms off at 50 ms',
+      'percentiles of a link come from a histogram whose buckets are 1 % wide: up to 0.25 ms off at 50 ms',
     ],
     charts: [],
   }

@@ -7,6 +7,7 @@ import { createSocket } from 'node:dgram'
 import { setInterval } from 'node:timers'
 import { type DatagramKey, SeededRandom, WAKE, decodeProbePacket, encodeProbePacket, instant } from '@causeway/protocol'
 import { DropCounters } from '../../../packages/daemon/src/datagram-drops.ts'
+import { DepartureLead } from '../../../packages/daemon/src/departure-lead.ts'
 import { PULSE_MS, Pulse } from '../../../packages/daemon/src/pulse.ts'
 import { type Departure, SealedLane } from '../../../packages/daemon/src/sealed-lane.ts'
 import { LinkMonitor, type MonitorEffect, type MonitorInput } from '../../../packages/probe/src/index.ts'
@@ -19,7 +20,7 @@ const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 
 const now = (): ReturnType<typeof instant> => instant(performance.now())
 const pulse = new Pulse()
-const lane = new SealedLane({ now, pulse, drops: new DropCounters() })
+const lane = new SealedLane({ now, pulse, drops: new DropCounters(), lead: new DepartureLead() })
 const socket = createSocket('udp4')
 const monitors: LinkMonitor[] = []
 let keys: DatagramKey[] = []

@@ -17,6 +17,7 @@ import {
   readReflectorPacket,
   writeSenderPacket,
 } from '@causeway/probe/probe-tool'
+import { DepartureLead } from '../departure-lead.ts'
 import type { HostPort } from '../host-port.ts'
 import { networkFault } from './network-fault.ts'
 import type { ProbePlan, Prober } from './prober.ts'
@@ -39,6 +40,7 @@ export class StampProber implements Prober {
   readonly #where: HostPort
   readonly #plan: ProbePlan
   readonly #wall = new WallClock()
+  readonly #lead = new DepartureLead()
   readonly #claim: ClockClaim
   #sessions: Session[] = []
   #turn = 0
@@ -92,11 +94,13 @@ export class StampProber implements Prober {
     const session = this.#sessions[flow]
     if (!session) return
     const bytes = this.#plan.bytes ?? STAMP_BYTES
-    const index = this.tally.packetSent(instant(performance.now()), flow)
-    const packet = { sequence: sequenceOf(index), sentAt: this.#wall.now(), clock: this.#claim, ssid: session.ssid }
+    const stampedAt = performance.now()
+    const index = this.tally.packetSent(instant(stampedAt + this.#lead.ms), flow)
+    const packet = { sequence: sequenceOf(index), sentAt: this.#wall.now() + this.#lead.ms, clock: this.#claim, ssid: session.ssid }
     session.socket.send(writeSenderPacket(bytes, packet), (error) => {
       if (error) this.tally.failed(index, networkFault(error), flow)
     })
+    this.#lead.left(performance.now() - stampedAt)
   }
 
   #receive(message: Uint8Array, flow: number, ssid: number): void {

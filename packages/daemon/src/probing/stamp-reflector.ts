@@ -6,6 +6,7 @@ import { type RemoteInfo, type Socket, createSocket } from 'node:dgram'
 import { isIP } from 'node:net'
 import { CausewayError, instant } from '@causeway/protocol'
 import { type StampCounts, StampResponder, stampReply } from '@causeway/probe/probe-tool'
+import { DepartureLead } from '../departure-lead.ts'
 import { type HostPort, formatHostPort } from '../host-port.ts'
 import { WallClock } from './wall-clock.ts'
 
@@ -29,6 +30,7 @@ export class StampReflector {
   readonly #socket: Socket
   readonly #responder: StampResponder
   readonly #wall = new WallClock()
+  readonly #lead = new DepartureLead()
   #unsent = 0
 
   private constructor(socket: Socket, options: StampReflectorOptions) {
@@ -45,7 +47,7 @@ export class StampReflector {
   /** Throws `port-in-use` or `config-invalid`. */
   static async start(options: StampReflectorOptions): Promise<StampReflector> {
     const { host, port } = options.listen
-    const socket = createSocket({ type: isIP(host) === 6 ? 'udp6' : 'udp4', recvBufferSize: BUFFER_BYTES })
+    const socket = createSocket({ type: isIP(host) === 6 ? 'udp6' : 'udp4', recvBufferSize: BUFFER_BYTES, lookup: unresolved })
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once('error', reject)
@@ -83,11 +85,18 @@ export class StampReflector {
       this.#unsent++
       return
     }
-    stampReply(reply, this.#wall.now())
+    const stampedAt = performance.now()
+    stampReply(reply, this.#wall.now() + this.#lead.ms)
     this.#socket.send(reply, port, address, (error) => {
       if (error) this.#unsent++
     })
+    this.#lead.left(performance.now() - stampedAt)
   }
+}
+
+/** Answers go to addresses: the default would ask the resolver, for each packet, and a turn later. */
+function unresolved(address: string, _options: unknown, done: (error: null, address: string, family: number) => void): void {
+  done(null, address, isIP(address))
 }
 
 function listenFault({ listen, setting = '--listen' }: StampReflectorOptions, cause: unknown): CausewayError {
