@@ -42,6 +42,8 @@ export class ReservedPorts {
     const reserved = new ReservedPorts()
     while (reserved.#bound.size < count) {
       const bound = await bindLoopbackPort()
+      // A node may dial another that has not started: a connection that stays would keep the port from being let go.
+      bound.tcp.on('connection', (socket) => socket.destroy())
       reserved.#bound.set(bound.port, bound)
     }
     return reserved
