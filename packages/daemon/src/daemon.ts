@@ -113,10 +113,10 @@ async function assemble(
   runtime.start({ network, store })
   undo.push(() => runtime.stop(STOP_MS_MAX))
 
-  const exporter = new MetricsExporter(() => readNodeMetrics(runtime, network))
   const reflector =
     config.stampReflector && (await StampReflector.start({ listen: config.stampReflector, setting: 'probe.stampReflector' }))
   if (reflector) undo.push(() => reflector.stop())
+  const exporter = new MetricsExporter(() => readNodeMetrics(runtime, network, reflector))
 
   const api = await LocalApi.start(config.apiSocket, new NodeBackend(runtime, loaded.credential), exporter, log)
   undo.push(() => api.stop())

@@ -105,7 +105,7 @@ function componentOf(address: Multiaddr, name: string): string | undefined {
 }
 
 /** The IP addresses of a host, in the order in which they should be tried. */
-export async function resolveHost(host: string, signal: AbortSignal): Promise<string[]> {
+export async function addressesOf(host: string, signal: AbortSignal): Promise<string[]> {
   if (isIP(host) !== 0) return [host]
   const timeout = Promise.withResolvers<never>()
   const giveUp = (): void => timeout.reject(new Error(`its name was not resolved in time`))

@@ -17,7 +17,7 @@ import type { ConnectionId, Limits, NetworkEffect, NetworkInput } from '@causewa
 import type { DatagramDrops } from './datagram-drops.ts'
 import { Datagrams } from './datagrams.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
-import { createTransportHost, listenPort, multiaddrOf, remoteOf, resolveHost } from './libp2p-host.ts'
+import { createTransportHost, listenPort, multiaddrOf, remoteOf, addressesOf } from './libp2p-host.ts'
 import { NetworkConnection, STREAM_LANES, type StreamLane, asError } from './network-connection.ts'
 import type { Pulse } from './pulse.ts'
 
@@ -166,7 +166,7 @@ export class Libp2pNetwork {
     try {
       const target = parseHostPort(address)
       if (!target || target.port === 0) throw new Error('it is not an address of the form host:port')
-      const hosts = await resolveHost(target.host, signal)
+      const hosts = await addressesOf(target.host, signal)
       let last: unknown = new Error('its name has no address')
       for (const host of hosts) {
         try {

@@ -1,6 +1,6 @@
 /**
  * The delays of one measurement, summed up. Exact while they are few enough to be kept and sorted (16,384); after
- * that percentiles come from a histogram, with an error below 2.5 %. Least, greatest, mean and deviation stay exact
+ * that percentiles come from a histogram, with an error below 0.5 %. Least, greatest, mean and deviation stay exact
  * (Welford's running variance), however long it runs.
  */
 import { LogHistogram } from './log-histogram.ts'

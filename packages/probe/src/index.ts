@@ -3,10 +3,10 @@
  * to probe it, learns from replies, and tells whether it is up, degraded or down, and why.
  *
  * @example
- * const monitor = new LinkMonitor(now, random)
+ * const monitor = new LinkMonitor(now, random, { probes: true })
  * for (const effect of monitor.handle(now, WAKE)) if (effect.type === 'probe') send(effect.via, effect.probe)
- * // the peer answers each probe with `reflect(now, arrived, probe, repliesSentOverThisWay++)`
- * monitor.handle(later, { type: 'reply', via: 'control', reply })
+ * // the peer answers each probe with `reflector.reply(now, arrived, probe, 0)`, and tells its own monitor of it
+ * monitor.handle(later, { type: 'reply', via: 'control', at: arrivedAt, reply })
  */
 export { DelayBuckets } from './delay-buckets.ts'
 export { HISTOGRAM_ERROR_RATIO, LogHistogram } from './log-histogram.ts'

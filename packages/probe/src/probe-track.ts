@@ -105,8 +105,8 @@ export class ProbeTrack {
 
   /**
    * A probe of the peer came at `at`, and has been answered. True if it proves that both directions work: replies have
-   * reached the peer since its last probe over this way, and that was not much longer ago than it promised. If `learn`, what the peer has
-   * measured is adopted.
+   * reached the peer since its last probe over this way, and that was not much longer ago than it promised. If `learn`,
+   * what the peer has measured is adopted.
    */
   hear(now: Instant, at: Instant, probe: Probe, learn: boolean): boolean {
     const before = this.#heard ?? { proofUntil: now, sequence: probe.sequence - 1, replies: probe.replies, repliedTo: 0 }

@@ -9,7 +9,7 @@ import { CausewayError, type LinkState, type LinkView } from '@causeway/protocol
 import { tint, tintState } from '../colour.ts'
 import { type Format, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
-import { trend } from './trend.ts'
+import { sparkline } from '../sparkline.ts'
 import { linksTable } from './links-table.ts'
 
 const REFRESH_MS = 1_000
@@ -51,11 +51,11 @@ export async function liveLinks(stream: NodeJS.WriteStream, wide: boolean): Prom
   const { createLogUpdate } = await import('log-update')
   // A cursor that is never hidden need not be brought back, however this ends.
   const draw = createLogUpdate(stream, { showCursor: true })
-  const trends = new Map<string, (number | null)[]>()
+  const recent = new Map<string, (number | undefined)[]>()
   return {
     show(links, nowMs) {
-      for (const { to, rttMs } of links) trends.set(to, [...(trends.get(to) ?? []), rttMs.last].slice(-TREND_VALUES))
-      const column = { head: 'LAST RTTS', cell: ({ to }: LinkView): string => trend(trends.get(to) ?? []).padEnd(TREND_VALUES) }
+      for (const { to, rttMs } of links) recent.set(to, [...(recent.get(to) ?? []), rttMs.last ?? undefined].slice(-TREND_VALUES))
+      const column = { head: 'LAST RTTS', cell: ({ to }: LinkView): string => blocks(recent.get(to) ?? []).padEnd(TREND_VALUES) }
       const table = (rowsMax: number): string =>
         linksTable(links, { wide, nowMs, rowsMax: Math.max(ROWS_MIN, Math.floor(rowsMax)), more: [column] })
       const rows = stream.rows - OTHER_LINES
@@ -65,6 +65,12 @@ export async function liveLinks(stream: NodeJS.WriteStream, wide: boolean): Prom
     },
     end: () => draw.done(),
   }
+}
+
+function blocks(delays: readonly (number | undefined)[]): string {
+  return sparkline(delays, TREND_VALUES)
+    .map(({ text }) => text)
+    .join('')
 }
 
 function widthOf(text: string): number {

@@ -7,8 +7,8 @@ import { createLogUpdate } from 'log-update'
 import type { ProbeReport, ProbeTally } from '@causeway/daemon/probing'
 import { tint } from '../colour.ts'
 import { duration, milliseconds, percent } from '../quantity.ts'
+import { sparkline } from '../sparkline.ts'
 import { renderTable } from '../table.ts'
-import { sparkMarks } from './sparkline.ts'
 
 const SPARK_LEAST = 8
 const GAP = 2
@@ -52,8 +52,9 @@ function cells({ target, sent, lost, lossRatio, rttMs, jitterMs }: ProbeReport):
 }
 
 function spark(tally: ProbeTally | undefined, width: number): string {
-  return sparkMarks(tally?.recent ?? [], width)
-    .map(({ text, kind }) => (kind === 'bar' ? tint('good', text) : tint(kind === 'lost' ? 'bad' : 'faint', text)))
+  const delays = (tally?.recent ?? []).map(({ rttMs }) => rttMs)
+  return sparkline(delays, width)
+    .map(({ text, kind }) => (kind === 'block' ? tint('good', text) : tint(kind === 'lost' ? 'bad' : 'faint', text)))
     .join('')
 }
 

@@ -73,6 +73,7 @@ describe('a scrape', () => {
     const families = await scrape({
       ...fleetMetrics([{ view, transitions: {}, ways }]),
       datagramDrops: null,
+      stampPackets: null,
     })
     const empty = [...families.values()].filter(({ samples }) => samples.length === 0).map(({ name }) => name)
     expect(empty.toSorted()).toEqual([
@@ -87,6 +88,7 @@ describe('a scrape', () => {
       'causeway_link_transitions_total',
       'causeway_node_gateway',
       'causeway_node_home_hub',
+      'causeway_stamp_packets_total',
     ])
     expect(values(families, 'causeway_link_probes_sent_total')).toEqual({ 'nrt-1-a udp': 1, 'nrt-1-a control': 2 })
     expect(new Set(families.get('causeway_link_rtt_seconds')?.samples.map(({ labels }) => labels['way']))).toEqual(new Set(['control']))

@@ -114,6 +114,13 @@ const FAULTS: readonly MetricFamily[] = [
     help: 'Datagrams thrown away. Absent on a node without datagrams.',
     read: ({ datagramDrops }) => entries('reason', datagramDrops),
   },
+  {
+    name: 'causeway_stamp_packets_total',
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'STAMP test packets by what became of them. Absent on a node that reflects none.',
+    read: ({ stampPackets }) => entries('outcome', stampPackets),
+  },
 ]
 
 const PROCESS: readonly MetricFamily[] = [

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs'
 import type { DelayCounts, LinkMetrics, StatusView, ViolationCode } from '@causeway/protocol'
 import type { DatagramDrops } from '../datagram-drops.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
+import type { StampReflector } from '../probing/stamp-reflector.ts'
 
 interface ProcessMetrics {
   readonly cpuSeconds: { readonly user: number; readonly system: number }
@@ -23,21 +24,38 @@ export interface NodeMetrics {
   readonly violations: Readonly<Record<ViolationCode, number>>
   /** `null` on a node without datagrams. */
   readonly datagramDrops: DatagramDrops | null
+  /** Test packets of strangers by what became of them; `null` if this node does not reflect any. */
+  readonly stampPackets: {
+    readonly reflected: number
+    readonly malformed: number
+    readonly refused: number
+    readonly unsent: number
+  } | null
   /** How late the ticks of the event loop came. */
   readonly loopLag: DelayCounts
   readonly process: ProcessMetrics
 }
 
-export function readNodeMetrics(runtime: NodeRuntime, network: { readonly droppedDatagrams: DatagramDrops | null }): NodeMetrics {
+export function readNodeMetrics(
+  runtime: NodeRuntime,
+  network: { readonly droppedDatagrams: DatagramDrops | null },
+  reflector: StampReflector | null,
+): NodeMetrics {
   const now = runtime.now()
   return {
     status: runtime.machine.status(now),
     links: runtime.machine.linkMetrics(now),
     violations: runtime.violationCounts,
     datagramDrops: network.droppedDatagrams,
+    stampPackets: reflector ? stampPacketsOf(reflector) : null,
     loopLag: runtime.loopLag,
     process: readProcess(),
   }
+}
+
+function stampPacketsOf({ counts: { reflected, malformed, refused, unsent } }: StampReflector): NodeMetrics['stampPackets'] {
+  // The responder counts as reflected what the socket then could not send.
+  return { reflected: reflected - unsent, malformed, refused, unsent }
 }
 
 function readProcess(): ProcessMetrics {
