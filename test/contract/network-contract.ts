@@ -263,7 +263,7 @@ function describeEnding(pair: () => DriverPair): void {
         send(connection, 'control', 'late'),
         send(connection, 'datagram', 'late'),
         { type: 'probe', connection, probe: probeOf(1) },
-        { type: 'openDatagrams', connection, remote: { index: 1, key: new Uint8Array(32) } },
+        { type: 'openLanes', connection, datagram: { index: 1, key: new Uint8Array(32) }, stream: null },
         { type: 'close', connection, reason: 'late' },
       ])
     }
@@ -284,8 +284,8 @@ async function connect({ a, b, waitFor }: DriverPair, before = 0): Promise<[Conn
 
 async function connectWithDatagrams(pair: DriverPair, before = 0): Promise<[Connected, Connected]> {
   const [here, there] = await connect(pair, before)
-  pair.a.apply([{ type: 'openDatagrams', connection: here.connection, remote: keyOf(there) }])
-  pair.b.apply([{ type: 'openDatagrams', connection: there.connection, remote: keyOf(here) }])
+  pair.a.apply([{ type: 'openLanes', connection: here.connection, datagram: keyOf(there), stream: null }])
+  pair.b.apply([{ type: 'openLanes', connection: there.connection, datagram: keyOf(here), stream: null }])
   return [here, there]
 }
 
@@ -308,7 +308,9 @@ function keyOf(input: Connected): DatagramKey {
 }
 
 function received(driver: DriverUnderTest, lane: Lane): Uint8Array[] {
-  return driver.inputs.filter((input) => input.type === 'received' && input.lane === lane).map((input) => Uint8Array.from(messageOf(input)))
+  return driver.inputs.flatMap((input) =>
+    input.type === 'received' && input.lane === lane ? input.messages.map((message) => Uint8Array.from(message)) : [],
+  )
 }
 
 type Probed = Extract<NetworkInput, { type: 'probed' }>
@@ -335,10 +337,6 @@ function probeOf(sequence: number): Probe {
     replies: 2,
     nextMs: 200,
   }
-}
-
-function messageOf(input: NetworkInput): Uint8Array {
-  return input.type === 'received' ? input.message : new Uint8Array(0)
 }
 
 function send(connection: ConnectionId, lane: Lane, text: string): NetworkEffect {

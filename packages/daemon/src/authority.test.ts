@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { nodeId } from '@causeway/protocol'
 import { type IssueOptions, createNetwork, issueCredential } from './authority.ts'
 import { loadCredential } from './credential-file.ts'
-import { createNodeCrypto, privateKeyOf } from './node-crypto.ts'
+import { createVerifier, privateKeyOf } from './node-crypto.ts'
 
 const DAY_MS = 86_400_000
 
@@ -48,7 +48,7 @@ describe('authority', () => {
     expect(Math.abs(credential.notAfterMs - Date.now() - 90 * DAY_MS)).toBeLessThan(60_000)
     expect(warnings).toEqual([])
     const message = Buffer.from('proof')
-    expect(createNodeCrypto().verify(credential.key, message, new Uint8Array(sign(null, message, privateKeyOf(seed))))).toBe(true)
+    expect(createVerifier().verify(credential.key, message, new Uint8Array(sign(null, message, privateKeyOf(seed))))).toBe(true)
   })
 
   it('lets a hub write everything', () => {

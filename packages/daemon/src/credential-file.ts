@@ -11,7 +11,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { CausewayError, type Credential, type SignedCredential, checkCredential } from '@causeway/protocol'
-import { createNodeCrypto, keyPairOf, privateKeyOf } from './node-crypto.ts'
+import { createVerifier, keyPairOf, privateKeyOf } from './node-crypto.ts'
 
 export interface CredentialSecrets {
   /** Ed25519 seed of the node, 32 bytes. */
@@ -83,7 +83,7 @@ export function loadCredential(path: string, wallMs: number): LoadedCredential {
   if (seed.length !== 32)
     throw invalid(`${path}: privateKey has ${seed.length} bytes instead of 32`, 'copy the whole file that `causeway issue` wrote')
   const { publicKey } = keyPairOf(privateKeyOf(seed))
-  const check = checkCredential(createNodeCrypto(), signed, { authorityKey, peerKey: publicKey, wallMs })
+  const check = checkCredential(createVerifier(), signed, { authorityKey, peerKey: publicKey, wallMs })
   if (!check.ok)
     throw invalid(`${path} is not valid: ${check.reason}`, 'issue a new one with `causeway issue`, and check the clock of this machine')
   return { seed, authorityKey, signed, credential: check.credential, warnings: modeWarnings(path) }

@@ -147,7 +147,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     version: packageVersion(),
   }
   const environment: NodeEnvironment = {
-    crypto: createNodeCrypto(),
+    crypto: createNodeCrypto(loaded.seed),
     random: new SystemRandom(),
     incarnation: nextIncarnation(config.dataDir, Date.now()),
     wallOffsetMs: wallOffset(),

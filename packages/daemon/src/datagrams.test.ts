@@ -30,7 +30,7 @@ async function openEnd(port = 0): Promise<End> {
     listen: { host: LOOPBACK, port },
     pulse,
     onInput: (input) => {
-      if (input.type === 'received' && KNOCK.equals(input.message)) end.knocks++
+      if (input.type === 'received' && input.messages.some((message) => KNOCK.equals(message))) end.knocks++
       else inputs.push(input)
     },
     onLost: (cause) => lost.push(cause),
@@ -54,7 +54,9 @@ async function waitFor(condition: () => boolean): Promise<void> {
 
 function texts(end: End): string[] {
   return end.inputs.map((input) =>
-    input.type === 'received' ? `${input.connection}:${Buffer.from(input.message).toString()}` : input.type,
+    input.type === 'received'
+      ? `${input.connection}:${input.messages.map((message) => Buffer.from(message).toString()).join()}`
+      : input.type,
   )
 }
 

@@ -197,7 +197,7 @@ export class Datagrams {
 }
 
 function inputOf({ connection, at, message }: Report): NetworkInput | undefined {
-  if (message[0] !== KIND_PROBE && message[0] !== KIND_REPLY) return { type: 'received', connection, lane: 'datagram', message }
+  if (message[0] !== KIND_PROBE && message[0] !== KIND_REPLY) return { type: 'received', connection, lane: 'datagram', messages: [message] }
   const packet = decodeProbePacket(message)
   return packet && { type: 'probed', connection, at, packet }
 }

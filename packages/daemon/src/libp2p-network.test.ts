@@ -101,7 +101,7 @@ describe('Libp2pNetwork', () => {
       const here = dialler.inputs.find((input) => input.type === 'connected' && Buffer.from(input.peerKey).equals(there.key))
       const other = there.inputs[0]
       if (here?.type !== 'connected' || other?.type !== 'connected' || !other.datagram) throw new Error('not connected')
-      dialler.apply([{ type: 'openDatagrams', connection: here.connection, remote: other.datagram }])
+      dialler.apply([{ type: 'openLanes', connection: here.connection, datagram: other.datagram, stream: null }])
       await waitFor(() => {
         dialler.apply([{ type: 'send', connection: here.connection, lane: 'datagram', message: Uint8Array.of(9) }])
         return there.inputs.some((input) => input.type === 'received' && input.lane === 'datagram')

@@ -107,8 +107,8 @@ export class Libp2pNetwork {
       case 'probe':
         this.#connections.get(effect.connection)?.probe(effect.probe)
         return
-      case 'openDatagrams':
-        this.#connections.get(effect.connection)?.openDatagrams(effect.remote)
+      case 'openLanes':
+        this.#connections.get(effect.connection)?.openLanes(effect)
         return
       case 'close':
         this.#connections.get(effect.connection)?.close(effect.reason)

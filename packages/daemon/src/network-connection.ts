@@ -49,7 +49,7 @@ export class NetworkConnection {
   /** Reports `connected` and begins to read. */
   start(): void {
     const { id, connection, streams, peerKey, address, remote, datagramKey, emit } = this.#options
-    emit({ type: 'connected', connection: id, peerKey, address, remote, datagram: datagramKey })
+    emit({ type: 'connected', connection: id, peerKey, address, remote, datagram: datagramKey, stream: null })
     connection.addEventListener('close', (event: StreamCloseEvent) => this.#end(event.error?.message ?? 'the peer closed the connection'))
     for (const lane of STREAM_LANES) {
       const stream = streams[lane]
@@ -75,8 +75,8 @@ export class NetworkConnection {
     if (!this.#ended && !this.#closing) this.#options.datagrams?.sendProbe(this.#options.id, probe)
   }
 
-  openDatagrams(remote: DatagramKey): void {
-    if (!this.#ended) this.#options.datagrams?.openRemote(this.#options.id, remote)
+  openLanes({ datagram }: { readonly datagram: DatagramKey | null }): void {
+    if (!this.#ended && datagram) this.#options.datagrams?.openRemote(this.#options.id, datagram)
   }
 
   /** Sends what waits on `control`, drops the rest, and is gone within `CLOSE_MS_MAX`. */
@@ -113,11 +113,7 @@ export class NetworkConnection {
         this.#violated(`the peer sent a message on ${lane} that is longer than ${this.#bytesMax(lane)} bytes`)
         return
       }
-      for (const message of messages) {
-        // Handling one message may end the connection.
-        if (this.#ended || this.#closing) return
-        emit({ type: 'received', connection: id, lane, message })
-      }
+      if (messages.length > 0) emit({ type: 'received', connection: id, lane, messages })
     })
   }
 

@@ -190,7 +190,7 @@ export class NodeRuntime {
       case 'dial':
       case 'send':
       case 'probe':
-      case 'openDatagrams':
+      case 'openLanes':
       case 'close':
         return outside.network.apply(effect)
       case 'persist':

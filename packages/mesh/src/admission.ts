@@ -5,7 +5,6 @@
 import {
   type Credential,
   type Crypto,
-  type DatagramKey,
   type Hello,
   type NodeId,
   PROTOCOL_VERSION,
@@ -27,9 +26,9 @@ export interface AdmissionConfig {
   readonly crypto: Crypto
 }
 
-export function helloOf(config: AdmissionConfig, alone: boolean, datagram: DatagramKey | null): Hello {
+export function helloOf(config: AdmissionConfig, alone: boolean, { datagram, stream }: Pick<Hello, 'datagram' | 'stream'>): Hello {
   const { credential, incarnation } = config
-  return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram }
+  return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram, stream }
 }
 
 export type Admission = { readonly ok: true; readonly peer: Peer } | { readonly ok: false; readonly reason: string }

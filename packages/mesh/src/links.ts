@@ -139,7 +139,7 @@ export class Links {
         this.#connected(now, input)
         break
       case 'received':
-        this.#received(now, input.connection, input.lane, input.message)
+        for (const message of input.messages) this.#received(now, input.connection, input.lane, message)
         break
       case 'probed':
         this.#probed(now, input)
@@ -199,7 +199,7 @@ export class Links {
     this.#connections.set(id, connection)
     if (address !== undefined) this.#dialer.connected(address)
     this.#deadlines.set(connection, after(now, GREETING_MS))
-    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.#alone(), input.datagram)))
+    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.#alone(), input)))
   }
 
   #disconnected(now: Instant, id: ConnectionId, reason: string): void {
@@ -342,7 +342,7 @@ export class Links {
   }
 
   #attach(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
-    const { datagram } = hello
+    const { datagram, stream } = hello
     this.#deadlines.set(connection, undefined)
     let link = this.#links.get(peer.id)
     if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
@@ -352,7 +352,7 @@ export class Links {
     }
     connection.link = link
     if (isHub(link)) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
-    if (datagram) this.#effects.push({ type: 'openDatagrams', connection: connection.id, remote: datagram })
+    this.#effects.push({ type: 'openLanes', connection: connection.id, datagram, stream })
     const { id, address } = connection
     const alone = hello.alone || this.#alone()
     this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))

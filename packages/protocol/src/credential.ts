@@ -61,7 +61,7 @@ export type CredentialCheck =
 
 /** Checks a peer's credential against the authority, its own proven key and the clock. Never throws. */
 export function checkCredential(
-  crypto: Crypto,
+  crypto: Pick<Crypto, 'verify'>,
   signed: SignedCredential,
   trust: { readonly authorityKey: Uint8Array; readonly peerKey: Uint8Array; readonly wallMs: number },
 ): CredentialCheck {

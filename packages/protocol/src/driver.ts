@@ -4,8 +4,9 @@
  *
  *  1. A `connection` is authenticated before it is reported: `peerKey` is proven. The driver numbers connections
  *     from 1 and never uses a number twice.
- *  2. Lanes `control` and `stream` deliver whole messages in order, each at most once. A message is lost only with its
- *     connection. `datagram` may lose, repeat and reorder.
+ *  2. Lanes `control` and `stream` deliver whole messages in order, each at most once; those that came together are
+ *     handed over together. A message on `control` is lost only with its connection, one on `stream` also when the lane
+ *     moves to another socket. `datagram` may lose, repeat and reorder, and takes at most `DATAGRAM_BYTES_MAX`.
  *  3. After `disconnected` nothing more comes from that connection; sending on it is harmless and does nothing.
  *  4. `laneBlocked` comes when a lane holds more than `laneQueueBytesMax` unsent, `laneDrained` when it has emptied.
  *     Sending on a blocked lane is allowed, but costs memory: the machine decides what to drop.
@@ -19,6 +20,9 @@
 import type { Violation } from './errors.ts'
 import type { Instant } from './instant.ts'
 import type { Probe, ProbeReply } from './probe-packet.ts'
+
+/** What one datagram carries: 1,280 bytes that every IPv6 path takes (RFC 8200, 5), less the headers and the seal. */
+export const DATAGRAM_BYTES_MAX = 1_208
 
 /** A class of traffic on a link. */
 export type Lane = 'control' | 'stream' | 'datagram'
@@ -34,6 +38,19 @@ export interface DatagramKey {
   readonly key: Uint8Array
 }
 
+/**
+ * What this end tells the peer (in `hello`) so that the two can open a socket for the `stream` lane. Until it stands, and
+ * where it cannot be had, the lane shares the connection with `control`; the machine sees no difference.
+ */
+export interface StreamKey {
+  /** Where this end takes such sockets, at the address of the connection; 0 if it was the one that dialled. */
+  readonly port: number
+  /** The receiver's number for this connection, unguessable, 16 bytes: the first that is said on the socket. */
+  readonly token: Uint8Array
+  /** 32 bytes: seals what the peer sends. */
+  readonly key: Uint8Array
+}
+
 export type NetworkInput =
   | {
       readonly type: 'connected'
@@ -46,9 +63,11 @@ export type NetworkInput =
       readonly remote: string
       /** How the peer may send datagrams on this connection; `null` if UDP is not to be had. */
       readonly datagram: DatagramKey | null
+      /** How the peer may send on the `stream` lane past the connection; `null` if only over it. */
+      readonly stream: StreamKey | null
     }
   | { readonly type: 'dialFailed'; readonly address: string; readonly reason: string }
-  | { readonly type: 'received'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
+  | { readonly type: 'received'; readonly connection: ConnectionId; readonly lane: Lane; readonly messages: readonly Uint8Array[] }
   /** A probe packet came as a datagram, at `at`. If it is a probe, it has been answered. */
   | { readonly type: 'probed'; readonly connection: ConnectionId; readonly at: Instant; readonly packet: Probe | ProbeReply }
   | { readonly type: 'disconnected'; readonly connection: ConnectionId; readonly reason: string }
@@ -60,8 +79,13 @@ export type NetworkEffect =
   | { readonly type: 'send'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
   /** Sends a probe as a datagram; its stamp is written as it leaves. */
   | { readonly type: 'probe'; readonly connection: ConnectionId; readonly probe: Probe }
-  /** The peer is admitted; from now on datagrams to it are sealed with its key. */
-  | { readonly type: 'openDatagrams'; readonly connection: ConnectionId; readonly remote: DatagramKey }
+  /** The peer is admitted, and has said how it takes the other lanes. */
+  | {
+      readonly type: 'openLanes'
+      readonly connection: ConnectionId
+      readonly datagram: DatagramKey | null
+      readonly stream: StreamKey | null
+    }
   /** Ends a connection at once: what is still queued is dropped, except messages of the same turn on `control`. */
   | { readonly type: 'close'; readonly connection: ConnectionId; readonly reason: string }
 

@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  FRAME_CLASSES,
   FRAME_HOP_LIMIT,
   advanceFrame,
   frameBody,
   frameHeaderBytes,
+  markFrame,
   readFrameHeader,
   readU32,
   reverseRoute,
@@ -22,6 +24,9 @@ const header = fc
     position: fc.nat(LIMITS.routeHopsMax - 1),
     hopLimit: fc.nat(FRAME_HOP_LIMIT),
     patched: fc.boolean(),
+    marked: fc.boolean(),
+    class: fc.constantFrom(...FRAME_CLASSES),
+    flow: fc.nat(2 ** 24 - 1),
   })
   .filter(({ route, position }) => position < route.length)
 
@@ -40,6 +45,16 @@ describe('frame', () => {
         expect(readFrameHeader(frame)).toEqual(head)
         expect(frameBody(frame)).toEqual(body)
         expect(frameBody(frame).buffer).toBe(frame.buffer)
+      }),
+    )
+  })
+
+  test('is marked in place, and nothing else changes', () => {
+    fc.assert(
+      fc.property(header, (head) => {
+        const frame = frameOf(head, new Uint8Array(1))
+        markFrame(frame)
+        expect(readFrameHeader(frame)).toEqual({ ...head, marked: true })
       }),
     )
   })

@@ -4,12 +4,12 @@
  *
  * Layout, big-endian; n = route length, 1 to `routeHopsMax`:
  *
- *     0   u8        version (1) in the high half; the low half is kept for the class of the channel, written 0, ignored
- *     1   u8        flags: 1 patched (a relay replaced the rest of the route)
+ *     0   u8        version (1) in the high half, the class of the channel in the low half (see `FRAME_CLASSES`)
+ *     1   u8        flags: 1 patched (a relay replaced the rest of the route), 2 marked (it waited long at some relay)
  *     2   u8        hop limit: hops this frame may still make
  *     3   u8        position: index in the route of the node the frame is on its way to
  *     4   u8        n
- *     5   3 × u8    reserved, written 0, ignored
+ *     5   u24       flow: the source's number for what should share a queue; means nothing but that
  *     8   u32       source
  *     12  n × u32   route: the nodes after the source, the last one is the destination
  *     12+4n         body, opaque to relays
@@ -20,11 +20,20 @@ import { asNodeId, type NodeId } from './node-id.ts'
 export const FRAME_VERSION = 1
 export const FRAME_HOP_LIMIT = 8
 export const FRAME_PATCHED = 1
+export const FRAME_MARKED = 2
+
+/**
+ * What a frame wants of the network: `ordered` to arrive, however late; `latest` to be in time or not at all; `twin` the
+ * same, sent over two paths at once. Frames of the last two travel as datagrams where a link has them.
+ */
+export const FRAME_CLASSES = ['ordered', 'latest', 'twin'] as const
+export type FrameClass = (typeof FRAME_CLASSES)[number]
 
 const OFFSET_FLAGS = 1
 const OFFSET_HOP_LIMIT = 2
 const OFFSET_POSITION = 3
 const OFFSET_ROUTE_LENGTH = 4
+const OFFSET_FLOW = 5
 const OFFSET_SOURCE = 8
 const OFFSET_ROUTE = 12
 
@@ -35,6 +44,10 @@ export interface FrameHeader {
   readonly position: number
   readonly hopLimit: number
   readonly patched: boolean
+  readonly marked: boolean
+  readonly class: FrameClass
+  /** 0 to 2²⁴ - 1. */
+  readonly flow: number
 }
 
 /** The bytes of a frame header, so that a sender can lay out header and body in one allocation. */
@@ -43,16 +56,16 @@ export function frameHeaderBytes(routeLength: number): number {
 }
 
 /** Writes the header into the start of `frame`. The body is the writer's business. */
-export function writeFrameHeader(
-  frame: Uint8Array,
-  header: { source: NodeId; route: readonly NodeId[]; position?: number; hopLimit?: number; patched?: boolean },
-): void {
-  frame[0] = FRAME_VERSION << 4
-  frame[OFFSET_FLAGS] = header.patched ? FRAME_PATCHED : 0
+export function writeFrameHeader(frame: Uint8Array, header: Pick<FrameHeader, 'source' | 'route'> & Partial<FrameHeader>): void {
+  frame[0] = (FRAME_VERSION << 4) | FRAME_CLASSES.indexOf(header.class ?? 'ordered')
+  frame[OFFSET_FLAGS] = (header.patched ? FRAME_PATCHED : 0) | (header.marked ? FRAME_MARKED : 0)
   frame[OFFSET_HOP_LIMIT] = header.hopLimit ?? FRAME_HOP_LIMIT
   frame[OFFSET_POSITION] = header.position ?? 0
   frame[OFFSET_ROUTE_LENGTH] = header.route.length
-  frame[5] = frame[6] = frame[7] = 0
+  const flow = header.flow ?? 0
+  frame[OFFSET_FLOW] = flow >>> 16
+  frame[OFFSET_FLOW + 1] = flow >>> 8
+  frame[OFFSET_FLOW + 2] = flow
   writeU32(frame, OFFSET_SOURCE, header.source)
   let at = OFFSET_ROUTE
   for (const hop of header.route) {
@@ -69,6 +82,8 @@ export function readFrameHeader(frame: Uint8Array): FrameHeader | undefined {
   if (length === 0 || length > LIMITS.routeHopsMax || position >= length) return undefined
   if (byteAt(frame, OFFSET_HOP_LIMIT) > FRAME_HOP_LIMIT) return undefined
   if (frame.length < frameHeaderBytes(length)) return undefined
+  // A class of a later version is carried like the default.
+  const frameClass = FRAME_CLASSES[byteAt(frame, 0) & 0x0f] ?? 'ordered'
   const route: NodeId[] = []
   for (let i = 0; i < length; i++) route.push(asNodeId(readU32(frame, OFFSET_ROUTE + 4 * i)))
   return {
@@ -77,6 +92,9 @@ export function readFrameHeader(frame: Uint8Array): FrameHeader | undefined {
     position,
     hopLimit: byteAt(frame, OFFSET_HOP_LIMIT),
     patched: (byteAt(frame, OFFSET_FLAGS) & FRAME_PATCHED) !== 0,
+    marked: (byteAt(frame, OFFSET_FLAGS) & FRAME_MARKED) !== 0,
+    class: frameClass,
+    flow: (byteAt(frame, OFFSET_FLOW) << 16) | (byteAt(frame, OFFSET_FLOW + 1) << 8) | byteAt(frame, OFFSET_FLOW + 2),
   }
 }
 
@@ -92,6 +110,11 @@ export function frameBody(frame: Uint8Array): Uint8Array {
 export function advanceFrame(frame: Uint8Array, header: FrameHeader): void {
   frame[OFFSET_POSITION] = header.position + 1
   frame[OFFSET_HOP_LIMIT] = Math.max(0, header.hopLimit - 1)
+}
+
+/** Notes, in place, that the frame waited longer than it should: its source ought to send less. */
+export function markFrame(frame: Uint8Array): void {
+  frame[OFFSET_FLAGS] = byteAt(frame, OFFSET_FLAGS) | FRAME_MARKED
 }
 
 /** The way back: from the receiver at `position` to the source, over the nodes the frame came through. */

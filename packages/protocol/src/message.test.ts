@@ -15,10 +15,11 @@ const constant = <T extends string>(value: T): fc.Arbitrary<T> => fc.constant(va
 
 const credential = fc.record({ body: fc.uint8Array({ maxLength: 200 }), signature: bytes(64) })
 const datagram = fc.option(fc.record({ index: u32, key: bytes(32) }), { nil: null })
+const u16 = fc.integer({ min: 0, max: 0xffff })
+const stream = fc.option(fc.record({ port: u16, token: bytes(16), key: bytes(32) }), { nil: null })
 const link = fc.record({ to: id, name, site: name, role: fc.constantFrom('edge' as const, 'hub' as const), costMs })
 const advert = fc.record({ origin: id, name, incarnation: count, sequence: count, links: fc.array(link, { maxLength: 5 }) })
 const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs })
-const u16 = fc.integer({ min: 0, max: 0xffff })
 
 const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({
@@ -28,6 +29,7 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
     incarnation: count,
     alone: fc.boolean(),
     datagram,
+    stream,
   }),
   fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
   fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),

@@ -8,7 +8,7 @@
 import { z } from 'zod'
 import { decodeRecord, encodeRecord } from './codec.ts'
 import { type Role, type SignedCredential, signedCredentialSchema } from './credential.ts'
-import type { DatagramKey } from './driver.ts'
+import type { DatagramKey, StreamKey } from './driver.ts'
 import { LIMITS } from './limits.ts'
 import { type NodeId, asNodeId } from './node-id.ts'
 import { KIND_PROBE, KIND_REPLY, type Probe, type ProbeReply, decodeProbePacket, encodeProbePacket } from './probe-packet.ts'
@@ -27,6 +27,8 @@ export interface Hello {
   readonly alone: boolean
   /** Where and under which key this end takes datagrams for this connection; `null` where it takes none. */
   readonly datagram: DatagramKey | null
+  /** The same of the `stream` lane. */
+  readonly stream: StreamKey | null
 }
 
 /** Last message before a deliberate close. */
@@ -112,7 +114,8 @@ const id = z
 const name = z.string().max(63)
 const costMs = z.number().min(0)
 /** A key of another length would make the cipher throw where it is used. */
-const datagramKey = z.instanceof(Uint8Array).refine((key) => key.length === 32)
+const secret = z.instanceof(Uint8Array).refine((key) => key.length === 32)
+const token = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 16)
 const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs })
 const link = z.object({ to: id, name, site: name, role: z.enum(['edge', 'hub']), costMs })
 const advert = z.object({
@@ -130,7 +133,8 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     credential: signedCredentialSchema,
     incarnation: z.number().int(),
     alone: z.boolean(),
-    datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: datagramKey }).nullable(),
+    datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: secret }).nullable(),
+    stream: z.object({ port: z.number().int().min(0).max(65_535), token, key: secret }).nullable(),
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
   z.object({ type: z.literal('linkState'), adverts: z.array(advert).max(256) }),

@@ -120,6 +120,6 @@ function addNode(
     address: node.address,
     key: keys.publicKey,
     listens: node.role === 'hub' || !options.nat,
-    start: ({ stored, ...boot }) => new Machine(config, { ...boot, crypto: simulatorCrypto(boot.random) }, stored),
+    start: ({ stored, ...boot }) => new Machine(config, { ...boot, crypto: simulatorCrypto(boot.random, keys) }, stored),
   })
 }

@@ -96,6 +96,7 @@ export class ConnectionEnd {
       address,
       remote: host.address,
       datagram: this.#ownKey,
+      stream: null,
     })
   }
 
@@ -103,8 +104,8 @@ export class ConnectionEnd {
     if (this.#open && messages.length > 0) this.#pipes.get(lane)?.write(messages)
   }
 
-  openDatagrams(remote: DatagramKey): void {
-    this.#peerKey = remote
+  openDatagrams(remote: DatagramKey | null): void {
+    this.#peerKey = remote ?? undefined
   }
 
   sendDatagram(message: Uint8Array): void {
@@ -149,7 +150,7 @@ export class ConnectionEnd {
   }
 
   #receive(lane: StreamLane, message: Uint8Array): void {
-    if (this.#open && this.#id !== undefined) this.#port.deliver({ type: 'received', connection: this.#id, lane, message })
+    if (this.#open && this.#id !== undefined) this.#port.deliver({ type: 'received', connection: this.#id, lane, messages: [message] })
   }
 
   #receiveDatagram(sealedWith: DatagramKey, message: Uint8Array): void {
@@ -158,7 +159,7 @@ export class ConnectionEnd {
     if (sealedWith.index !== own.index || !equalBytes(sealedWith.key, own.key)) return
     const packet = decodeProbePacket(message)
     if (packet) this.#receiveProbe(this.#id, packet)
-    else this.#port.deliver({ type: 'received', connection: this.#id, lane: 'datagram', message })
+    else this.#port.deliver({ type: 'received', connection: this.#id, lane: 'datagram', messages: [message] })
   }
 
   /** Answered at once, also while the machine stands still; only a process that is stopped altogether answers later. */

@@ -3,6 +3,8 @@
  * changed) at a fraction of the cost. Not secure: whoever knows a public key can sign for it.
  */
 import {
+  AEAD_TAG_BYTES,
+  type Aead,
   type Credential,
   type Crypto,
   NAME_PATTERN,
@@ -21,11 +23,16 @@ export interface SimulatedKeyPair {
   readonly sign: (message: Uint8Array) => Uint8Array
 }
 
-export function simulatorCrypto(random: Random): Crypto {
+export function simulatorCrypto(random: Random, own: SimulatedKeyPair = SIMULATED_AUTHORITY): Crypto {
   return {
     verify: (publicKey, message, signature) =>
       publicKey.length === 32 && signature.length === 64 && equalBytes(signature, signFor(publicKey, message)),
+    sign: own.sign,
     hash: mixingHash,
+    mac: (key, message) => mixingHash(joined(key, message)),
+    publicKey: mixingHash,
+    agree: (privateKey, publicKey) => secretOf(mixingHash(privateKey), publicKey),
+    aead: (key) => new SimulatedAead(key),
     randomBytes: (length) => drawBytes(random, length),
   }
 }
@@ -56,14 +63,52 @@ export function simulatorCredential(spec: CredentialSpec): SignedCredential {
 }
 
 function signFor(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(publicKey.length + message.length)
-  joined.set(publicKey)
-  joined.set(message, publicKey.length)
   const signature = new Uint8Array(64)
-  const first = mixingHash(joined)
+  const first = mixingHash(joined(publicKey, message))
   signature.set(first)
   signature.set(mixingHash(first), 32)
   return signature
+}
+
+/** The same for both ends, whichever of the two keys is one's own. */
+function secretOf(own: Uint8Array, other: Uint8Array): Uint8Array | undefined {
+  if (other.length !== 32) return undefined
+  return mixingHash(own.map((byte, i) => byte ^ (other[i] ?? 0)))
+}
+
+function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  const both = new Uint8Array(head.length + tail.length)
+  both.set(head)
+  both.set(tail, head.length)
+  return both
+}
+
+/** Hides nothing, but notices what was changed: the tag is a hash of everything. */
+class SimulatedAead implements Aead {
+  readonly #key: Uint8Array
+
+  constructor(key: Uint8Array) {
+    this.#key = key
+  }
+
+  seal(counter: number, associated: Uint8Array, bytes: Uint8Array, from: number, to: number): void {
+    bytes.set(this.#tag(counter, associated, bytes.subarray(from, to)), to)
+  }
+
+  open(counter: number, associated: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+    const end = sealed.length - AEAD_TAG_BYTES
+    if (end < 0) return undefined
+    const message = sealed.subarray(0, end)
+    return equalBytes(this.#tag(counter, associated, message), sealed.subarray(end)) ? message : undefined
+  }
+
+  #tag(counter: number, associated: Uint8Array, message: Uint8Array): Uint8Array {
+    const head = joined(this.#key, associated)
+    return mixingHash(joined(joined(head, Uint8Array.of(counter, counter >>> 8, counter >>> 16, counter >>> 24)), message)).subarray(
+      0,
+      AEAD_TAG_BYTES,
+    )
+  }
 }
 
 function drawBytes(random: Random, length: number): Uint8Array {

@@ -85,7 +85,9 @@ const say = (node: Node, text: string, lane: 'control' | 'stream' = 'stream', co
   node.apply([{ type: 'send', connection, lane, message: Uint8Array.from(text, (c) => c.charCodeAt(0)) }])
 
 const heard = (node: Node): string[] =>
-  node.inputs.filter((input) => input.type === 'received').map((input) => String.fromCharCode(...input.message))
+  node.inputs
+    .filter((input) => input.type === 'received')
+    .flatMap((input) => input.messages.map((message) => String.fromCharCode(...message)))
 
 describe('cuts', () => {
   test('a silent cut tells nobody, holds bytes, and lets them through in order after the heal', () => {
@@ -199,7 +201,7 @@ describe('delays and losses', () => {
     connect(it)
     const theirs = it.b.inputs[0]
     if (theirs?.type !== 'connected' || !theirs.datagram) throw new Error('no datagrams')
-    it.a.apply([{ type: 'openDatagrams', connection: 1, remote: theirs.datagram }])
+    it.a.apply([{ type: 'openLanes', connection: 1, datagram: theirs.datagram, stream: null }])
     for (let i = 0; i < 5000; i++) {
       it.a.apply([{ type: 'send', connection: 1, lane: 'datagram', message: Uint8Array.of(i >> 8, i) }])
       it.run(1)
@@ -207,7 +209,7 @@ describe('delays and losses', () => {
     it.run(1000)
     const seen = it.b.inputs
       .filter((input) => input.type === 'received')
-      .map((input) => ((input.message[0] ?? 0) << 8) | (input.message[1] ?? 0))
+      .flatMap((input) => input.messages.map((message) => ((message[0] ?? 0) << 8) | (message[1] ?? 0)))
     const distinct = new Set(seen)
     expect(distinct.size / 5000).toBeCloseTo(0.9, 1)
     expect((seen.length - distinct.size) / 5000).toBeCloseTo(0.045, 1)
@@ -220,7 +222,7 @@ describe('delays and losses', () => {
     const it = lab()
     connect(it)
     it.a.apply([
-      { type: 'openDatagrams', connection: 1, remote: { index: 7, key: new Uint8Array(32) } },
+      { type: 'openLanes', connection: 1, datagram: { index: 7, key: new Uint8Array(32) }, stream: null },
       { type: 'send', connection: 1, lane: 'datagram', message: Uint8Array.of(1) },
     ])
     it.run(1000)

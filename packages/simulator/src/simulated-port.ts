@@ -49,7 +49,7 @@ export class SimulatedPort {
       }
       const end = this.#ends.get(effect.connection)
       if (!end) continue
-      if (effect.type === 'openDatagrams') end.openDatagrams(effect.remote)
+      if (effect.type === 'openLanes') end.openDatagrams(effect.datagram)
       else if (effect.type === 'probe') end.probe(effect.probe)
       else if (effect.type === 'send') collect(turn, end, effect.lane, effect.message)
       else {

@@ -217,7 +217,7 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
       case 'dial':
       case 'send':
       case 'probe':
-      case 'openDatagrams':
+      case 'openLanes':
       case 'close':
         network.push(effect)
         return

@@ -46,8 +46,11 @@ class Ticker {
     if (input.type === 'wall') this.wallOffsetMs = input.offsetMs
     if (input.type === 'persisted') this.persisted.push(input.ticket)
     if (input.type === 'received') {
-      if (input.message[0] === 1) this.echoes.push(String(input.message[1]))
-      else effects.push({ type: 'send', connection: input.connection, lane: input.lane, message: Uint8Array.of(1, input.message[1] ?? 0) })
+      const { connection, lane } = input
+      for (const [kind, number = 0] of input.messages) {
+        if (kind === 1) this.echoes.push(String(number))
+        else effects.push({ type: 'send', connection, lane, message: Uint8Array.of(1, number) })
+      }
     }
     if (now >= this.#nextTick) this.#tick(now, effects)
     return effects

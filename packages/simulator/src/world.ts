@@ -223,7 +223,7 @@ export class World<M extends SimulatedMachine = NodeMachine> {
     this.#note(node.host.index)
     this.#note(Math.round(this.now * 1000))
     this.#note(input.type.length * 31 + input.type.charCodeAt(0))
-    if (input.type === 'received') for (const byte of input.message.subarray(0, 64)) this.#note(byte)
+    if (input.type === 'received') for (const message of input.messages) for (const byte of message.subarray(0, 64)) this.#note(byte)
   }
 
   #emit(node: WorldNode<M>, effect: NodeEffect): void {

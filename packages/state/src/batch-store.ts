@@ -9,7 +9,7 @@
  * A value is the first 4 bytes of SHA-256 of the rest, then the rest. A batch that fails its checksum is given up,
  * with the later ones of its log: peers bring them back.
  */
-import { CausewayError, type Crypto, type StoreEntry, decodeRecord, encodeRecord, equalBytes } from '@causeway/protocol'
+import { CausewayError, type Hasher, type StoreEntry, decodeRecord, encodeRecord, equalBytes } from '@causeway/protocol'
 import { type Batch, type DocumentName, type LogPoint, decodeBatch } from './batch.ts'
 import { isNatural } from './entry.ts'
 
@@ -35,21 +35,21 @@ export function batchKey(name: DocumentName, { epoch, seq }: LogPoint): string {
   return `${BATCH_PREFIX}${name.collection}|${name.partition}|${name.writer}|${end}`
 }
 
-export function batchEntry(crypto: Crypto, batch: Batch): StoreEntry {
+export function batchEntry(crypto: Hasher, batch: Batch): StoreEntry {
   return { key: batchKey(batch, batch), value: seal(crypto, batch.encoded) }
 }
 
-export function formatEntry(crypto: Crypto): StoreEntry {
+export function formatEntry(crypto: Hasher): StoreEntry {
   return { key: FORMAT_KEY, value: seal(crypto, encodeRecord({ version: VERSION })) }
 }
 
 /** The mark of a clean stop; without an epoch: its removal. */
-export function cleanEntry(crypto: Crypto, epoch: number | undefined): StoreEntry {
+export function cleanEntry(crypto: Hasher, epoch: number | undefined): StoreEntry {
   return { key: CLEAN_KEY, value: epoch === undefined ? undefined : seal(crypto, encodeRecord({ epoch })) }
 }
 
 /** Reads what is ours and passes over the rest. Throws `CausewayError` if the store is of another version. */
-export function readStore(crypto: Crypto, stored: Iterable<StoreEntry>): StoredState {
+export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>): StoredState {
   const logs = new Map<string, Batch[]>()
   const damaged: string[] = []
   let cleanEpoch: number | undefined
@@ -96,14 +96,14 @@ function pushTo(logs: Map<string, Batch[]>, key: string, batch: Batch): void {
   else logs.set(key, [batch])
 }
 
-function seal(crypto: Crypto, content: Uint8Array): Uint8Array {
+function seal(crypto: Hasher, content: Uint8Array): Uint8Array {
   const value = new Uint8Array(CHECKSUM_BYTES + content.length)
   value.set(crypto.hash(content).subarray(0, CHECKSUM_BYTES))
   value.set(content, CHECKSUM_BYTES)
   return value
 }
 
-function open(crypto: Crypto, value: Uint8Array): Uint8Array | undefined {
+function open(crypto: Hasher, value: Uint8Array): Uint8Array | undefined {
   const content = value.subarray(CHECKSUM_BYTES)
   const checksum = crypto.hash(content).subarray(0, CHECKSUM_BYTES)
   return equalBytes(checksum, value.subarray(0, CHECKSUM_BYTES)) ? content : undefined

@@ -16,7 +16,7 @@
  *     8  update      Yjs V1 update
  *     9  signature   reserved: empty until batches are signed; today the chain shows damage, not forgery
  */
-import { type Crypto, NAME_PATTERN, decodeRecord, encodeRecord } from '@causeway/protocol'
+import { type Hasher, NAME_PATTERN, decodeRecord, encodeRecord } from '@causeway/protocol'
 import { isNatural } from './entry.ts'
 import { isCollection, isPartition } from './interest.ts'
 
@@ -81,7 +81,7 @@ export function decodeBatch(bytes: Uint8Array): Batch | undefined {
 }
 
 /** What the next batch of the log names as `previous`. */
-export function linkOf(crypto: Crypto, batch: Batch): Uint8Array {
+export function linkOf(crypto: Hasher, batch: Batch): Uint8Array {
   return crypto.hash(batch.encoded).slice(0, LINK_BYTES)
 }
 

@@ -2,18 +2,18 @@
  * All documents of the replica, by id and by partition. Also the digest of the heads: a number that changes with
  * every batch that becomes durable, and is the same wherever the same batches are.
  */
-import { type Crypto, invariant } from '@causeway/protocol'
+import { type Hasher, invariant } from '@causeway/protocol'
 import { type DocumentName, documentId } from './batch.ts'
 import { Partition } from './partition.ts'
 import { ReplicatedDocument } from './replicated-document.ts'
 
 export class Documents {
-  readonly #crypto: Crypto
+  readonly #crypto: Hasher
   readonly #byId = new Map<string, ReplicatedDocument>()
   readonly #collections = new Map<string, Map<string, Partition>>()
   readonly #digest = new Uint32Array(2)
 
-  constructor(crypto: Crypto) {
+  constructor(crypto: Hasher) {
     this.#crypto = crypto
   }
 

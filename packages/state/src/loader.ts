@@ -2,7 +2,7 @@
  * Brings the documents back from the store at the start. A log is taken up to the first batch that is damaged,
  * missing, or rests on something that is; the rest is given up and deleted, and peers bring it back.
  */
-import type { Crypto, StoreEntry } from '@causeway/protocol'
+import type { Hasher, StoreEntry } from '@causeway/protocol'
 import type { Batch } from './batch.ts'
 import { batchKey, readStore } from './batch-store.ts'
 import type { Documents } from './documents.ts'
@@ -19,7 +19,7 @@ export interface Loaded {
   readonly events: readonly ReplicaEffect[]
 }
 
-export function loadDocuments(crypto: Crypto, stored: Iterable<StoreEntry>, documents: Documents, seen: (entry: Entry) => void): Loaded {
+export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, documents: Documents, seen: (entry: Entry) => void): Loaded {
   const state = readStore(crypto, stored)
   const lost = new Map<string, { count: number; readonly key: string }>()
   const quarantined: string[] = []

@@ -5,7 +5,7 @@
  *  1. Batch `seq` is at index `seq - 1`; there are no gaps.
  *  2. durable ≤ seq: what is not on disk yet is not shown to peers.
  */
-import { type Crypto, equalBytes, invariant } from '@causeway/protocol'
+import { type Hasher, equalBytes, invariant } from '@causeway/protocol'
 import { type Batch, type LogPoint, linkOf } from './batch.ts'
 
 const NO_LINK = new Uint8Array(0)
@@ -35,7 +35,7 @@ export class Log {
     return batch.seq === this.seq + 1 && equalBytes(batch.previous, this.#tip)
   }
 
-  append(crypto: Crypto, batch: Batch): void {
+  append(crypto: Hasher, batch: Batch): void {
     invariant(this.continues(batch), 'a log is appended to in order')
     this.#batches.push(batch)
     this.#tip = linkOf(crypto, batch)

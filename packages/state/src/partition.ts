@@ -5,7 +5,7 @@
  *  1. What is shown has been persisted: a ticket carries the winners of its moment, and shows them when it is durable.
  *  2. `winner` and `contentHash` depend on the set of batches held, not on the order in which they came.
  */
-import { type Crypto, type RecordView, encodeRecord, hex } from '@causeway/protocol'
+import { type Hasher, type RecordView, encodeRecord, hex } from '@causeway/protocol'
 import { type Entry, compareEntries } from './entry.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import { revisionOf } from './stamp.ts'
@@ -83,7 +83,7 @@ export class Partition {
   }
 
   /** Over records and marks with their stamps, sorted by key. */
-  contentHash(crypto: Crypto): string {
+  contentHash(crypto: Hasher): string {
     const entries = [...this.#visible.values()].map(({ entry }) => entry).sort((a, b) => (a.key < b.key ? -1 : 1))
     const state = entries.map((e) => [e.key, e.deleted, e.value, e.labels, e.ms, e.counter, e.writer, e.epoch])
     return hex(crypto.hash(encodeRecord(state)))

@@ -3,7 +3,7 @@
  * reliable ordered channels of whole messages that its parent opens and closes.
  */
 import type {
-  Crypto,
+  Hasher,
   Instant,
   Limits,
   Random,
@@ -27,7 +27,7 @@ export interface ReplicaConfig {
 
 export interface ReplicaEnvironment {
   readonly random: Random
-  readonly crypto: Crypto
+  readonly crypto: Hasher
   readonly now: Instant
   /** Wall clock minus monotonic instant, milliseconds. */
   readonly wallOffsetMs: number

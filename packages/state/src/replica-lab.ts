@@ -4,7 +4,7 @@
  * while each stays in order. A crash keeps what was reported durable, and of the rest a prefix.
  */
 import {
-  type Crypto,
+  type Hasher,
   type Instant,
   LIMITS,
   type RecordView,
@@ -19,9 +19,7 @@ import { Replica } from './replica.ts'
 import type { Relation, ReplicaEffect, ReplicaInput, WriteOperation, WriteOutcome } from './replica-contract.ts'
 
 /** 32 bytes of FNV-1a over the message with 8 different starts: enough to tell contents apart. */
-export const labCrypto: Crypto = {
-  verify: () => true,
-  randomBytes: (length) => new Uint8Array(length),
+export const labCrypto: Hasher = {
   hash: (message) => {
     const words = new Uint32Array(8)
     for (let word = 0; word < 8; word++) {

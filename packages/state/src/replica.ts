@@ -8,7 +8,7 @@
  *  2. Replicas that hold the same batches show the same records.
  *  3. A peer's fault is a violation; it changes nothing and stops nothing.
  */
-import { type Crypto, type Instant, type Machine, type RecordView, type ReplicaView, type StoreEntry, earliest } from '@causeway/protocol'
+import { type Hasher, type Instant, type Machine, type RecordView, type ReplicaView, type StoreEntry, earliest } from '@causeway/protocol'
 import { Backlog } from './backlog.ts'
 import { type LogPoint, decodeBatch } from './batch.ts'
 import { batchEntry, cleanEntry, formatEntry } from './batch-store.ts'
@@ -43,7 +43,7 @@ interface Received {
 
 export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #config: ReplicaConfig
-  readonly #crypto: Crypto
+  readonly #crypto: Hasher
   readonly #documents: Documents
   readonly #clock = new HybridClock()
   readonly #backlog = new Backlog()

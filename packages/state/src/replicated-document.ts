@@ -6,7 +6,7 @@
  *  2. A log is there only if every point of its base is.
  *  3. A batch that is refused leaves no trace.
  */
-import { type Crypto, invariant } from '@causeway/protocol'
+import { type Hasher, invariant } from '@causeway/protocol'
 import { type Batch, type DocumentName, type LogPoint, documentId, encodeBatch } from './batch.ts'
 import { type CheckedUpdate, Document } from './document.ts'
 import type { Content, Entry } from './entry.ts'
@@ -30,12 +30,12 @@ export class ReplicatedDocument implements DocumentName {
   readonly partition: string
   readonly writer: string
   readonly id: string
-  readonly #crypto: Crypto
+  readonly #crypto: Hasher
   readonly #logs = new Map<number, Log>()
   #ordered: readonly Log[] | undefined
   #document = new Document()
 
-  constructor(name: DocumentName, crypto: Crypto) {
+  constructor(name: DocumentName, crypto: Hasher) {
     this.collection = name.collection
     this.partition = name.partition
     this.writer = name.writer
