@@ -13,7 +13,9 @@ import { renderPart } from './report-table.ts'
 import { runBench } from './run-bench.ts'
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  failover: async () => (await import('./failover/failover-bench.ts')).FAILOVER_BENCH,
   probe: async () => (await import('./probe/probe-bench.ts')).PROBE_BENCH,
+  throughput: async () => (await import('./throughput/throughput-bench.ts')).THROUGHPUT_BENCH,
 }
 /** Load that leaves no core to us. */
 const BUSY = availableParallelism() - 1

@@ -126,7 +126,7 @@ function describeLanes(pair: () => DriverPair): void {
   for (const lane of ['control', 'stream'] as const) {
     it(`delivers whole messages of 1 byte to 64 KiB in order on ${lane} (rule 2)`, async () => {
       const { a, b, waitFor } = pair()
-      const [here, there] = await connect(pair())
+      const [here, there] = await connectWithLanes(pair())
       const sizes = [1, 2, 100, 1_000, MESSAGE_BYTES_MAX, 3, 40_000, MESSAGE_BYTES_MAX - 1]
       a.apply(sizes.map((size, index) => ({ type: 'send', connection: here.connection, lane, message: pattern(size, index) })))
       b.apply([send(there.connection, lane, 'back')])
@@ -138,16 +138,36 @@ function describeLanes(pair: () => DriverPair): void {
 
   it('delivers every one of many small messages of one turn, in order', async () => {
     const { a, b, waitFor } = pair()
-    const [here] = await connect(pair())
+    const [here] = await connectWithLanes(pair())
     const texts = Array.from({ length: 5_000 }, (_, index) => `message ${index}`)
     a.apply(texts.map((text) => send(here.connection, 'stream', text)))
     await waitFor(() => received(b, 'stream').length === texts.length, 'all messages')
     expect(received(b, 'stream')).toEqual(texts.map(textBytes))
   })
 
+  it('keeps messages in order, loses and repeats none, while the lanes are being opened and after', async () => {
+    const { a, b, waitFor } = pair()
+    const [here, there] = await connectWithLanes(pair())
+    const count = 200
+    const turn = 5
+    const sizes = [10, 3_000, 50_000]
+    let sent = 0
+    await waitFor(() => {
+      for (let i = 0; i < turn && sent < count; i++, sent++) {
+        const message = pattern(sizes[sent % sizes.length] ?? 1, sent)
+        a.apply([{ type: 'send', connection: here.connection, lane: 'stream', message }])
+        b.apply([{ type: 'send', connection: there.connection, lane: 'stream', message }])
+      }
+      return received(a, 'stream').length === count && received(b, 'stream').length === count
+    }, 'all messages, both ways')
+    const expected = Array.from({ length: count }, (_, index) => pattern(sizes[index % sizes.length] ?? 1, index))
+    expect(received(a, 'stream')).toEqual(expected)
+    expect(received(b, 'stream')).toEqual(expected)
+  })
+
   it('carries datagrams both ways once both ends have opened them', async () => {
     const { a, b, waitFor } = pair()
-    const [here, there] = await connectWithDatagrams(pair())
+    const [here, there] = await connectWithLanes(pair())
     // A datagram may be lost, and the side that was dialled learns the address from the first one: repeat.
     await waitFor(() => {
       a.apply([send(here.connection, 'datagram', 'to b')])
@@ -160,7 +180,7 @@ function describeLanes(pair: () => DriverPair): void {
 
   it('says when a lane is blocked and when it has drained, and loses nothing (rule 4)', async () => {
     const { a, b, waitFor } = pair()
-    const [here] = await connect(pair())
+    const [here] = await connectWithLanes(pair())
     const count = 128
     a.apply(
       Array.from({ length: count }, (_, index) => ({
@@ -183,7 +203,7 @@ function describeLanes(pair: () => DriverPair): void {
 function describeProbing(pair: () => DriverPair): void {
   it('answers probes without its machine, by number, and stamps them as they come and go (rule 6)', async () => {
     const { a, b, waitFor } = pair()
-    const [here, there] = await connectWithDatagrams(pair())
+    const [here, there] = await connectWithLanes(pair())
     const sentAt: number[] = []
     // Any probe may be lost: repeat until some have come back.
     await waitFor(() => {
@@ -220,7 +240,7 @@ function describeProbing(pair: () => DriverPair): void {
   it('numbers the replies of each connection from 0 (rule 6)', async () => {
     const { a, waitFor } = pair()
     for (const [round, replies] of [30, 1].entries()) {
-      const [here] = await connectWithDatagrams(pair(), round)
+      const [here] = await connectWithLanes(pair(), round)
       const numbers = (): number[] =>
         probed(a).flatMap(({ connection, packet }) =>
           connection === here.connection && packet.type === 'reply' ? [packet.reflectorSequence] : [],
@@ -282,10 +302,10 @@ async function connect({ a, b, waitFor }: DriverPair, before = 0): Promise<[Conn
   return [connectedOf(connections(a)[before]), connectedOf(connections(b)[before])]
 }
 
-async function connectWithDatagrams(pair: DriverPair, before = 0): Promise<[Connected, Connected]> {
+async function connectWithLanes(pair: DriverPair, before = 0): Promise<[Connected, Connected]> {
   const [here, there] = await connect(pair, before)
-  pair.a.apply([{ type: 'openLanes', connection: here.connection, datagram: keyOf(there), stream: null }])
-  pair.b.apply([{ type: 'openLanes', connection: there.connection, datagram: keyOf(here), stream: null }])
+  pair.a.apply([{ type: 'openLanes', connection: here.connection, datagram: keyOf(there), stream: there.stream }])
+  pair.b.apply([{ type: 'openLanes', connection: there.connection, datagram: keyOf(here), stream: here.stream }])
   return [here, there]
 }
 

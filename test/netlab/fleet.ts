@@ -32,6 +32,12 @@ export class Fleet implements AsyncDisposable {
 
   /** Makes the network, and starts all nodes. */
   async start(): Promise<void> {
+    await this.prepare()
+    await Promise.all(this.#lab.hosts.map((host) => this.launch(host)))
+  }
+
+  /** Makes the network: credentials and configs. */
+  async prepare(): Promise<void> {
     await this.#command('init', 'net', '--name', 'lab')
     for (const host of this.#lab.hosts) {
       const role = isHub(host) ? 'hub' : 'edge'
@@ -51,15 +57,18 @@ export class Fleet implements AsyncDisposable {
         state: { interest: ['config/**'] },
       }
       // JSON is YAML.
-      writeFileSync(this.#path(`${host}.yaml`), JSON.stringify(config))
+      writeFileSync(this.configPath(host), JSON.stringify(config))
       this.#clients.set(host, await connect({ api: this.#path(`${host}.sock`) }))
     }
-    await Promise.all(this.#lab.hosts.map((host) => this.launch(host)))
+  }
+
+  configPath(host: string): string {
+    return this.#path(`${host}.yaml`)
   }
 
   /** Starts one node, and waits for its API. */
   async launch(host: string): Promise<void> {
-    const child = this.#lab.spawn(host, [process.execPath, MAIN, 'run', '--config', this.#path(`${host}.yaml`)], this.#path(`${host}.log`))
+    const child = this.#lab.spawn(host, [process.execPath, MAIN, 'run', '--config', this.configPath(host)], this.#path(`${host}.log`))
     this.#running.set(host, child)
     await eventually(`${host} answers`, () => {
       if (child.exitCode !== null) throw new Error(this.log(host))

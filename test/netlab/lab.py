@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """lab.py: network namespaces joined by links with real delay, jitter, loss, rate and silent cuts.
 
-  lab.py up SPEC               build what the file SPEC says: lines `link X Y [delay=ms ...]`
+  lab.py up SPEC               build what the file SPEC says: lines `link X Y [delay=ms ...]`, or `link X Y veth` (no delayd: fast, without faults)
   lab.py hold                  the same from standard input up to an empty line; down when standard input ends
   lab.py down                  remove everything, and the processes left in the lab's namespaces
   lab.py cut LINK | heal LINK  silent drop both ways (LINK a-h1) or one way (a:h1), or `all`
@@ -61,6 +61,9 @@ class Lab:
             self.links.append((words[1], words[2], words[3:]))
         with open(self.conf, 'w') as f: json.dump({'hosts': self.hosts, 'links': self.links}, f)
         for host in self.hosts: run('ip', 'netns', 'add', self.ns(host))
+        for p, q, options in self.links:
+            if options == ['veth']:
+                run('ip', 'link', 'add', 'name', q, 'netns', self.ns(p), 'type', 'veth', 'peer', 'name', p, 'netns', self.ns(q))
         self.start_delayd()
         for host in self.hosts:
             commands = ['link set lo up']
@@ -81,7 +84,7 @@ class Lab:
         with open(log, 'w') as out:
             delayd = subprocess.Popen([exe, ctl], stdin=subprocess.PIPE, start_new_session=True, stdout=out, stderr=subprocess.STDOUT)
         with open(os.path.join(self.dir, 'delayd.pid'), 'w') as f: f.write(str(delayd.pid))
-        spec = ''.join(f'{x}-{y} {self.ns(x)} {y} {self.ns(y)} {x} {" ".join(options)}\n' for x, y, options in self.links)
+        spec = ''.join(f'{x}-{y} {self.ns(x)} {y} {self.ns(y)} {x} {" ".join(options)}\n' for x, y, options in self.links if options != ['veth'])
         try: delayd.communicate(spec.encode(), timeout=0.05)
         except subprocess.TimeoutExpired: pass
         for _ in range(500):

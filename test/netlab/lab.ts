@@ -95,7 +95,10 @@ export class Lab implements AsyncDisposable {
   #settle: ((answer: string) => void) | undefined
   #queue: Promise<unknown> = Promise.resolve()
 
-  /** Builds a lab from lines `link X Y [key=value …]`, with the keys of `LinkSettings`. */
+  /**
+   * Builds a lab from lines `link X Y [key=value …]`, with the keys of `LinkSettings`. A line `link X Y veth` makes a pair
+   * that the kernel joins: as fast as it can, and out of the reach of faults.
+   */
   static async up(links: readonly string[]): Promise<Lab> {
     const holder = spawn('python3', [LAB, '-n', labName(), 'hold'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
     let complaint = ''
@@ -152,6 +155,23 @@ export class Lab implements AsyncDisposable {
     }
   }
 
+  /** The same of a Node.js program with a channel for messages to and from it. */
+  fork(host: string, script: string, args: readonly string[], outputFile: string): ChildProcess {
+    const out = openSync(outputFile, 'a')
+    const command = ['netns', 'exec', this.#namespace(host), process.execPath, script, ...args]
+    try {
+      return spawn('ip', command, { stdio: ['ignore', out, out, 'ipc'], serialization: 'advanced' })
+    } finally {
+      closeSync(out)
+    }
+  }
+
+  /** The processes that live in a host. */
+  processes(host: string): readonly number[] {
+    const { stdout } = spawnSync('ip', ['netns', 'pids', this.#namespace(host)], { encoding: 'utf8' })
+    return stdout.split('\n').filter(Boolean).map(Number)
+  }
+
   /** Runs a command inside a host to its end. */
   exec(host: string, command: readonly string[]): { readonly code: number | null; readonly output: string } {
     const { status, stdout, stderr } = spawnSync('ip', ['netns', 'exec', this.#namespace(host), ...command], { encoding: 'utf8' })
@@ -176,6 +196,12 @@ export class Lab implements AsyncDisposable {
   async swallowed(link: string): Promise<number> {
     const counts = (await this.#order(`stats ${link}`)).matchAll(/ (?:loss|cut|udp|queue)=(\d+)/g)
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  /** Bytes that each direction (`a:h1`) was given since the lab was built, with all headers from Ethernet's up. */
+  async carried(): Promise<ReadonlyMap<string, number>> {
+    const counts = (await this.#order('stats')).matchAll(/^(\S+) .*? rxb=(\d+)/gm)
+    return new Map([...counts].map(([, direction = '', bytes]) => [direction, Number(bytes)]))
   }
 
   /** The UDP frames that one direction of a link (`a:h1`) was given since the lab was built, and those it lost by chance. */

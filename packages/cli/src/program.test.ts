@@ -29,6 +29,23 @@ let server: Server
 let api: string
 
 const RECORD = { key: 'a/b', partition: 'global', value: { n: 1 }, labels: {}, revision: 'r1', writer: 'x', asOf: 0 }
+const USE = { to: 'b', paths: [{ hops: ['core-1', 'b'], costMs: 12, state: 'up', active: true }], reason: 'it is the best that works' }
+const WHY = {
+  from: 'a',
+  to: 'b',
+  hub: 'core-1',
+  candidates: [
+    { hops: ['core-1', 'b'], costMs: 12, steps: [{ from: 'a', to: 'core-1', costMs: 5 }], planned: true, reason: 'the cheapest' },
+    { hops: ['core-2', 'b'], costMs: 20, steps: [], planned: false, reason: 'core-2 drains' },
+  ],
+  excluded: [{ hub: 'core-2', reason: 'drains' }],
+  use: USE,
+}
+const TRACE_HOP = {
+  ...{ from: 'a', to: 'b', state: 'up', oneWayMs: { forward: 1, backward: 2 }, uncertaintyMs: 1.5 },
+  ...{ rttMs: { last: 3, p50: 3, p95: 4 }, lossRatio: { forward: 0, backward: null }, costMs: 2 },
+}
+const TRACE = { to: 'b', hops: [TRACE_HOP], rttMs: 3, unknown: [] }
 const NOT_FOUND = { code: 'not-found', status: 404, title: 'not found', detail: 'no such record', remedy: 'list them', type: 'about:blank' }
 
 /** Answers as the local API is specified. */
@@ -43,7 +60,9 @@ beforeAll(async () => {
         response.write(`${JSON.stringify({ sequence, rttMs: 10 + sequence, path: ['core-1', 'far'], remoteMs: 5, remoteCount: 1 })}\n`)
       }
       response.end()
-    } else if (request.url === '/v1/paths/far') response.end(JSON.stringify({ to: 'far', paths: [] }))
+    } else if (request.url === '/v1/why/a/b') response.end(JSON.stringify(WHY))
+    else if (request.url === '/v1/trace/b') response.end(JSON.stringify(TRACE))
+    else if (request.url === '/v1/paths/far') response.end(JSON.stringify({ to: 'far', paths: [] }))
     else response.writeHead(404).end(JSON.stringify(NOT_FOUND))
   })
   await new Promise<void>((done) => server.listen(api, done))
@@ -89,6 +108,19 @@ test('a record prints as its value for people, whole as JSON and YAML', async ()
   expect((await causeway('kv', 'get', 'config/a/b', '--api', api, '-o', 'yaml')).stdout).toContain('value:\n  n: 1\n')
 })
 
+test('why tells candidates, reasons and the path in use; trace every hop', async () => {
+  const why = await causeway('why', 'a', 'b', '--api', api)
+  expect({ code: why.code, stderr: why.stderr }).toEqual({ code: 0, stderr: '' })
+  expect(why.stdout).toMatch(/in use +12\.0 +core-1 > b +the cheapest/)
+  expect(why.stdout).toMatch(/20\.0 +core-2 > b +core-2 drains/)
+  expect(JSON.parse((await causeway('why', 'a', 'b', '--api', api, '-o', 'json')).stdout)).toEqual(WHY)
+  const trace = await causeway('trace', 'b', '-c', '2', '-i', '0.01', '--api', api)
+  expect({ code: trace.code, stderr: trace.stderr }).toEqual({ code: 0, stderr: '' })
+  expect(trace.stdout).toMatch(/1 +a > b +up +1\.0 +2\.0/)
+  expect(JSON.parse((await causeway('trace', 'b', '--api', api, '-o', 'json')).stdout)).toMatchObject(TRACE)
+  expect((await causeway('trace', 'far', '--api', api)).code).toBe(1)
+})
+
 test('a ping that loses one says so and exits with 1', async () => {
   const { code, stdout } = await causeway('ping', 'far', '-c', '3', '-i', '0.01', '--api', api, '-o', 'json')
   expect(code).toBe(1)
@@ -104,7 +136,25 @@ test('a ping that loses one says so and exits with 1', async () => {
 test('help is on stdout with exit code 0, and shows examples', async () => {
   const all = await causeway()
   expect({ code: all.code, stderr: all.stderr }).toEqual({ code: 0, stderr: '' })
-  for (const verb of ['demo', 'init', 'issue', 'run', 'status', 'links', 'paths', 'channels', 'ping', 'probe', 'reflect', 'kv', 'events']) {
+  for (const verb of [
+    'demo',
+    'init',
+    'issue',
+    'run',
+    'status',
+    'links',
+    'paths',
+    'why',
+    'trace',
+    'channels',
+    'drain',
+    'undrain',
+    'ping',
+    'probe',
+    'reflect',
+    'kv',
+    'events',
+  ]) {
     expect(all.stdout).toMatch(new RegExp(`^  ${verb} `, 'm'))
   }
   expect((await causeway('kv', '--help')).stdout).toContain('$ causeway kv put')

@@ -17,11 +17,15 @@ const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
   status: async () => (await import('./verbs/status.ts')).declareStatus,
   links: async () => (await import('./verbs/links.ts')).declareLinks,
   paths: async () => (await import('./verbs/paths.ts')).declarePaths,
+  why: async () => (await import('./verbs/why.ts')).declareWhy,
+  trace: async () => (await import('./verbs/trace.ts')).declareTrace,
   channels: async () => (await import('./verbs/channels.ts')).declareChannels,
   ping: async () => (await import('./verbs/ping.ts')).declarePing,
   probe: async () => (await import('./verbs/probe.ts')).declareProbe,
   reflect: async () => (await import('./verbs/reflect.ts')).declareReflect,
   kv: async () => (await import('./verbs/kv.ts')).declareKv,
+  drain: async () => (await import('./verbs/drain.ts')).declareDrain,
+  undrain: async () => (await import('./verbs/undrain.ts')).declareUndrain,
   events: async () => (await import('./verbs/events.ts')).declareEvents,
 }
 

@@ -2,7 +2,7 @@
  * The way in: finds the local daemon and offers its API as typed calls. Nothing is sent before the first call, so a
  * program may connect before its sidecar is up, and keeps working when the sidecar is restarted.
  */
-import type { ChannelView, EventView, LinkView, PathsView, PingReply, StatusView } from '@causeway/protocol'
+import type { ChannelView, EventView, LinkView, PathsView, PingReply, StatusView, TraceView, WhyView } from '@causeway/protocol'
 import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
 import { type Collection, openCollection } from './collection.ts'
 import { Transport } from './transport.ts'
@@ -47,6 +47,12 @@ export interface Causeway {
   links(options?: StreamOptions): Promise<readonly LinkView[]>
   channels(): Promise<readonly ChannelView[]>
   paths(to: string): Promise<PathsView>
+  /** Which ways lead from one node to another, and why they are taken or not. */
+  why(from: string, to: string): Promise<WhyView>
+  /** The hops of the path in use to a node, as their links are measured. */
+  trace(to: string, options?: StreamOptions): Promise<TraceView>
+  /** This hub wants to be left, or no longer. Throws `refused` on an edge node. */
+  drain(draining: boolean): Promise<StatusView>
   collection<Value = unknown>(name: string): Collection<Value>
   /** Messages to another node and back over an ordered channel; one item per answer. */
   ping(to: string, options?: PingOptions): AsyncGenerator<PingReply, void, undefined>
@@ -66,6 +72,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     links: ({ signal } = {}) => transport.json({ method: 'GET', path: ['links'], signal }),
     channels: () => read('channels'),
     paths: (to) => read('paths', to),
+    why: (from, to) => read('why', from, to),
+    trace: (to, { signal } = {}) => transport.json({ method: 'GET', path: ['trace', to], signal }),
+    drain: (draining) => transport.json({ method: draining ? 'POST' : 'DELETE', path: ['drain'] }),
     collection: (name) => openCollection(transport, name),
     ping: (to, { count, intervalMs, bytes, signal } = {}) =>
       transport.lines({ method: 'POST', path: ['ping', to], query: { count, intervalMs, bytes }, signal }),

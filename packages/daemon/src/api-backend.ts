@@ -10,7 +10,9 @@ import type {
   PingReply,
   RecordView,
   StatusView,
+  TraceView,
   WatchEvent,
+  WhyView,
   WriteResult,
 } from '@causeway/protocol'
 import type { PingRequest } from './node-runtime.ts'
@@ -48,6 +50,10 @@ export interface ApiBackend {
   links(): LinkView[]
   channels(): ChannelView[]
   paths(to: string): PathsView
+  why(from: string, to: string): Promise<WhyView>
+  trace(to: string): Promise<TraceView>
+  /** Throws `refused` on an edge node. */
+  drain(draining: boolean): StatusView
   readonly recentEvents: readonly EventView[]
   onEvent(listener: (event: EventView) => void): () => void
   get(address: RecordAddress): RecordView | undefined

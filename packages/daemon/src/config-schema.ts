@@ -40,14 +40,16 @@ const limits = z.strictObject(
   Object.fromEntries(Object.keys(LIMITS).map((key) => [key, limit.optional()])) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
 )
 
-const DEFAULT_LISTEN: HostPort = { host: '0.0.0.0', port: 7400 }
+/** Where peers open connections, and beside it the port for bulk. */
+export const DEFAULT_LISTEN: HostPort = { host: '0.0.0.0', port: 7400 }
+export const DEFAULT_STREAM_PORT = 7401
 const DEFAULT_INTEREST: readonly string[] = ['config/**', 'tasks/{site}', 'nodes/{region}/**']
 
 export interface ParsedConfig {
   readonly role: 'edge' | 'hub'
   readonly credential: string
   readonly dataDir: string
-  readonly listen: { readonly tcp: HostPort; readonly udp?: HostPort | null | undefined }
+  readonly listen: { readonly tcp: HostPort; readonly udp?: HostPort | null | undefined; readonly stream?: HostPort | null | undefined }
   readonly api: { readonly socket: string; readonly metrics?: HostPort | null | undefined }
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
@@ -66,7 +68,8 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
       tcp: listenAddress.default(DEFAULT_LISTEN),
       /** `null`: no datagrams; probes and datagrams then travel on the control connection. */
       udp: listenAddress.nullish(),
-      stream: notYet('0.0.0.0:7401'),
+      /** Bulk. Peers are told the port: unset, 7401 beside the default of `tcp`, else any. `null`: bulk shares the control connection. */
+      stream: listenAddressLike('0.0.0.0:7401').nullish(),
     })
     .prefault({}),
   bind: notYet(),

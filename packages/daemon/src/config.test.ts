@@ -29,7 +29,7 @@ describe('config', () => {
       role: 'edge',
       credential: join(directory, 'n.cred'),
       dataDir: join(directory, 'data'),
-      listen: { tcp: { host: '0.0.0.0', port: 7400 }, udp: { host: '0.0.0.0', port: 7400 } },
+      listen: { tcp: { host: '0.0.0.0', port: 7400 }, udp: { host: '0.0.0.0', port: 7400 }, stream: { host: '0.0.0.0', port: 7401 } },
       apiSocket: join(directory, 'causeway.sock'),
       apiMetrics: null,
       hubs: [],
@@ -57,11 +57,14 @@ describe('config', () => {
     expect(load(`${MINIMAL}api: {metrics: "[::1]:9464"}`).apiMetrics).toEqual({ host: '::1', port: 9464 })
     expect(load(`${MINIMAL}probe: {stampReflector: "0.0.0.0:862"}`).stampReflector).toEqual({ host: '0.0.0.0', port: 862 })
     expect(load(`${MINIMAL}listen: {tcp: "127.0.0.1:1"}`).listen.udp).toEqual({ host: '127.0.0.1', port: 1 })
+    expect(load(`${MINIMAL}listen: {tcp: "127.0.0.1:1"}`).listen.stream, 'any').toEqual({ host: '127.0.0.1', port: 0 })
+    expect(load(`${MINIMAL}listen: {stream: "0.0.0.0:9999"}`).listen.stream).toEqual({ host: '0.0.0.0', port: 9999 })
+    expect(load(`${MINIMAL}listen: {stream: null}`).listen.stream).toBeNull()
   })
 
   it('accepts keys of later versions when they are empty', () => {
     load(
-      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: {}\nparents: []\nannounce: []\nbind: []\nprobe: {stampReflector: null}\nlisten: {stream: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
+      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: {}\nparents: []\nannounce: []\nbind: []\nprobe: {stampReflector: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
     )
   })
 
@@ -71,7 +74,6 @@ describe('config', () => {
     ['leases: {engine: etcd}', 3, 'leases'],
     ['bind: ["10.0.0.1"]', 3, 'bind'],
     ['api:\n  http: "127.0.0.1:9"', 4, 'api.http'],
-    ['listen: {stream: "0.0.0.0:9999"}', 3, 'listen.stream'],
   ])('refuses %s, which it could only ignore', (text, line, key) => {
     expect(() => load(MINIMAL + text)).toThrow(
       expect.objectContaining({

@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path'
 import { type Document, LineCounter, isNode, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { CausewayError, type Credential, LIMITS, type Limits, type Role } from '@causeway/protocol'
-import { type ParsedConfig, configSchema } from './config-schema.ts'
+import { DEFAULT_LISTEN, DEFAULT_STREAM_PORT, type ParsedConfig, configSchema } from './config-schema.ts'
 import { loadCredential } from './credential-file.ts'
 import { nearest } from './edit-distance.ts'
 import type { HostPort } from './host-port.ts'
@@ -19,7 +19,7 @@ export interface DaemonConfig {
   /** Absolute, as all paths here. */
   readonly credential: string
   readonly dataDir: string
-  readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null }
+  readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null; readonly stream: HostPort | null }
   readonly apiSocket: string
   /** Where /metrics is served over TCP too; `null`: nowhere. */
   readonly apiMetrics: HostPort | null
@@ -77,6 +77,12 @@ export function expandInterest(patterns: readonly string[], { role, site, region
   return [...new Set([...own, ...written])]
 }
 
+/** Where it is not said: datagrams beside the connections, bulk at its own default or wherever there is room. */
+function listenOf({ tcp, udp, stream }: ParsedConfig['listen']): DaemonConfig['listen'] {
+  const streamPort = tcp.port === DEFAULT_LISTEN.port ? DEFAULT_STREAM_PORT : 0
+  return { tcp, udp: udp === undefined ? tcp : udp, stream: stream === undefined ? { host: tcp.host, port: streamPort } : stream }
+}
+
 function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
   const from = (path: string): string => resolve(dirname(file), path)
   const given = Object.entries(parsed.limits).filter(([, value]) => value !== undefined)
@@ -85,7 +91,7 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     role: parsed.role,
     credential: from(parsed.credential),
     dataDir: from(parsed.dataDir),
-    listen: { tcp: parsed.listen.tcp, udp: parsed.listen.udp === undefined ? parsed.listen.tcp : parsed.listen.udp },
+    listen: listenOf(parsed.listen),
     apiSocket: from(parsed.api.socket),
     apiMetrics: parsed.api.metrics ?? null,
     hubs: parsed.hubs,

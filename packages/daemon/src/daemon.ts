@@ -23,6 +23,7 @@ import { createNodeCrypto } from './node-crypto.ts'
 import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
 import { StampReflector } from './probing/stamp-reflector.ts'
 import { guardProcess } from './process-guard.ts'
+import type { Programs } from './program-channel.ts'
 import { Pulse } from './pulse.ts'
 import { SystemRandom } from './system-random.ts'
 
@@ -46,7 +47,9 @@ export interface Daemon {
   /** Absolute path of the socket of the local API. */
   readonly apiSocket: string
   /** Where it listens, with the ports that were chosen. */
-  readonly addresses: { readonly tcp: string; readonly udp: string | null; readonly metrics: string | null }
+  readonly addresses: { readonly tcp: string; readonly udp: string | null; readonly stream: string | null; readonly metrics: string | null }
+  /** Channels to and from programs in this process. */
+  readonly programs: Programs
   /** Leaves in good order; resolves when every file and socket is closed. */
   stop(): Promise<void>
 }
@@ -98,14 +101,15 @@ async function assemble(
     pulse,
     ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }),
   })
-  const { tcp, udp } = config.listen
   const privateKey = Buffer.concat([loaded.seed, loaded.credential.key])
   const network = await Libp2pNetwork.start({
     privateKey,
-    listen: { tcp, udp },
+    listen: config.listen,
     limits: config.limits,
     pulse,
     onInput: (input) => runtime.input(input),
+    onStreamUnreachable: (address, reason) =>
+      log.warn({ address, reason }, 'bulk shares the control connection, which is slow: let TCP through to the stream port of that node'),
     onDatagramsLost: (cause) =>
       log.error({ err: cause }, 'the datagram thread died; links go on over their control connections. Restart this node when it suits'),
   })
@@ -125,7 +129,7 @@ async function assemble(
   const { name, site, region, role } = loaded.credential
   const addresses = { ...network.addresses, metrics: metrics?.address ?? null }
   log.info({ node: name, site, region, role, ...addresses, stamp: reflector?.address ?? null, api: config.apiSocket }, 'node-started')
-  return { name, apiSocket: config.apiSocket, addresses, stop }
+  return { name, apiSocket: config.apiSocket, addresses, programs: runtime.programs, stop }
 }
 
 async function startMetrics({ apiMetrics }: DaemonConfig, exporter: MetricsExporter, log: Logger): Promise<MetricsServer | undefined> {

@@ -12,4 +12,7 @@ export { type CreatedNetwork, type IssueOptions, type IssuedCredential, createNe
 export { type ConfigReport, type DaemonConfig, checkConfig } from './config.ts'
 export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 export { Libp2pNetwork, type Libp2pNetworkOptions } from './libp2p-network.ts'
+export { overlayAddress } from './overlay/overlay-address.ts'
+export { type OverlayTransportInit, overlayTransport } from './overlay/overlay-transport.ts'
+export type { OpenOptions, ProgramChannel, ProgramChannelListener, Programs } from './program-channel.ts'
 export { LmdbStore, type LmdbStoreOptions } from './lmdb-store.ts'

@@ -4,8 +4,8 @@
  * is small, one packet.
  *
  *  1. Messages leave in the order in which they were sent.
- *  2. Nothing is written while the stream asks to drain; then the queue grows, and the machine is told when it
- *     passes `queueBytesMax` (`onBlocked`, once) and when it has emptied again (`onDrained`).
+ *  2. Nothing is written while the stream asks to drain; then the queue grows. `onProgress` is called whenever
+ *     `unsentBytes` has changed.
  *  3. A write that fails is the end of the connection, which the stream's own `close` event reports.
  */
 import type { Stream } from '@libp2p/interface'
@@ -14,24 +14,17 @@ import { LENGTH_BYTES, frameMessages } from './message-framing.ts'
 /** js-libp2p moves 35 MB/s as 1 KiB writes and over 200 MB/s as 256 KiB writes. */
 const WRITE_BYTES_MAX = 256 * 1024
 
-export interface LaneWriterOptions {
-  readonly queueBytesMax: number
-  onBlocked(): void
-  onDrained(): void
-}
-
 export class LaneWriter {
   readonly #stream: Stream
-  readonly #options: LaneWriterOptions
+  readonly #onProgress: () => void
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   #flushing = false
-  #blocked = false
   #closed = false
 
-  constructor(stream: Stream, options: LaneWriterOptions) {
+  constructor(stream: Stream, onProgress: () => void) {
     this.#stream = stream
-    this.#options = options
+    this.#onProgress = onProgress
     // libp2p resumes its own buffer in a microtask after `drain`; ours must come after that one.
     stream.addEventListener('drain', () => this.#flushSoon())
   }
@@ -59,7 +52,7 @@ export class LaneWriter {
         return
       }
     }
-    this.#report()
+    if (!this.#closed) this.#onProgress()
   }
 
   /** Drops the queue; later messages are ignored. */
@@ -88,16 +81,5 @@ export class LaneWriter {
     }
     this.#queuedBytes -= bytes
     return this.#queue.splice(0, count)
-  }
-
-  #report(): void {
-    if (this.#closed) return
-    if (!this.#blocked && this.unsentBytes > this.#options.queueBytesMax) {
-      this.#blocked = true
-      this.#options.onBlocked()
-    } else if (this.#blocked && this.unsentBytes === 0) {
-      this.#blocked = false
-      this.#options.onDrained()
-    }
   }
 }

@@ -53,8 +53,14 @@ export async function createTransportHost(privateKey: PrivateKey, listen: HostPo
         maxIncomingPendingConnections: UNLIMITED,
         inboundConnectionThreshold: UNLIMITED,
         maxDialQueueLength: UNLIMITED,
+        // A dial of a dead address must not keep another one waiting.
+        maxParallelDials: UNLIMITED,
         reconnectRetries: 0,
         inboundUpgradeTimeout: UPGRADE_MS_MAX,
+        inboundStreamProtocolNegotiationTimeout: UPGRADE_MS_MAX,
+        outboundStreamProtocolNegotiationTimeout: UPGRADE_MS_MAX,
+        dialTimeout: UPGRADE_MS_MAX,
+        addressDialTimeout: UPGRADE_MS_MAX,
       },
       connectionMonitor: { enabled: false },
     })

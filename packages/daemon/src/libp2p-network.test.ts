@@ -2,7 +2,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
-import { LIMITS, type NetworkInput, instant } from '@causeway/protocol'
+import { LIMITS, type NetworkEffect, type NetworkInput, instant } from '@causeway/protocol'
 import {
   type DriverLimits,
   type DriverPair,
@@ -19,7 +19,11 @@ interface TestDriver extends DriverUnderTest {
   readonly network: Libp2pNetwork
 }
 
-async function startDriver(limits: Partial<DriverLimits> = {}, listen = LOOPBACK): Promise<TestDriver> {
+async function startDriver(
+  limits: Partial<DriverLimits> = {},
+  listen = LOOPBACK,
+  stream: typeof LOOPBACK | null = LOOPBACK,
+): Promise<TestDriver> {
   const privateKey = await generateKeyPair('Ed25519')
   const inputs: NetworkInput[] = []
   const pulse = new Pulse()
@@ -28,7 +32,7 @@ async function startDriver(limits: Partial<DriverLimits> = {}, listen = LOOPBACK
   beating.unref()
   const network = await Libp2pNetwork.start({
     privateKey: privateKey.raw,
-    listen: { tcp: listen, udp: listen },
+    listen: { tcp: listen, udp: listen, stream },
     limits: { ...LIMITS, ...limits },
     pulse,
     onInput: (input) => inputs.push(input),
@@ -58,13 +62,31 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function makePair(limits: DriverLimits): Promise<DriverPair> {
-  const [a, b, dead] = [await startDriver(limits), await startDriver(limits), await freePort()]
+/** How the lane `stream` may travel: on its socket; over the connection, for want of one, or because its port is closed. */
+type StreamWay = 'socket' | 'none' | 'closed'
+
+async function makePair(limits: DriverLimits, way: StreamWay): Promise<DriverPair> {
+  const dead = await freePort()
+  const start = async (): Promise<TestDriver> => {
+    const driver = await startDriver(limits, LOOPBACK, way === 'none' ? null : LOOPBACK)
+    return way === 'closed' ? { ...driver, apply: (effects) => driver.apply(effects.map((effect) => misled(effect, dead))) } : driver
+  }
+  const [a, b] = [await start(), await start()]
   const stop = async (): Promise<void> => void (await Promise.all([a.network.stop(), b.network.stop()]))
   return { a, b, deadAddress: `127.0.0.1:${dead}`, waitFor, stop }
 }
 
-describeNetworkContract('Libp2pNetwork', makePair)
+/** As if the peer had said that its stream port is `port`. */
+function misled(effect: NetworkEffect, port: number): NetworkEffect {
+  return effect.type === 'openLanes' && effect.stream ? { ...effect, stream: { ...effect.stream, port } } : effect
+}
+
+for (const [way, name] of [
+  ['socket', 'Libp2pNetwork with a stream socket'],
+  ['none', 'Libp2pNetwork over the connection alone'],
+  ['closed', 'Libp2pNetwork with a stream port that is closed'],
+] as const)
+  describeNetworkContract(name, (limits) => makePair(limits, way))
 
 describe('Libp2pNetwork', () => {
   it('refuses a port that is in use, naming address and key', async () => {
@@ -118,14 +140,14 @@ describe('Libp2pNetwork', () => {
     const privateKey = await generateKeyPair('Ed25519')
     const sender = await Libp2pNetwork.start({
       privateKey: privateKey.raw,
-      listen: { tcp: LOOPBACK, udp: null },
+      listen: { tcp: LOOPBACK, udp: null, stream: null },
       limits: loose,
       pulse: new Pulse(),
       onInput: (input) => inputs.push(input),
     })
     sender.apply({ type: 'dial', address: strict.address })
     await waitFor(() => inputs.length === 1 && strict.inputs.length === 1, 'connected')
-    expect(inputs[0]).toMatchObject({ type: 'connected', datagram: null })
+    expect(inputs[0]).toMatchObject({ type: 'connected', datagram: null, stream: null })
     sender.apply({ type: 'send', connection: 1, lane: 'control', message: new Uint8Array(LIMITS.controlMessageBytesMax + 1) })
     await waitFor(() => inputs.length === 2 && strict.inputs.length === 2, 'disconnected')
     expect(strict.inputs[1]).toMatchObject({

@@ -1,6 +1,7 @@
 /**
- * The network driver on real sockets: js-libp2p over TCP with Noise and Yamux for the lanes `control` and
- * `stream`, one UDP socket in a thread of its own for `datagram` (see the driver contract in `@causeway/protocol`).
+ * The network driver on real sockets: js-libp2p over TCP with Noise and Yamux for the lane `control`, a TCP socket of its
+ * own for `stream` (`stream-lane.ts`), one UDP socket in a thread of its own for `datagram` (see the driver contract in
+ * `@causeway/protocol`).
  *
  * libp2p is used as a secure, multiplexed connection and nothing else: it never dials, pings, prunes or times out
  * a connection by itself, because the machine decides which connections live.
@@ -13,36 +14,66 @@
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { ConnectionId, Limits, NetworkEffect, NetworkInput } from '@causeway/protocol'
+import { randomBytes } from 'node:crypto'
+import type { ConnectionId, Limits, NetworkEffect, NetworkInput, StreamKey } from '@causeway/protocol'
 import type { DatagramDrops } from './datagram-drops.ts'
 import { Datagrams } from './datagrams.ts'
+import { firstToWork } from './first-to-work.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
 import { createTransportHost, listenPort, multiaddrOf, remoteOf, addressesOf } from './libp2p-host.ts'
-import { NetworkConnection, STREAM_LANES, type StreamLane, asError } from './network-connection.ts'
+import { NetworkConnection, STREAM_LANES, type StreamedLane, asError } from './network-connection.ts'
+import { createNodeCrypto } from './node-crypto.ts'
 import type { Pulse } from './pulse.ts'
+import { type StreamDrops, StreamListener } from './stream-listener.ts'
+import { type StreamCrypto, TOKEN_BYTES } from './stream-socket.ts'
 
-const DIAL_MS_MAX = 5_000
+/** For TCP: a host that does not answer by then is not there. */
+const ANSWER_MS_MAX = 5_000
+/** With the handshake: a hub to which 500 gateways return at once takes its time. */
+const DIAL_MS_MAX = 15_000
+/** Addresses of names that worked and are remembered. */
+const REMEMBERED_MAX = 1_024
 /** A peer that connects must open its lanes within this. */
 const LANES_MS_MAX = 10_000
 /** A free TCP port whose number is taken on UDP: choose again, but not for ever. */
 const PORT_CHOICES = 8
 
-const PROTOCOLS: Readonly<Record<StreamLane, string>> = { control: '/causeway/control/1', stream: '/causeway/stream/1' }
+/** What libp2p says of a dial when the other end has accepted it. */
+const TCP_STANDS = 'upgrader:encrypt-outbound-connection'
+const SEED_BYTES = 32
+const KEY_BYTES = 32
+
+const PROTOCOLS: Readonly<Record<StreamedLane, string>> = { control: '/causeway/control/1', stream: '/causeway/stream/1' }
 
 export interface Libp2pNetworkOptions {
   /** Ed25519: seed and public key, 64 bytes. */
   readonly privateKey: Uint8Array
-  readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null }
+  readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null; readonly stream: HostPort | null }
   readonly limits: Limits
   /** Of this thread: what replies to probes say about it. */
   readonly pulse: Pulse
   readonly onInput: (input: NetworkInput) => void
   /** Called at most once: the datagram lane is gone, until the process is started again; the other lanes go on. */
   readonly onDatagramsLost?: (cause: Error) => void
+  /** Called at most once for a connection: bulk shares it with control messages until the port can be reached. */
+  readonly onStreamUnreachable?: (address: string, reason: string) => void
+}
+
+/** What `start` has opened. */
+interface Sockets {
+  readonly host: Libp2p
+  readonly datagrams: Datagrams | null
+  readonly streams: StreamListener | null
+}
+
+/** What was dialled: as the machine said it, and as it turned out to be. */
+interface Dialled {
+  readonly address: string
+  readonly target: HostPort
 }
 
 interface HalfOpen {
-  readonly streams: Partial<Record<StreamLane, Stream>>
+  readonly streams: Partial<Record<StreamedLane, Stream>>
   readonly timer: NodeJS.Timeout
 }
 
@@ -50,32 +81,41 @@ export class Libp2pNetwork {
   readonly #options: Libp2pNetworkOptions
   readonly #host: Libp2p
   readonly #datagrams: Datagrams | null
+  readonly #streams: StreamListener | null
+  readonly #crypto: StreamCrypto
   readonly #connections = new Map<ConnectionId, NetworkConnection>()
   readonly #halfOpen = new Map<Connection, HalfOpen>()
   /** The last dial of an address (as libp2p sees it); the next one waits for it. */
   readonly #dials = new Map<string, Promise<void>>()
+  /** By name: the address that worked last. */
+  readonly #lastWorked = new Map<string, string>()
   #lastId = 0
   #stopped = false
 
-  private constructor(options: Libp2pNetworkOptions, host: Libp2p, datagrams: Datagrams | null) {
+  private constructor(options: Libp2pNetworkOptions, { host, datagrams, streams }: Sockets) {
     this.#options = options
     this.#host = host
     this.#datagrams = datagrams
+    this.#streams = streams
+    this.#crypto = createNodeCrypto(options.privateKey.subarray(0, SEED_BYTES))
   }
 
   /** Listens and begins to report. Throws `port-in-use` or `config-invalid`, naming the address and the key. */
   static async start(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
-    const { tcp, udp } = options.listen
+    const { tcp, udp, stream } = options.listen
     for (let choice = 1; ; choice++) {
       const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp)
       let datagrams: Datagrams | null = null
+      let streams: StreamListener | null = null
       try {
         const udpPort = udp?.port === 0 ? listenPort(host) : udp?.port
         datagrams = udp && udpPort !== undefined ? await openDatagrams(options, { host: udp.host, port: udpPort }) : null
-        const network = new Libp2pNetwork(options, host, datagrams)
+        streams = stream && (await StreamListener.start(stream))
+        const network = new Libp2pNetwork(options, { host, datagrams, streams })
         await network.#listen()
         return network
       } catch (error) {
+        streams?.stop()
         await Promise.all([host.stop(), datagrams?.close()])
         if (tcp.port !== 0 || udp?.port !== 0 || choice === PORT_CHOICES) throw error
       }
@@ -83,16 +123,21 @@ export class Libp2pNetwork {
   }
 
   /** Where this node listens, with the ports that were chosen. */
-  get addresses(): { readonly tcp: string; readonly udp: string | null } {
-    const { tcp, udp } = this.#options.listen
+  get addresses(): { readonly tcp: string; readonly udp: string | null; readonly stream: string | null } {
+    const { tcp, udp, stream } = this.#options.listen
     return {
       tcp: formatHostPort({ host: tcp.host, port: listenPort(this.#host) }),
       udp: udp && this.#datagrams ? formatHostPort({ host: udp.host, port: this.#datagrams.port }) : null,
+      stream: stream && this.#streams ? formatHostPort({ host: stream.host, port: this.#streams.port }) : null,
     }
   }
 
   get droppedDatagrams(): DatagramDrops | null {
     return this.#datagrams?.dropped ?? null
+  }
+
+  get droppedStreams(): Readonly<StreamDrops> | null {
+    return this.#streams?.dropped ?? null
   }
 
   /** Carries out one effect. Never throws for the state of the network. */
@@ -122,6 +167,7 @@ export class Libp2pNetwork {
     for (const connection of this.#connections.values()) connection.close('this node stops')
     this.#stopped = true
     for (const { timer } of this.#halfOpen.values()) clearTimeout(timer)
+    this.#streams?.stop()
     await Promise.allSettled([this.#host.stop(), this.#datagrams?.close()])
   }
 
@@ -148,7 +194,7 @@ export class Libp2pNetwork {
     this.#halfOpen.delete(connection)
   }
 
-  #laneOpened(lane: StreamLane, stream: Stream, connection: Connection): void {
+  #laneOpened(lane: StreamedLane, stream: Stream, connection: Connection): void {
     const half = this.#halfOpen.get(connection)
     if (!half || half.streams[lane] || this.#stopped) {
       stream.abort(new Error('lanes are opened once, by the dialler'))
@@ -164,37 +210,9 @@ export class Libp2pNetwork {
   async #dial(address: string): Promise<void> {
     const signal = AbortSignal.timeout(DIAL_MS_MAX)
     try {
-      const target = parseHostPort(address)
-      if (!target || target.port === 0) throw new Error('it is not an address of the form host:port')
-      const hosts = await addressesOf(target.host, signal)
-      let last: unknown = new Error('its name has no address')
-      for (const host of hosts) {
-        try {
-          await this.#dialOne({ host, port: target.port }, address, signal)
-          return
-        } catch (error) {
-          last = error
-        }
-      }
-      throw last
-    } catch (cause) {
-      if (this.#stopped) return
-      const reason = signal.aborted ? `no answer within ${DIAL_MS_MAX / 1000} s` : asError(cause).message
-      this.#options.onInput({ type: 'dialFailed', address, reason })
-    }
-  }
-
-  async #dialOne(target: HostPort, address: string, signal: AbortSignal): Promise<void> {
-    const to = multiaddrOf(target)
-    const before = this.#dials.get(to)
-    const turn = Promise.withResolvers<void>()
-    this.#dials.set(to, turn.promise)
-    try {
-      await before
-      const connection = await this.#host.dial(multiaddr(to), { force: true, signal })
-      turn.resolve()
+      const { connection, target } = await this.#connect(address, signal)
       try {
-        const open = (lane: StreamLane): Promise<Stream> => connection.newStream(PROTOCOLS[lane], { signal, maxOutboundStreams: 1 })
+        const open = (lane: StreamedLane): Promise<Stream> => connection.newStream(PROTOCOLS[lane], { signal, maxOutboundStreams: 1 })
         const [control, stream] = await Promise.all([open('control'), open('stream')])
         if (this.#stopped) throw new Error('this node stops')
         this.#opened(connection, { control, stream }, { address, target })
@@ -202,13 +220,65 @@ export class Libp2pNetwork {
         connection.abort(asError(error))
         throw error
       }
+    } catch (cause) {
+      if (this.#stopped) return
+      const reason = signal.aborted ? `no answer within ${DIAL_MS_MAX / 1000} s` : asError(cause).message
+      this.#options.onInput({ type: 'dialFailed', address, reason })
+    }
+  }
+
+  /** To the first of the addresses behind `address` that takes us. */
+  async #connect(address: string, signal: AbortSignal): Promise<{ readonly connection: Connection; readonly target: HostPort }> {
+    const named = parseHostPort(address)
+    if (!named || named.port === 0) throw new Error('it is not an address of the form host:port')
+    const { port } = named
+    const last = this.#lastWorked.get(address)
+    const found = await addressesOf(named.host, signal)
+    const hosts = found.toSorted((one, other) => Number(other === last) - Number(one === last))
+    const connected = await firstToWork(
+      hosts,
+      async (host, givenUp) => {
+        const target = { host, port }
+        return { connection: await this.#connectTo(target, AbortSignal.any([signal, givenUp])), target }
+      },
+      ({ connection }) => connection.abort(new Error('another address of the same name was quicker')),
+    )
+    if (found.length > 1) this.#remember(address, connected.target.host)
+    return connected
+  }
+
+  #remember(address: string, host: string): void {
+    this.#lastWorked.delete(address)
+    this.#lastWorked.set(address, host)
+    const oldest = this.#lastWorked.keys().next().value
+    if (this.#lastWorked.size > REMEMBERED_MAX && oldest !== undefined) this.#lastWorked.delete(oldest)
+  }
+
+  async #connectTo(target: HostPort, signal: AbortSignal): Promise<Connection> {
+    const to = multiaddrOf(target)
+    const before = this.#dials.get(to)
+    const turn = Promise.withResolvers<void>()
+    this.#dials.set(to, turn.promise)
+    const noAnswer = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const onProgress = ({ type }: { readonly type: string }): void => {
+      if (type === TCP_STANDS) clearTimeout(timer)
+    }
+    try {
+      await before
+      timer = setTimeout(() => noAnswer.abort(), ANSWER_MS_MAX)
+      return await this.#host.dial(multiaddr(to), { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress })
+    } catch (error) {
+      if (noAnswer.signal.aborted) throw new Error(`no answer within ${ANSWER_MS_MAX / 1000} s`, { cause: error })
+      throw error
     } finally {
+      clearTimeout(timer)
       turn.resolve()
       if (this.#dials.get(to) === turn.promise) this.#dials.delete(to)
     }
   }
 
-  #opened(connection: Connection, streams: Record<StreamLane, Stream>, dialled: { address: string; target: HostPort } | undefined): void {
+  #opened(connection: Connection, streams: Record<StreamedLane, Stream>, dialled: Dialled | undefined): void {
     const publicKey = connection.remotePeer.publicKey
     if (publicKey?.type !== 'Ed25519') {
       connection.abort(new Error('the peer has no Ed25519 identity'))
@@ -223,17 +293,29 @@ export class Libp2pNetwork {
       streams,
       peerKey: publicKey.raw,
       address: dialled?.address,
+      host: dialled?.target.host,
       remote: remoteOf(connection),
       datagrams: this.#datagrams,
       datagramKey,
+      streamKey: this.#streamKey(dialled !== undefined),
+      streamListener: this.#streams,
+      crypto: this.#crypto,
       limits: this.#options.limits,
       emit: (input) => {
         if (!this.#stopped) this.#options.onInput(input)
       },
+      onStreamUnreachable: (at, reason) => this.#options.onStreamUnreachable?.(formatHostPort(at), reason),
       onEnd: () => this.#connections.delete(id),
     })
     this.#connections.set(id, opened)
     opened.start()
+  }
+
+  /** The peer of a connection that we dialled cannot be expected to reach us, and need not. */
+  #streamKey(dialled: boolean): StreamKey | null {
+    if (!this.#streams) return null
+    const port = dialled ? 0 : this.#streams.port
+    return { port, token: new Uint8Array(randomBytes(TOKEN_BYTES)), key: new Uint8Array(randomBytes(KEY_BYTES)) }
   }
 }
 

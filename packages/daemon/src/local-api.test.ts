@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CausewayError, type EventView, type PingReply, type RecordView, type StatusView } from '@causeway/protocol'
+import {
+  CausewayError,
+  type EventView,
+  type PingReply,
+  type RecordView,
+  type StatusView,
+  type TraceView,
+  type WhyView,
+} from '@causeway/protocol'
 import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
 import { LocalApi } from './local-api.ts'
 import { fleetMetrics, linkMetrics } from './metrics/fleet-metrics.ts'
@@ -34,6 +42,16 @@ class MapBackend implements ApiBackend {
   paths(to: string): { to: string; paths: [] } {
     if (to === 'bug') throw new Error('secret detail')
     return { to, paths: [] }
+  }
+  async why(from: string, to: string): Promise<WhyView> {
+    return { from, to, hub: 'core-1', candidates: [], excluded: [], use: null }
+  }
+  async trace(to: string): Promise<TraceView> {
+    throw new CausewayError('unreachable', `no way to ${to} is known here`, 'look')
+  }
+  drain(draining: boolean): StatusView {
+    if (!draining) throw new CausewayError('refused', 'hkg-1-a is an edge node', 'drain a hub')
+    return this.status()
   }
   onEvent(listener: (event: EventView) => void): () => void {
     this.listeners.add(listener)
@@ -133,6 +151,13 @@ describe('local API', () => {
     expect(await call('/v1/paths/core-1')).toMatchObject({ json: { to: 'core-1' } })
     expect(await call('/healthz')).toMatchObject({ status: 200 })
     expect(await call('/readyz')).toMatchObject({ status: 200, json: { autonomous: true } })
+  })
+
+  it('explains and traces ways, and drains', async () => {
+    expect(await call('/v1/why/hkg-1-a/nrt-2-a')).toMatchObject({ status: 200, json: { from: 'hkg-1-a', to: 'nrt-2-a' } })
+    expect(await call('/v1/trace/nrt-2-a')).toMatchObject({ status: 502, json: { code: 'unreachable' } })
+    expect(await call('/v1/drain', { method: 'POST' })).toMatchObject({ status: 200, json: { node: 'hkg-1-a' } })
+    expect(await call('/v1/drain', { method: 'DELETE' })).toMatchObject({ status: 403, json: { code: 'refused' } })
   })
 
   it('puts, gets and deletes records, in the own site unless told otherwise', async () => {

@@ -44,6 +44,10 @@ function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Lo
   routes.get('/v1/links', (context) => context.json(backend.links()))
   routes.get('/v1/channels', (context) => context.json(backend.channels()))
   routes.get('/v1/paths/:to', (context) => context.json(backend.paths(context.req.param('to'))))
+  routes.get('/v1/why/:from/:to', async (context) => context.json(await backend.why(context.req.param('from'), context.req.param('to'))))
+  routes.get('/v1/trace/:to', async (context) => context.json(await backend.trace(context.req.param('to'))))
+  routes.post('/v1/drain', (context) => context.json(backend.drain(true)))
+  routes.delete('/v1/drain', (context) => context.json(backend.drain(false)))
   routes.get('/v1/events', (context) => events(backend, context.req.query('follow') !== 'false'))
   routes.post('/v1/ping/:to', (context) => {
     const number = (name: string, otherwise: number, min: number, max: number): number =>

@@ -9,11 +9,14 @@ import {
   type PingReply,
   type RecordView,
   type StatusView,
+  type TraceView,
   WAKE,
+  type WhyView,
   type WriteResult,
 } from '@causeway/protocol'
 import type { WriteOperation } from '@causeway/state'
 import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
+import { Inquiries } from './inquiries.ts'
 import type { NodeRuntime, PingRequest } from './node-runtime.ts'
 
 /** A ping without an answer to where no way is known ends after this: nobody should wait for a name that was mistyped. */
@@ -22,10 +25,12 @@ const NO_WAY_MS = 3_000
 export class NodeBackend implements ApiBackend {
   readonly site: string
   readonly #runtime: NodeRuntime
+  readonly #inquiries: Inquiries
 
   constructor(runtime: NodeRuntime, credential: Credential) {
     this.site = credential.site
     this.#runtime = runtime
+    this.#inquiries = new Inquiries(runtime, credential.name)
   }
 
   status(): StatusView {
@@ -45,6 +50,22 @@ export class NodeBackend implements ApiBackend {
     // Asking may have made the node look for a path: let it send what it has to.
     this.#runtime.input(WAKE)
     return paths
+  }
+
+  why(from: string, to: string): Promise<WhyView> {
+    return this.#inquiries.why(from, to)
+  }
+
+  trace(to: string): Promise<TraceView> {
+    return this.#inquiries.trace(to)
+  }
+
+  drain(draining: boolean): StatusView {
+    const { node, role } = this.status()
+    if (role !== 'hub')
+      throw new CausewayError('refused', `${node} is an edge node: nothing passes through it that could be moved`, 'drain a hub')
+    this.#runtime.input({ type: 'drain', draining })
+    return this.status()
   }
 
   get recentEvents(): readonly EventView[] {

@@ -56,7 +56,7 @@ export function createNodeCrypto(seed: Uint8Array): Crypto {
     ...createVerifier(),
     sign: (message) => new Uint8Array(sign(null, message, own)),
     hash: (message) => new Uint8Array(createHash('sha256').update(message).digest()),
-    mac: (key, message) => new Uint8Array(createHmac('sha256', key).update(message).digest()),
+    mac: (key, message) => new Uint8Array(createHmac('sha256', createSecretKey(key)).update(message).digest()),
     publicKey: (privateKey) => rawBytes(createPublicKey(agreementKey(privateKey)).export({ format: 'jwk' }).x),
     agree(privateKey, publicKey) {
       try {
@@ -139,8 +139,15 @@ function publicKeyOf(kind: 'ed25519' | 'x25519', publicKey: Uint8Array): KeyObje
   return createPublicKey({ key: Buffer.concat([SPKI_PREFIX[kind], publicKey]), format: 'der', type: 'spki' })
 }
 
+/** Node reads a key anew each time it is given as bytes, which takes longer than what is done with it. */
+const agreementKeys = new WeakMap<Uint8Array, KeyObject>()
+
 function agreementKey(privateKey: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX.x25519, privateKey]), format: 'der', type: 'pkcs8' })
+  const known = agreementKeys.get(privateKey)
+  if (known) return known
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX.x25519, privateKey]), format: 'der', type: 'pkcs8' })
+  agreementKeys.set(privateKey, key)
+  return key
 }
 
 function derPrefix(hex: string): Buffer {

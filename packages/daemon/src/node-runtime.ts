@@ -26,6 +26,7 @@ import {
 import type { NodeEffect, NodeInput, NodeMachine, RequestInput, ResponseEffect } from '@causeway/node'
 import type { ChangeEffect, WriteInput, WrittenEffect } from '@causeway/state'
 import { Clockwork } from './clockwork.ts'
+import { ProgramPort } from './program-port.ts'
 import type { Pulse } from './pulse.ts'
 
 /** EX_SOFTWARE of sysexits: an internal software error was detected. */
@@ -59,6 +60,7 @@ export interface PingRequest {
 
 export class NodeRuntime {
   readonly machine: NodeMachine
+  readonly programs: ProgramPort = new ProgramPort((input) => this.input(input))
   readonly #log: Logger
   readonly #onFatal: (error: unknown) => void
   readonly #clockwork: Clockwork
@@ -101,10 +103,13 @@ export class NodeRuntime {
     return instant(performance.now())
   }
 
-  input(input: NodeInput): void {
-    if (this.#dead) return
+  /** False if the input has to wait until what is being handled is done. */
+  input(input: NodeInput): boolean {
+    if (this.#dead) return true
     this.#queue.push(input)
-    if (this.#outside && !this.#handling) this.#drain()
+    if (!this.#outside || this.#handling) return false
+    this.#drain()
+    return true
   }
 
   /** Answers when the write is done; throws what refused it. */
@@ -205,6 +210,14 @@ export class NodeRuntime {
         return this.#requests.get(effect.request)?.(effect)
       case 'stopped':
         return this.#stopped.resolve()
+      case 'channelOpened':
+      case 'channelAccepted':
+      case 'channelMessages':
+      case 'channelBlocked':
+      case 'channelWritable':
+      case 'channelFinished':
+      case 'channelEnded':
+        return this.programs.effect(effect)
       default:
         for (const listener of this.#onChange) listener(effect)
     }
@@ -256,6 +269,7 @@ export class NodeRuntime {
     if (this.#dead) return
     this.#dead = true
     this.#clockwork.stop()
+    this.programs.stop()
     this.#stopped.resolve()
     for (const onEffect of this.#requests.values()) onEffect(stopping())
     this.#requests.clear()

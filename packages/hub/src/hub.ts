@@ -4,19 +4,47 @@
  *
  *  1. Every hub advertises its own links; every hub computes over all of them. There is no leader.
  *  2. Hubs exchange state with each other directly; of two, the one with the lower id opens the session.
+ *  3. A hub that drains goes on relaying whatever comes: to leave it is the business of the others.
  */
-import { type AdvertisedLink, type ControlRecord, type Instant, type NodeId, type StoreEntry, after, nodeId } from '@causeway/protocol'
+import {
+  type Advert,
+  type AdvertisedLink,
+  type Attached,
+  type ControlRecord,
+  type Instant,
+  type NodeId,
+  type PlanExplanation,
+  type Random,
+  type RelayView,
+  type StoreEntry,
+  after,
+  earliest,
+  failureDomains,
+  jittered,
+  nodeId,
+} from '@causeway/protocol'
 import { LinkState, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
 import { type NodeConfig, type NodeEnvironment, NodeBase } from '@causeway/node'
+import { explainPlan } from './explanation.ts'
 import { Planner } from './planner.ts'
+import { RelayRate } from './relay-rate.ts'
 
 /** How often costs of own links are looked at; ups and downs are advertised at once. */
 const LOOK_MS = 1_000
+/** How often link state is compared with a neighbour's: what a flood has missed is missed no longer. */
+const COMPARE_MS = 10_000
+const COMPARE_JITTER = 0.3
 
 export class Hub extends NodeBase {
   readonly #linkState: LinkState
   readonly #planner: Planner
+  readonly #random: Random
+  readonly #rate = new RelayRate()
+  /** Gateway → the nodes of its site that reach hubs through it only. */
+  readonly #attached = new Map<NodeId, readonly Attached[]>()
+  #draining = false
   #lookAt: Instant
+  #compareAt: Instant
   #plannedVersion = -1
   #plansAsked = false
 
@@ -24,15 +52,19 @@ export class Hub extends NodeBase {
     // The mesh is made before the link state that routes for it.
     const made: { linkState?: LinkState } = {}
     super(config, environment, stored, {
-      relay: true,
+      relay: 'all',
       router: {
         wayTo: (to, avoid) => made.linkState?.paths(this.self, to, 1, config.limits.routeHopsMax, avoid)[0]?.route,
       },
     })
-    this.#linkState = new LinkState(environment.now, this.self, this.credential.name, environment.incarnation)
+    const { now, incarnation, random } = environment
+    const { name, labels } = this.credential
+    this.#linkState = new LinkState(now, { self: this.self, name, incarnation, domains: failureDomains(labels) })
     made.linkState = this.#linkState
     this.#planner = new Planner(this.#linkState)
-    this.#lookAt = environment.now
+    this.#random = random
+    this.#lookAt = now
+    this.#compareAt = after(now, jittered(random, COMPARE_MS, COMPARE_JITTER))
   }
 
   protected override gateway(): null {
@@ -44,24 +76,51 @@ export class Hub extends NodeBase {
     return false
   }
 
+  protected override relay(now: Instant): RelayView {
+    const framesPerSecond = this.#rate.perSecond(now, this.mesh.relayed)
+    return { draining: this.#draining, frames: this.mesh.relayed, framesPerSecond }
+  }
+
+  override explain(from: string, to: string): PlanExplanation {
+    return explainPlan(this.#linkState, this.credential.name, nodeId(from), nodeId(to))
+  }
+
+  override planHub(): string {
+    return this.credential.name
+  }
+
   protected override linkUp(now: Instant, peer: Peer): void {
     if (peer.credential.role === 'hub') {
       // One advert a message: each stays well under the bound, whatever their number.
-      for (const advert of this.#linkState.all()) this.mesh.sendControl(peer.id, { type: 'linkState', adverts: [advert] })
+      for (const advert of this.#linkState.all(now)) this.mesh.sendControl(peer.id, { type: 'linkState', adverts: [advert] })
       if (this.self < peer.id) this.sessions.want(now, peer.id, 'mesh')
     }
+    if (this.#draining) this.mesh.sendControl(peer.id, { type: 'drain', draining: true })
+    this.#lookAt = now
+  }
+
+  protected override linkQuality(now: Instant): void {
     this.#lookAt = now
   }
 
   protected override linkDown(now: Instant, peer: Peer): void {
     this.#planner.forget(peer.id)
+    this.#attached.delete(peer.id)
     this.#lookAt = now
   }
 
   protected override control(now: Instant, from: NodeId, message: ControlRecord): void {
+    const peer = this.mesh.link(from)?.peer
     switch (message.type) {
       case 'linkState':
-        for (const advert of this.#linkState.learn(now, message.adverts)) this.#flood(advert, from)
+      case 'linkStateDigest':
+        if (peer?.credential.role === 'hub') this.#ofHub(now, from, message)
+        else this.accuse(from, 'sends link state, and is no hub')
+        break
+      case 'attached':
+        if (peer?.credential.role !== 'edge') break
+        this.#attached.set(from, this.#credible(message.nodes))
+        this.#lookAt = now
         break
       case 'planRequest':
         if (!this.#planner.subscribe(from, message.to)) this.report('plan-refused', { peer: this.mesh.nameOf(from) })
@@ -70,34 +129,70 @@ export class Hub extends NodeBase {
       case 'planCancel':
         this.#planner.cancel(from, message.to)
         break
+      case 'returned':
+        if (this.#draining) this.mesh.sendControl(from, { type: 'drain', draining: true })
+        break
+      case 'drain':
+        if (peer?.credential.role === 'hub') this.mesh.setDraining(now, from, message.draining)
+        break
       default:
     }
   }
 
   // ---- link state
 
-  #flood(advert: ReturnType<LinkState['all']>[number], except?: NodeId): void {
+  #ofHub(now: Instant, from: NodeId, message: Extract<ControlRecord, { type: 'linkState' | 'linkStateDigest' }>): void {
+    if (message.type === 'linkState') {
+      for (const advert of this.#linkState.learn(now, message.adverts)) this.#flood(advert, from)
+      return
+    }
+    const { missing, behind } = this.#linkState.compare(now, message.known)
+    for (const advert of missing) this.mesh.sendControl(from, { type: 'linkState', adverts: [advert] })
+    if (behind && !message.answer) this.#sendDigest(from, true)
+  }
+
+  #sendDigest(to: NodeId, answer: boolean): void {
+    this.mesh.sendControl(to, { type: 'linkStateDigest', known: this.#linkState.digest(), answer })
+  }
+
+  #flood(advert: Advert, except?: NodeId): void {
     for (const link of this.mesh.liveLinks('hub')) {
       if (link.peer.id !== except) this.mesh.sendControl(link.peer.id, { type: 'linkState', adverts: [advert] })
     }
   }
 
+  /** A gateway may speak for nodes of its own site only: not for one that is linked with us, nor for a name that is not its id. */
+  #credible(nodes: readonly Attached[]): Attached[] {
+    return nodes.filter(({ id, name }) => id === nodeId(name) && id !== this.self && this.mesh.link(id)?.up !== true)
+  }
+
   #ownLinks(): AdvertisedLink[] {
-    return this.mesh.liveLinks().map(({ peer, costMs }) => ({
+    return this.mesh.liveLinks().map(({ peer, costMs, costBackMs, impaired }) => ({
       to: peer.id,
       name: peer.credential.name,
       site: peer.credential.site,
       role: peer.credential.role,
       costMs: costMs ?? UNMEASURED_COST_MS,
+      costBackMs: costBackMs ?? costMs ?? UNMEASURED_COST_MS,
+      impaired,
+      domains: failureDomains(peer.credential.labels),
+      behind: this.#attached.get(peer.id) ?? [],
     }))
   }
 
   protected override decide(now: Instant): void {
     if (now >= this.#lookAt) {
       this.#lookAt = after(now, LOOK_MS)
+      this.#rate.observe(now, this.mesh.relayed)
       this.#linkState.forgetOld(now)
-      const news = this.#linkState.advertise(now, this.#ownLinks())
+      const news = this.#linkState.advertise(now, this.#ownLinks(), this.#draining)
       if (news) this.#flood(news)
+    }
+    if (now >= this.#compareAt) {
+      this.#compareAt = after(now, jittered(this.#random, COMPARE_MS, COMPARE_JITTER))
+      const hubs = this.mesh.liveLinks('hub')
+      const one = hubs[this.#random.uint32() % Math.max(1, hubs.length)]
+      if (one) this.#sendDigest(one.peer.id, false)
     }
     if (this.#plannedVersion === this.#linkState.version && !this.#plansAsked) return
     this.#plannedVersion = this.#linkState.version
@@ -107,7 +202,17 @@ export class Hub extends NodeBase {
   }
 
   protected override nextDecision(): Instant | undefined {
-    return this.#lookAt
+    return earliest(this.#lookAt, this.#compareAt)
+  }
+
+  // ---- draining
+
+  protected override drain(now: Instant, draining: boolean): void {
+    if (draining === this.#draining) return
+    this.#draining = draining
+    this.#lookAt = now
+    for (const link of this.mesh.liveLinks()) this.mesh.sendControl(link.peer.id, { type: 'drain', draining })
+    this.report(draining ? 'drain-begun' : 'drain-ended', { links: this.mesh.liveLinks().length })
   }
 
   // ---- own plans
@@ -117,7 +222,7 @@ export class Hub extends NodeBase {
       const name = this.#linkState.nameOf(id)
       return name === undefined ? [] : [{ id, name }]
     })
-    this.mesh.setPlan(now, to, this.#planner.plan(nodeId(this.credential.name), to), names)
+    this.mesh.setPlan(now, to, this.#planner.plan(this.self, to), names)
   }
 
   protected override planUnwanted(): void {

@@ -1,16 +1,16 @@
 /**
  * Answers which way: keeps the plan of every node that asked, and sends it again when it has changed.
  *
- *  1. A subscriber is told at once, and then only if there are other routes than it was told last, or one of them costs
- *     notably more or less. (It orders them by what it measures itself.)
+ *  1. A subscriber is told at once, and then only if there are other routes than it was told last, one of them costs
+ *     notably more or less, or has begun or ceased to lose. (It orders them by what it measures itself.)
  *  2. A subscriber that is no longer linked is forgotten: it asks the next hub.
  */
 import { LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath } from '@causeway/protocol'
 import { type GraphPath, type LinkState, costMoved } from '@causeway/mesh'
 
 /** Best path and up to three more: with four uplinks any three hubs may die. */
-const PATHS_MAX = 4
-/** At most three hubs on a path that a plan names; the rest of the limit is for patches on the way. */
+export const PATHS_MAX = 4
+/** At most three hubs on a path that a plan names, and a gateway; the rest of the limit is for patches on the way. */
 const HOPS_MAX = 4
 /** A path is left for one that is better by 10 ms: what is less than that decides nothing. */
 const MOVED_MS = 10
@@ -58,7 +58,12 @@ export class Planner {
   }
 
   plan(from: NodeId, to: NodeId): PlannedPath[] {
-    return this.#linkState.paths(from, to, PATHS_MAX, Math.min(HOPS_MAX, LIMITS.routeHopsMax)).map(rounded)
+    return this.#linkState.paths(from, to, PATHS_MAX, hopsMax(this.#linkState, to)).map((path) => this.#planned(from, path))
+  }
+
+  /** Tenths of milliseconds: finer differences are noise, not news. */
+  #planned(from: NodeId, { route, costMs }: GraphPath): PlannedPath {
+    return { route, costMs: Math.round(costMs * 10) / 10, impaired: this.#linkState.impaired(from, route) }
   }
 
   #names(paths: readonly PlannedPath[]): NodeName[] {
@@ -70,16 +75,16 @@ export class Planner {
   }
 }
 
-/** Tenths of milliseconds: finer differences are noise, not news. */
-function rounded({ route, costMs }: GraphPath): PlannedPath {
-  return { route, costMs: Math.round(costMs * 10) / 10 }
+/** Longest route of a plan to that node. */
+export function hopsMax(linkState: LinkState, to: NodeId): number {
+  return Math.min(HOPS_MAX + (linkState.isBehind(to) ? 1 : 0), LIMITS.routeHopsMax)
 }
 
 function differ(told: readonly PlannedPath[] | undefined, now: readonly PlannedPath[]): boolean {
   if (told?.length !== now.length) return true
-  const costs = new Map(told.map(({ route, costMs }) => [route.join(), costMs]))
-  return now.some(({ route, costMs }) => {
-    const before = costs.get(route.join())
-    return before === undefined || costMoved(before, costMs, MOVED_MS)
+  const known = new Map(told.map((path) => [path.route.join(), path]))
+  return now.some(({ route, costMs, impaired }) => {
+    const before = known.get(route.join())
+    return !before || before.impaired !== impaired || costMoved(before.costMs, costMs, MOVED_MS)
   })
 }

@@ -3,6 +3,7 @@
  * shows a credential of our authority for the very key with which it opened the connection.
  */
 import {
+  type ControlMessage,
   type Credential,
   type Crypto,
   type Hello,
@@ -31,15 +32,21 @@ export function helloOf(config: AdmissionConfig, alone: boolean, { datagram, str
   return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram, stream }
 }
 
-export type Admission = { readonly ok: true; readonly peer: Peer } | { readonly ok: false; readonly reason: string }
+/** What the first message of a connection comes to. The reasons are for people at both ends: they say who is wrong about what. */
+export type Greeting =
+  | { readonly type: 'admitted'; readonly peer: Peer; readonly hello: Hello }
+  | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'refusedByPeer'; readonly reason: string }
 
-/** Reads a peer's hello. The reasons are for people at both ends: they say who is wrong about what. */
-export function admit(config: AdmissionConfig, hello: Hello, peerKey: Uint8Array, wallMs: number): Admission {
-  if (hello.version !== PROTOCOL_VERSION) {
-    return { ok: false, reason: `it speaks protocol version ${hello.version}, this node ${PROTOCOL_VERSION}: upgrade the older one` }
+export function readGreeting(config: AdmissionConfig, message: ControlMessage | undefined, peerKey: Uint8Array, wallMs: number): Greeting {
+  if (message?.type === 'bye') return { type: 'refusedByPeer', reason: message.reason }
+  if (message?.type !== 'hello') return { type: 'refused', reason: 'it did not begin with a hello of this protocol' }
+  if (message.version !== PROTOCOL_VERSION) {
+    const reason = `it speaks protocol version ${message.version}, this node ${PROTOCOL_VERSION}: upgrade the older one`
+    return { type: 'refused', reason }
   }
   const { authorityKey, crypto } = config
-  const check = checkCredential(crypto, hello.credential, { authorityKey, peerKey, wallMs })
-  if (!check.ok) return check
-  return { ok: true, peer: { id: check.id, incarnation: hello.incarnation, credential: check.credential } }
+  const check = checkCredential(crypto, message.credential, { authorityKey, peerKey, wallMs })
+  if (!check.ok) return { type: 'refused', reason: check.reason }
+  return { type: 'admitted', peer: { id: check.id, incarnation: message.incarnation, credential: check.credential }, hello: message }
 }

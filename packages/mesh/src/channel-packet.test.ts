@@ -12,12 +12,22 @@ const packet: fc.Arbitrary<ChannelPacket> = fc.oneof(
     kind: fc.constant('data' as const),
     ...common,
     opening: fc.boolean(),
-    endOfMessage: fc.boolean(),
     endOfStream: fc.boolean(),
     packet: u48,
     sequence: u48,
-    payload: fc.uint8Array({ maxLength: 300 }),
+    payload: fc.uint8Array({ maxLength: 300 }).map((bytes) => [bytes]),
   }),
+  fc
+    .record({
+      kind: fc.constant('datagram' as const),
+      ...common,
+      packet: u48,
+      sequence: u48,
+      fragment: fc.nat(255),
+      fragments: fc.nat(255),
+      payload: fc.uint8Array({ maxLength: 300 }),
+    })
+    .filter(({ fragment, fragments }) => fragment < fragments),
   fc.record({ kind: fc.constant('trial' as const), ...common, opening: fc.boolean(), packet: u48 }),
   fc.record({
     kind: fc.constant('ack' as const),
@@ -26,6 +36,7 @@ const packet: fc.Arbitrary<ChannelPacket> = fc.oneof(
     echo: u48,
     delayMs: fc.integer({ min: 0, max: 65535 }).map((n) => n / 10),
     windowBytes: u32,
+    marked: fc.boolean(),
     ranges,
   }),
   fc.record({ kind: fc.constant('reset' as const), ...common, reason: fc.stringMatching(/^[ -~]{0,100}$/) }),

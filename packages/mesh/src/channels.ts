@@ -1,14 +1,19 @@
 /**
- * All channels of a node: opens them, finds the one a packet belongs to, accepts those that peers open.
+ * All channels of a node: opens them, finds the one a packet belongs to, accepts those that peers open, and puts what
+ * they send into sealed frames.
  *
  *  1. A peer's channel is accepted once its first message, which names the service, has arrived; what the
  *     acceptor's program sees starts after it.
  *  2. A packet of an unknown channel is answered with `gone`, unless it is one that could open it.
  *  3. When a peer comes back with another incarnation, every channel with its former self ends.
+ *  4. Nothing leaves that is not sealed for the peer.
  */
 import {
+  AEAD_TAG_BYTES,
   type ChannelView,
   Deadlines,
+  FRAME_CLASSES,
+  type FrameClass,
   type Instant,
   type Limits,
   type NodeId,
@@ -19,9 +24,11 @@ import {
   frameHeaderBytes,
   writeFrameHeader,
 } from '@causeway/protocol'
-import { Channel, type ChannelEffect, type ChannelInput } from './channel.ts'
+import { SEALED_HEADER_BYTES } from './association-packet.ts'
+import { Channel, type ChannelEffect, type ChannelInput, type ChannelSurroundings } from './channel.ts'
 import { type ChannelPacket, channelPacketBytes, writeChannelPacket } from './channel-packet.ts'
 import type { PathSet } from './path-set.ts'
+import type { Arrival } from './receiver.ts'
 
 /** A local number of a channel, for the program that uses it. */
 export type ChannelHandle = number
@@ -29,38 +36,73 @@ export type ChannelHandle = number
 export type ChannelsEffect =
   | ReportEffect
   | { readonly type: 'frame'; readonly firstHop: NodeId; readonly frame: Uint8Array }
-  | { readonly type: 'channelAccepted'; readonly channel: ChannelHandle; readonly peer: NodeId; readonly service: string }
-  | { readonly type: 'channelMessage'; readonly channel: ChannelHandle; readonly message: Uint8Array }
-  | { readonly type: 'channelBlocked' | 'channelWritable'; readonly channel: ChannelHandle }
+  | {
+      readonly type: 'channelAccepted'
+      readonly channel: ChannelHandle
+      readonly peer: NodeId
+      readonly service: string
+      readonly class: FrameClass
+    }
+  | { readonly type: 'channelMessages'; readonly channel: ChannelHandle; readonly messages: readonly Uint8Array[] }
+  | { readonly type: 'channelBlocked' | 'channelWritable' | 'channelFinished'; readonly channel: ChannelHandle }
   | { readonly type: 'channelEnded'; readonly channel: ChannelHandle; readonly reason: string | null }
+
+/** Seals packets for peers with whom this node has agreed on keys. */
+export interface Sealer {
+  ready(peer: NodeId): boolean
+  /** Asks for keys, if there are none and none are on their way. */
+  want(now: Instant, peer: NodeId): void
+  /** Seals `frame[from, to)` in place; writes a header before it and a tag after it. False if there are no keys. */
+  seal(now: Instant, peer: NodeId, frame: Uint8Array, from: number, to: number): boolean
+}
 
 interface Entry {
   readonly handle: ChannelHandle
-  readonly key: string
+  readonly key: number
   readonly channel: Channel
   /** `undefined` until the opener has named it. */
   service: string | undefined
+  /** Packets came in this turn. */
+  touched: boolean
 }
 
 export interface ChannelsConfig {
   readonly self: NodeId
   readonly limits: Limits
   readonly random: Random
+  readonly sealer: Sealer
   readonly pathsTo: (peer: NodeId) => PathSet
   readonly nameOf: (id: NodeId) => string
 }
 
+/** What is known of a peer by what its channels do. */
+interface PeerChannels {
+  readonly entries: Map<number, Entry>
+  /** Channels that the peer has opened. */
+  accepted: number
+  heardAt: Instant | undefined
+}
+
 export class Channels {
   readonly #config: ChannelsConfig
+  readonly #surroundings: ChannelSurroundings
   readonly #byHandle = new Map<ChannelHandle, Entry>()
-  readonly #byKey = new Map<string, Entry>()
+  readonly #byPeer = new Map<NodeId, PeerChannels>()
   readonly #deadlines = new Deadlines<Entry>()
+  #touched: Entry[] = []
+  #grownBytes = 0
   #nextHandle = 1
   #nextNumber: number
   #effects: ChannelsEffect[] = []
 
   constructor(config: ChannelsConfig) {
     this.#config = config
+    this.#surroundings = {
+      limits: config.limits,
+      ready: (peer) => config.sealer.ready(peer),
+      heardAt: (peer) => this.#byPeer.get(peer)?.heardAt,
+      grow: (bytes) => this.#grow(bytes),
+    }
     // Numbers of an earlier life of this node may still be known to peers: start elsewhere.
     this.#nextNumber = config.random.uint32()
   }
@@ -75,16 +117,20 @@ export class Channels {
   }
 
   /** Peers that some channel leads to. */
-  peers(): Set<NodeId> {
-    return new Set([...this.#byHandle.values()].map((entry) => entry.channel.identity.peer))
+  peers(): Iterable<NodeId> {
+    return this.#byPeer.keys()
   }
 
-  open(now: Instant, peer: NodeId, service: string): ChannelHandle {
+  hasPeer(peer: NodeId): boolean {
+    return this.#byPeer.has(peer)
+  }
+
+  open(now: Instant, peer: NodeId, service: string, frameClass: FrameClass): ChannelHandle {
     const number = this.#nextNumber
     this.#nextNumber = (number + 1) >>> 0
-    const entry = this.#add(now, peer, number, true)
+    const entry = this.#add(now, peer, number, true, frameClass)
     entry.service = service
-    this.#run(now, entry, { type: 'write', message: encodeRecord({ service }) })
+    this.#carry(now, entry, entry.channel.name(now, encodeRecord({ service, class: frameClass })))
     return entry.handle
   }
 
@@ -93,82 +139,109 @@ export class Channels {
     if (entry) this.#run(now, entry, input)
   }
 
+  /** Links, plan or keys have changed. */
   pathsChanged(now: Instant, peer: NodeId): void {
-    for (const entry of [...this.#byHandle.values()]) {
-      if (entry.channel.identity.peer === peer) this.#run(now, entry, { type: 'pathsChanged' })
-    }
+    for (const entry of this.#of(peer)) this.#run(now, entry, { type: 'pathsChanged' })
   }
 
   /** The peer's process is another one than before: it knows nothing of our channels. */
   peerRestarted(now: Instant, peer: NodeId): void {
-    for (const entry of [...this.#byHandle.values()]) {
-      if (entry.channel.identity.peer !== peer) continue
+    for (const entry of this.#of(peer)) {
       const { channel, opener } = entry.channel.identity
-      this.#run(now, entry, { type: 'packet', packet: { kind: 'gone', channel, fromOpener: !opener }, wayBack: [peer] })
+      const packet: ChannelPacket = { kind: 'gone', channel, fromOpener: !opener }
+      this.#run(now, entry, { type: 'packet', packet, arrival: { wayBack: [peer], marked: false } })
     }
   }
 
-  packet(now: Instant, peer: NodeId, packet: ChannelPacket, wayBack: readonly NodeId[]): void {
-    const key = keyOf(peer, packet.channel, packet.fromOpener)
-    const entry = this.#byKey.get(key) ?? this.#accept(now, peer, packet)
-    if (entry) this.#run(now, entry, { type: 'packet', packet, wayBack })
-    else if (packet.kind === 'data' || packet.kind === 'trial') this.#sayGone(packet, wayBack)
+  /** A packet of `peer` came. What it asks for is done at `flush`. */
+  packet(now: Instant, peer: NodeId, packet: ChannelPacket, arrival: Arrival): void {
+    const of = this.#byPeer.get(peer)
+    if (of) of.heardAt = now
+    const entry = of?.entries.get(keyOf(packet.channel, packet.fromOpener)) ?? this.#accept(now, peer, packet)
+    if (entry) {
+      this.#carry(now, entry, entry.channel.handle(now, { type: 'packet', packet, arrival }))
+      if (entry.touched) return
+      entry.touched = true
+      this.#touched.push(entry)
+    } else if (packet.kind === 'data' || packet.kind === 'trial') {
+      const gone: ChannelPacket = { kind: 'gone', channel: packet.channel, fromOpener: !packet.fromOpener }
+      this.#send(now, peer, arrival.wayBack, gone, 'ordered')
+    }
+  }
+
+  /** All packets of this turn have come. */
+  flush(now: Instant): void {
+    const touched = this.#touched
+    this.#touched = []
+    for (const entry of touched) {
+      entry.touched = false
+      this.#run(now, entry, { type: 'flush' })
+    }
+  }
+
+  #of(peer: NodeId): Entry[] {
+    return [...(this.#byPeer.get(peer)?.entries.values() ?? [])]
+  }
+
+  #grow(bytes: number): boolean {
+    if (this.#grownBytes + bytes > this.#config.limits.nodeWindowBytesMax) return false
+    this.#grownBytes += bytes
+    return true
   }
 
   #accept(now: Instant, peer: NodeId, packet: ChannelPacket): Entry | undefined {
     if (!(packet.kind === 'data' || packet.kind === 'trial') || !packet.opening || !packet.fromOpener) return undefined
-    let fromPeer = 0
-    for (const { channel } of this.#byHandle.values()) if (channel.identity.peer === peer && !channel.identity.opener) fromPeer++
-    if (fromPeer >= this.#config.limits.channelsPerPeerMax) {
-      this.#effects.push({
-        type: 'violation',
-        peer: this.#config.nameOf(peer),
-        code: 'overflow',
-        detail: `opens more than ${fromPeer} channels`,
-      })
+    const accepted = this.#byPeer.get(peer)?.accepted ?? 0
+    if (accepted >= this.#config.limits.channelsPerPeerMax) {
+      this.#violation(peer, 'overflow', `opens more than ${accepted} channels`)
       return undefined
     }
-    return this.#add(now, peer, packet.channel, false)
+    return this.#add(now, peer, packet.channel, false, 'ordered')
   }
 
-  #add(now: Instant, peer: NodeId, number: number, opener: boolean): Entry {
-    const { self, limits, pathsTo } = this.#config
-    const channel = new Channel(now, { self, peer, channel: number, opener }, pathsTo(peer), limits)
-    const entry: Entry = { handle: this.#nextHandle++, key: keyOf(peer, number, !opener), channel, service: undefined }
+  #add(now: Instant, peer: NodeId, number: number, opener: boolean, frameClass: FrameClass): Entry {
+    const identity = { self: this.#config.self, peer, channel: number, opener, class: frameClass }
+    const channel = new Channel(now, identity, this.#config.pathsTo(peer), this.#surroundings)
+    const entry: Entry = { handle: this.#nextHandle++, key: keyOf(number, !opener), channel, service: undefined, touched: false }
     this.#byHandle.set(entry.handle, entry)
-    this.#byKey.set(entry.key, entry)
+    const of = this.#byPeer.get(peer) ?? { entries: new Map<number, Entry>(), accepted: 0, heardAt: undefined }
+    of.entries.set(entry.key, entry)
+    if (!opener) of.accepted++
+    this.#byPeer.set(peer, of)
     return entry
   }
 
-  #sayGone(packet: ChannelPacket, wayBack: readonly NodeId[]): void {
-    const gone: ChannelPacket = { kind: 'gone', channel: packet.channel, fromOpener: !packet.fromOpener }
-    const at = frameHeaderBytes(wayBack.length)
-    const frame = new Uint8Array(at + channelPacketBytes(gone))
-    writeFrameHeader(frame, { source: this.#config.self, route: wayBack })
-    writeChannelPacket(frame, at, gone)
-    this.#effects.push({ type: 'frame', firstHop: wayBack[0] as NodeId, frame })
+  #remove(entry: Entry): void {
+    const { peer, opener } = entry.channel.identity
+    this.#byHandle.delete(entry.handle)
+    this.#deadlines.set(entry, undefined)
+    this.#grownBytes -= entry.channel.grownBytes
+    const of = this.#byPeer.get(peer)
+    if (!of?.entries.delete(entry.key)) return
+    if (!opener) of.accepted--
+    if (of.entries.size === 0) this.#byPeer.delete(peer)
   }
 
   #run(now: Instant, entry: Entry, input: ChannelInput): void {
-    for (const effect of entry.channel.handle(now, input)) this.#raise(now, entry, effect)
-    if (entry.channel.gone(now)) {
-      this.#byHandle.delete(entry.handle)
-      this.#byKey.delete(entry.key)
-      this.#deadlines.set(entry, undefined)
-    } else {
-      this.#deadlines.set(entry, entry.channel.nextWake())
-    }
+    this.#carry(now, entry, entry.channel.handle(now, input))
+    if (entry.channel.gone(now)) this.#remove(entry)
+    else this.#deadlines.set(entry, entry.channel.nextWake())
+  }
+
+  #carry(now: Instant, entry: Entry, effects: readonly ChannelEffect[]): void {
+    const { peer } = entry.channel.identity
+    if (!entry.channel.ended && !this.#config.sealer.ready(peer)) this.#config.sealer.want(now, peer)
+    for (const effect of effects) this.#raise(now, entry, effect)
   }
 
   #raise(now: Instant, entry: Entry, effect: ChannelEffect): void {
     const channel = entry.handle
     switch (effect.type) {
-      case 'frame':
-        this.#effects.push(effect)
+      case 'packet':
+        this.#send(now, entry.channel.identity.peer, effect.route, effect.packet, entry.channel.class)
         break
-      case 'message':
-        if (entry.service === undefined) this.#nameService(now, entry, effect.message)
-        else this.#effects.push({ type: 'channelMessage', channel, message: effect.message })
+      case 'messages':
+        this.#messages(now, entry, effect.messages)
         break
       case 'blocked':
         this.#effects.push({ type: 'channelBlocked', channel })
@@ -176,26 +249,57 @@ export class Channels {
       case 'writable':
         this.#effects.push({ type: 'channelWritable', channel })
         break
+      case 'finished':
+        if (entry.service !== undefined) this.#effects.push({ type: 'channelFinished', channel })
+        break
       case 'ended':
         if (entry.service !== undefined) this.#effects.push({ type: 'channelEnded', channel, reason: effect.reason })
     }
   }
 
-  #nameService(now: Instant, entry: Entry, message: Uint8Array): void {
-    const record = decodeRecord(message)
-    const peer = entry.channel.identity.peer
-    if (typeof record === 'object' && record !== null && 'service' in record && typeof record.service === 'string') {
-      entry.service = record.service
-      this.#effects.push({ type: 'channelAccepted', channel: entry.handle, peer, service: record.service })
-    } else {
-      this.#effects.push({
-        type: 'violation',
-        peer: this.#config.nameOf(peer),
-        code: 'malformed',
-        detail: 'opens a channel without naming a service',
-      })
-      this.#run(now, entry, { type: 'reset', reason: 'no service named' })
+  /** Lays a packet out in a frame, and seals it there. */
+  #send(now: Instant, peer: NodeId, route: readonly NodeId[], packet: ChannelPacket, frameClass: FrameClass): void {
+    const { self, sealer } = this.#config
+    const [firstHop] = route
+    if (firstHop === undefined || !sealer.ready(peer)) return
+    const from = frameHeaderBytes(route.length) + SEALED_HEADER_BYTES
+    const to = from + channelPacketBytes(packet)
+    const frame = new Uint8Array(to + AEAD_TAG_BYTES)
+    // What opens a channel is worth a sure way; the rest of one that is in a hurry travels as that does.
+    writeFrameHeader(frame, {
+      source: self,
+      route,
+      class: packet.kind === 'data' ? 'ordered' : frameClass,
+      flow: packet.channel & 0xff_ffff,
+    })
+    writeChannelPacket(frame, from, packet)
+    if (sealer.seal(now, peer, frame, from, to)) this.#effects.push({ type: 'frame', firstHop, frame })
+  }
+
+  #messages(now: Instant, entry: Entry, messages: readonly Uint8Array[]): void {
+    const [first, ...rest] = messages
+    const own = entry.service === undefined ? rest : messages
+    if (entry.service === undefined && first && !this.#nameService(now, entry, first)) return
+    if (own.length > 0) this.#effects.push({ type: 'channelMessages', channel: entry.handle, messages: own })
+  }
+
+  /** False if the peer did not name one. */
+  #nameService(now: Instant, entry: Entry, message: Uint8Array): boolean {
+    const { peer } = entry.channel.identity
+    const opening = readOpening(message)
+    if (opening) {
+      entry.service = opening.service
+      entry.channel.become(opening.class)
+      this.#effects.push({ type: 'channelAccepted', channel: entry.handle, peer, ...opening })
+      return true
     }
+    this.#violation(peer, 'malformed', 'opens a channel without naming a service')
+    this.#run(now, entry, { type: 'reset', reason: 'no service named' })
+    return false
+  }
+
+  #violation(peer: NodeId, code: 'malformed' | 'overflow', detail: string): void {
+    this.#effects.push({ type: 'violation', peer: this.#config.nameOf(peer), code, detail })
   }
 
   wake(now: Instant): void {
@@ -208,7 +312,7 @@ export class Channels {
 
   takeEffects(): ChannelsEffect[] {
     const effects = this.#effects
-    this.#effects = []
+    if (effects.length > 0) this.#effects = []
     return effects
   }
 
@@ -218,13 +322,22 @@ export class Channels {
       .map(({ channel, service }) => ({
         peer: this.#config.nameOf(channel.identity.peer),
         service: service ?? '',
+        class: channel.class,
         path: (channel.paths.active?.route ?? []).map((id) => this.#config.nameOf(id)),
         ...channel.figures,
       }))
   }
 }
 
-/** One key per channel and end: `fromOpener` tells which end wrote the packets that belong to it. */
-function keyOf(peer: NodeId, number: number, fromOpener: boolean): string {
-  return `${peer}/${number}/${fromOpener ? 'theirs' : 'ours'}`
+/** The first message of a channel. A class of a later version is refused: the opener counts on what it means. */
+function readOpening(message: Uint8Array): { readonly service: string; readonly class: FrameClass } | undefined {
+  const record = decodeRecord(message)
+  if (typeof record !== 'object' || record === null || !('service' in record) || typeof record.service !== 'string') return undefined
+  const frameClass = FRAME_CLASSES.find((one) => 'class' in record && record.class === one)
+  return frameClass && { service: record.service, class: frameClass }
+}
+
+/** Both ends number the channels they open: the lowest bit tells whose number it is. */
+function keyOf(number: number, fromOpener: boolean): number {
+  return 2 * number + (fromOpener ? 1 : 0)
 }

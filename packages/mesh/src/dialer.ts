@@ -4,7 +4,7 @@
  * Architecture Blog, 2015).
  *
  *  1. A target is dialled at most once at a time.
- *  2. No more hubs are held or tried at once than `uplinks` says; which, is the order of the config.
+ *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config.
  *  3. A target whose node is already linked is not dialled, whoever dialled whom.
  */
 import { type Instant, type NodeId, type Random, after, earliest } from '@causeway/protocol'
@@ -35,6 +35,7 @@ export class Dialer {
   readonly #targets: Target[]
   readonly #uplinks: number
   readonly #random: Random
+  readonly #draining = new Set<NodeId>()
 
   constructor(now: Instant, config: DialerConfig) {
     const target =
@@ -62,6 +63,12 @@ export class Dialer {
     if (target) target.failures = 0
   }
 
+  /** A hub that wants to be left is held, but does not count: another may be dialled in its place. */
+  setDraining(hub: NodeId, draining: boolean): void {
+    if (draining) this.#draining.add(hub)
+    else this.#draining.delete(hub)
+  }
+
   failed(now: Instant, address: string, alone: boolean): void {
     const target = this.#find(address)
     if (!target) return
@@ -74,7 +81,7 @@ export class Dialer {
   /** The addresses to dial now. `linked` tells whether a connection with that node stands. */
   takeDue(now: Instant, linked: (node: NodeId) => boolean): string[] {
     const due: string[] = []
-    let held = this.#targets.filter((target) => target.kind === 'hub' && this.#busy(target, linked)).length
+    let held = this.#held(linked)
     for (const target of this.#targets) {
       if (!this.#wanted(target, linked) || target.notBefore > now) continue
       if (target.kind === 'hub' && held >= this.#uplinks) continue
@@ -86,13 +93,18 @@ export class Dialer {
   }
 
   nextWake(linked: (node: NodeId) => boolean): Instant | undefined {
-    const held = this.#targets.filter((target) => target.kind === 'hub' && this.#busy(target, linked)).length
+    const held = this.#held(linked)
     let next: Instant | undefined
     for (const target of this.#targets) {
       if (!this.#wanted(target, linked) || (target.kind === 'hub' && held >= this.#uplinks)) continue
       next = earliest(next, target.notBefore)
     }
     return next
+  }
+
+  #held(linked: (node: NodeId) => boolean): number {
+    const counts = ({ kind, node }: Target): boolean => kind === 'hub' && !(typeof node === 'number' && this.#draining.has(node))
+    return this.#targets.filter((target) => counts(target) && this.#busy(target, linked)).length
   }
 
   #busy(target: Target, linked: (node: NodeId) => boolean): boolean {

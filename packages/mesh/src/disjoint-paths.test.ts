@@ -1,83 +1,171 @@
 import { type NodeId, asNodeId } from '@causeway/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Graph, disjointPaths } from './disjoint-paths.ts'
+import { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
 
 const id = asNodeId
 
-function graphOf(edges: readonly (readonly [number, number, number])[]): Graph & { cost(from: NodeId, to: NodeId): number | undefined } {
-  const links = new Map<NodeId, Map<NodeId, number>>()
-  for (const [from, to, costMs] of edges) links.set(id(from), (links.get(id(from)) ?? new Map<NodeId, number>()).set(id(to), costMs))
-  return { neighbours: (from) => links.get(from), cost: (from, to) => links.get(from)?.get(to) }
+interface Shape {
+  readonly edges: readonly (readonly [from: number, to: number, costMs: number])[]
+  readonly relays?: readonly number[]
+  readonly draining?: readonly number[]
+  readonly domains?: Readonly<Record<number, readonly string[]>>
 }
 
-/** The cheapest simple path by trying all of them. */
-function bruteForce(graph: Graph, from: NodeId, to: NodeId, hopsMax: number): number | undefined {
+/** Whatever has a link of its own relays, unless it is said who does. */
+function graphOf({ edges, relays = edges.map(([from]) => from), draining = [], domains = {} }: Shape): Graph {
+  const links = new Map<NodeId, Map<NodeId, number>>()
+  for (const [from, to, costMs] of edges) links.set(id(from), (links.get(id(from)) ?? new Map<NodeId, number>()).set(id(to), costMs))
+  return {
+    cost: (from, to) => links.get(from)?.get(to),
+    relays: (from) => new Map([...(links.get(from) ?? [])].filter(([to]) => relays.includes(to))),
+    draining: (relay) => draining.includes(relay),
+    domains: (relay) => domains[relay] ?? [],
+  }
+}
+
+interface Rule {
+  readonly allowed: (relay: NodeId) => boolean
+  readonly direct: boolean
+}
+
+/** The cost of the cheapest simple path that keeps the rule, by trying all of them. */
+function bruteForce(graph: Graph, from: NodeId, to: NodeId, hopsMax: number, { allowed, direct }: Rule): number | undefined {
   let best: number | undefined
-  const walk = (at: NodeId, seen: Set<NodeId>, costMs: number, hops: number): void => {
-    if (at === to) {
-      best = best === undefined ? costMs : Math.min(best, costMs)
-      return
-    }
-    if (hops === hopsMax) return
-    for (const [next, step] of graph.neighbours(at) ?? []) {
-      if (!seen.has(next)) walk(next, new Set([...seen, next]), costMs + step, hops + 1)
+  const walk = (at: NodeId, seen: readonly NodeId[], costMs: number): void => {
+    if (seen.length > hopsMax) return
+    const last = at === from && !direct ? undefined : graph.cost(at, to)
+    if (last !== undefined) best = Math.min(best ?? Number.POSITIVE_INFINITY, costMs + last)
+    for (const [next, step] of graph.relays(at) ?? []) {
+      if (next !== to && !seen.includes(next) && allowed(next)) walk(next, [...seen, next], costMs + step)
     }
   }
-  walk(from, new Set([from]), 0, 0)
+  walk(from, [from], 0)
   return best
 }
 
+const routes = (paths: readonly GraphPath[]): (readonly NodeId[])[] => paths.map(({ route }) => route)
+
 describe('disjointPaths', () => {
+  const query = { from: id(1), to: id(9), count: 4, hopsMax: 4 }
+
   it('prefers a cheap relay to a dear direct way, then takes what shares no relay with it', () => {
-    const graph = graphOf([
+    const edges = [
       [1, 9, 100],
       [1, 2, 10],
       [2, 9, 10],
       [1, 3, 20],
       [3, 9, 20],
       [2, 3, 1],
-    ])
-    const paths = disjointPaths(graph, { from: id(1), to: id(9), count: 4, hopsMax: 4 })
-    expect(paths.map((path) => [path.route, path.costMs])).toEqual([
-      [[2, 9], 20],
-      [[3, 9], 40],
-      [[9], 100],
+    ] as const
+    expect(disjointPaths(graphOf({ edges }), query)).toEqual([
+      { route: [2, 9], costMs: 20 },
+      { route: [3, 9], costMs: 40 },
+      { route: [9], costMs: 100 },
     ])
   })
 
-  it('never relays through a node that has no links of its own', () => {
-    const graph = graphOf([
+  it('never goes through a node that is no relay', () => {
+    const edges = [
       [1, 5, 1],
+      [5, 9, 1],
       [1, 2, 10],
       [2, 9, 10],
-    ])
-    expect(disjointPaths(graph, { from: id(1), to: id(9), count: 4, hopsMax: 4 }).map((path) => path.route)).toEqual([[2, 9]])
+    ] as const
+    expect(routes(disjointPaths(graphOf({ edges, relays: [2] }), query))).toEqual([[2, 9]])
   })
 
   it('avoids what it is told to avoid, and says so if nothing is left', () => {
-    const graph = graphOf([
+    const edges = [
       [1, 2, 1],
       [2, 9, 1],
-    ])
-    expect(disjointPaths(graph, { from: id(1), to: id(9), count: 1, hopsMax: 4, avoid: new Set([id(2)]) })).toEqual([])
+    ] as const
+    expect(disjointPaths(graphOf({ edges }), { ...query, avoid: new Set([id(2)]) })).toEqual([])
   })
 
-  it('finds the cheapest path first, and only disjoint ones (against brute force)', () => {
-    const edge = fc.tuple(fc.nat(6), fc.nat(6), fc.integer({ min: 1, max: 50 }))
+  it('takes the dearer relay of another provider before one of the same, and that one after it', () => {
+    const edges = [
+      [1, 2, 1],
+      [2, 9, 1],
+      [1, 3, 2],
+      [3, 9, 2],
+      [1, 4, 9],
+      [4, 9, 9],
+    ] as const
+    const domains = { 2: ['provider=x', 'dc=x-1'], 3: ['provider=x', 'dc=x-2'], 4: ['provider=y'] }
+    expect(routes(disjointPaths(graphOf({ edges, domains }), query))).toEqual([
+      [2, 9],
+      [4, 9],
+      [3, 9],
+    ])
+  })
+
+  it('plans through what drains only if there is nothing else', () => {
+    const edges = [
+      [1, 2, 1],
+      [2, 9, 1],
+      [1, 3, 20],
+      [3, 9, 20],
+    ] as const
+    expect(routes(disjointPaths(graphOf({ edges, draining: [2] }), query))).toEqual([[3, 9]])
+    expect(routes(disjointPaths(graphOf({ edges, draining: [2, 3] }), query))).toEqual([[2, 9]])
+  })
+
+  it('keeps to the limit of hops although the cheapest way is longer', () => {
+    const edges = [
+      [1, 2, 1],
+      [2, 3, 1],
+      [3, 4, 1],
+      [4, 9, 1],
+      [1, 4, 50],
+      [2, 9, 90],
+    ] as const
+    expect(routes(disjointPaths(graphOf({ edges }), { ...query, count: 1, hopsMax: 3 }))).toEqual([[4, 9]])
+  })
+
+  it('is greedy and right: each path is the cheapest that the ones before leave, and there are as many as that gives (against brute force)', () => {
+    const edge = fc.tuple(fc.nat(7), fc.nat(7), fc.integer({ min: 1, max: 50 }))
+    const marks = fc.uniqueArray(fc.nat(7), { maxLength: 2 })
+    const labels = fc.array(fc.constantFrom('provider=x', 'provider=y', undefined), { minLength: 8, maxLength: 8 })
     fc.assert(
-      fc.property(fc.array(edge, { maxLength: 30 }), (edges) => {
-        const graph = graphOf(edges.filter(([from, to]) => from !== to))
-        const [from, to] = [id(0), id(6)]
-        const paths = disjointPaths(graph, { from, to, count: 4, hopsMax: 7 })
-        expect(paths[0]?.costMs).toBe(bruteForce(graph, from, to, 7))
-        const relays = paths.flatMap((path) => path.route.slice(0, -1))
-        expect(new Set(relays).size).toBe(relays.length)
-        for (const { route, costMs } of paths) {
-          expect(route.at(-1)).toBe(to)
-          expect(route.reduce((sum, hop, i) => sum + (graph.cost(i === 0 ? from : (route[i - 1] as NodeId), hop) ?? NaN), 0)).toBe(costMs)
-        }
-      }),
+      fc.property(
+        fc.array(edge, { maxLength: 40 }),
+        marks,
+        labels,
+        fc.integer({ min: 1, max: 6 }),
+        (edges, draining, providers, hopsMax) => {
+          const domains = Object.fromEntries(providers.map((provider, node) => [node, provider === undefined ? [] : [provider]]))
+          const graph = graphOf({ edges: edges.filter(([from, to]) => from !== to), relays: [1, 2, 3, 4, 5, 6], draining, domains })
+          const [from, to] = [id(0), id(7)]
+          const paths = disjointPaths(graph, { from, to, count: 4, hopsMax })
+          const used = new Set<NodeId>()
+          const shared = new Set<string>()
+          let direct = true
+          for (let index = 0; index < 4; index++) {
+            const stays = (relay: NodeId): boolean => !used.has(relay) && !draining.includes(relay)
+            const apart = (relay: NodeId): boolean => stays(relay) && !graph.domains(relay).some((domain) => shared.has(domain))
+            const any = (relay: NodeId): boolean => index === 0 && !used.has(relay)
+            const bound = (allowed: Rule['allowed']): number | undefined => bruteForce(graph, from, to, hopsMax, { allowed, direct })
+            const expected = bound(apart) ?? bound(stays) ?? (index === 0 ? bound(any) : undefined)
+            const path = paths[index]
+            expect(path?.costMs).toBe(expected)
+            if (!path) break
+            const { route } = path
+            expect(route.at(-1)).toBe(to)
+            expect(route.length).toBeLessThanOrEqual(hopsMax)
+            expect(new Set([from, ...route]).size).toBe(route.length + 1)
+            expect(route.reduce((sum, hop, i) => sum + (graph.cost(route[i - 1] ?? from, hop) ?? NaN), 0)).toBe(path.costMs)
+            if (route.length === 1) direct = false
+            for (const relay of route.slice(0, -1)) {
+              expect(used.has(relay)).toBe(false)
+              expect([1, 2, 3, 4, 5, 6]).toContain(relay)
+              used.add(relay)
+              for (const domain of graph.domains(relay)) shared.add(domain)
+            }
+          }
+        },
+      ),
+      { numRuns: 1000 },
     )
   })
 })

@@ -1,16 +1,26 @@
 /**
  * Which ways lead from one node to another: the cheapest path, then the cheapest that shares no relay with those
- * before it, and so on. Edges are leaves: only hubs carry what is not their own.
+ * before it, and so on. Edges are leaves: only relays carry what is not their own.
  *
  * Greedy (shortest, remove its relays, repeat) rather than Suurballe's optimal pair (Suurballe, "Disjoint paths in
  * a network", Networks 4, 1974): the first path must be the best one there is, since it carries the traffic.
+ *
+ *  1. Every path is the cheapest there is under the strictest of these rules that leaves any:
+ *     no relay that drains, shares a node or a failure domain with an earlier path; as before, but domains may be
+ *     shared; for the first path only, relays that drain as well.
+ *  2. No two paths share a relay, nor are both direct.
  */
 import type { NodeId } from '@causeway/protocol'
 
-/** Directed, weighted: `cost(from, to)` in milliseconds. Only nodes with neighbours listed here relay. */
+/** Directed, weighted; costs in milliseconds. */
 export interface Graph {
-  /** Cost towards each neighbour of a relay, milliseconds; `undefined` if `from` relays nothing. */
-  neighbours(from: NodeId): ReadonlyMap<NodeId, number> | undefined
+  /** Cost of the link, `undefined` if there is none. */
+  cost(from: NodeId, to: NodeId): number | undefined
+  /** The relays that `from` can hand to, with the costs; `undefined` if `from` relays nothing. */
+  relays(from: NodeId): ReadonlyMap<NodeId, number> | undefined
+  draining(relay: NodeId): boolean
+  /** What a relay shares its fate with. */
+  domains(relay: NodeId): readonly string[]
 }
 
 export interface GraphPath {
@@ -30,17 +40,27 @@ export interface PathQuery {
   readonly avoid?: ReadonlySet<NodeId>
 }
 
-/** Up to `count` paths that share no node but their ends, cheapest first. */
+/** Up to `count` paths, best first. */
 export function disjointPaths(graph: Graph, query: PathQuery): GraphPath[] {
-  const banned = new Set(query.avoid)
+  const used = new Set(query.avoid)
+  const domains = new Set<string>()
   const paths: GraphPath[] = []
-  let directUsed = false
+  let direct = true
+  const stays = (relay: NodeId): boolean => !used.has(relay) && !graph.draining(relay)
+  const shares = (relay: NodeId): boolean => domains.size > 0 && graph.domains(relay).some((domain) => domains.has(domain))
   while (paths.length < query.count) {
-    const path = shortestPath(graph, query, banned, directUsed)
+    const path =
+      shortestPath(graph, query, (relay) => stays(relay) && !shares(relay), direct) ??
+      (domains.size > 0 ? shortestPath(graph, query, stays, direct) : undefined) ??
+      (paths.length === 0 ? shortestPath(graph, query, (relay) => !used.has(relay), direct) : undefined)
     if (!path) break
     paths.push(path)
-    if (path.route.length === 1) directUsed = true
-    for (const relay of path.route.slice(0, -1)) banned.add(relay)
+    const relays = path.route.slice(0, -1)
+    if (relays.length === 0) direct = false
+    for (const relay of relays) {
+      used.add(relay)
+      for (const domain of graph.domains(relay)) domains.add(domain)
+    }
   }
   return paths
 }
@@ -48,44 +68,50 @@ export function disjointPaths(graph: Graph, query: PathQuery): GraphPath[] {
 interface Reached {
   readonly node: NodeId
   readonly costMs: number
-  readonly hops: number
   readonly previous: Reached | undefined
 }
 
-/** Dijkstra's algorithm with a hop limit; graphs here are tens of hubs, so a linear scan serves as the queue. */
-function shortestPath(graph: Graph, query: PathQuery, banned: ReadonlySet<NodeId>, directUsed: boolean): GraphPath | undefined {
-  const best = new Map<NodeId, number>()
-  const open = new Map<NodeId, Reached>([[query.from, { node: query.from, costMs: 0, hops: 0, previous: undefined }]])
-  for (;;) {
-    const current = cheapest(open)
-    if (!current) return undefined
-    if (current.node === query.to) return pathTo(current)
-    open.delete(current.node)
-    best.set(current.node, current.costMs)
-    const neighbours = current.hops < query.hopsMax ? graph.neighbours(current.node) : undefined
-    if (!neighbours) continue
-    for (const [next, costMs] of neighbours) {
-      if (banned.has(next) || best.has(next)) continue
-      if (directUsed && current.node === query.from && next === query.to) continue
-      if (next !== query.to && !graph.neighbours(next)) continue
-      const total = current.costMs + costMs
-      const known = open.get(next)
-      if (!known || total < known.costMs) open.set(next, { node: next, costMs: total, hops: current.hops + 1, previous: current })
+/**
+ * The cheapest path over relays that `allowed` admits. One round per hop, each over the relays that the last one
+ * reached more cheaply (Bellman and Ford, in the form of Moore, 1959): exact under a limit of hops, where Dijkstra's
+ * algorithm is not. Among equals the path of fewer hops wins, then the lower relay: every hub comes to the same answer.
+ */
+function shortestPath(
+  graph: Graph,
+  { from, to, hopsMax }: PathQuery,
+  allowed: (relay: NodeId) => boolean,
+  direct: boolean,
+): GraphPath | undefined {
+  const cheapest = new Map<NodeId, number>([[from, 0]])
+  let frontier: Reached[] = [{ node: from, costMs: 0, previous: undefined }]
+  let best: Reached | undefined
+  for (let hop = 1; hop <= hopsMax && frontier.length > 0; hop++) {
+    const reached = new Map<NodeId, Reached>()
+    for (const at of frontier) {
+      const last = hop === 1 && !direct ? undefined : graph.cost(at.node, to)
+      if (last !== undefined) best = better({ node: to, costMs: at.costMs + last, previous: at }, best)
+      for (const [relay, stepMs] of graph.relays(at.node) ?? []) {
+        const costMs = at.costMs + stepMs
+        if (relay === to || costMs >= (cheapest.get(relay) ?? Number.POSITIVE_INFINITY) || !allowed(relay)) continue
+        reached.set(relay, better({ node: relay, costMs, previous: at }, reached.get(relay)))
+      }
     }
+    for (const { node, costMs } of reached.values()) cheapest.set(node, costMs)
+    frontier = [...reached.values()]
   }
+  return best && pathTo(best)
 }
 
-function cheapest(open: ReadonlyMap<NodeId, Reached>): Reached | undefined {
-  let least: Reached | undefined
-  for (const reached of open.values()) {
-    if (!least || reached.costMs < least.costMs || (reached.costMs === least.costMs && fewerHops(reached, least))) least = reached
-  }
-  return least
+function better(one: Reached, other: Reached | undefined): Reached {
+  if (!other || one.costMs < other.costMs) return one
+  const tie = one.costMs === other.costMs && hopsOf(one) === hopsOf(other) && (one.previous?.node ?? 0) < (other.previous?.node ?? 0)
+  return tie ? one : other
 }
 
-/** Among equals the shorter way, then the lower id: every hub comes to the same answer. */
-function fewerHops(a: Reached, b: Reached): boolean {
-  return a.hops < b.hops || (a.hops === b.hops && a.node < b.node)
+function hopsOf(reached: Reached): number {
+  let hops = 0
+  for (let at = reached.previous; at; at = at.previous) hops++
+  return hops
 }
 
 function pathTo(end: Reached): GraphPath {

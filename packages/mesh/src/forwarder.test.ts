@@ -14,7 +14,8 @@ function frame(route: NodeId[], position = 0, hopLimit = 8): Uint8Array {
 function hub(dead: NodeId[] = [], way?: NodeId[]): ForwarderConfig {
   return {
     self: H1,
-    relay: true,
+    from: A,
+    carries: () => true,
     reaches: (id) => !dead.includes(id),
     router: { wayTo: (_to, avoid) => (way?.some((id) => avoid.has(id)) ? undefined : way) },
   }
@@ -31,7 +32,7 @@ describe('forward', () => {
 
   it('delivers what is for this node, with the way back', () => {
     const verdict = forward({ ...hub(), self: B }, frame([H1, H2, B], 2))
-    expect(verdict).toMatchObject({ type: 'deliver', source: A, wayBack: [H2, H1, A] })
+    expect(verdict).toMatchObject({ type: 'deliver', wayBack: [H2, H1, A] })
     expect(verdict.type === 'deliver' && [...verdict.body]).toEqual([1, 2, 3])
   })
 
@@ -52,7 +53,12 @@ describe('forward', () => {
     ['malformed', hub(), new Uint8Array(5)],
     ['not-for-us', hub(), frame([H2, B])],
     ['hop-limit', hub(), frame([H1, B], 0, 1)],
-    ['not-a-relay', { ...hub(), relay: false }, frame([H1, B])],
+    ['not-for-our-site', { ...hub(), carries: () => false }, frame([H1, B])],
+    [
+      'not-for-our-site',
+      { ...hub([H2, B], [H3, B]), carries: (from: NodeId, next: NodeId) => from === B || next === B },
+      frame([H1, H2, B]),
+    ],
     ['no-way', { ...hub([B]), router: undefined }, frame([H1, B])],
   ] as const)('drops: %s', (reason, config, bytes) => {
     expect(forward(config, bytes)).toEqual({ type: 'drop', reason })

@@ -5,7 +5,8 @@
  *
  *  1. A frame never visits a node twice: a replaced route avoids every node the frame has been at.
  *  2. Each hop lowers the hop limit; at 0 a frame is dropped.
- *  3. A relay touches only the header, in place, except when it replaces the route.
+ *  3. An edge node carries only what comes from or goes to another node of its site.
+ *  4. A relay touches only the header, in place, except when it replaces the route.
  */
 import {
   type FrameHeader,
@@ -19,21 +20,23 @@ import {
   writeFrameHeader,
 } from '@causeway/protocol'
 
-/** Knows ways that a route does not name. Hubs have one; edges do not. */
+/** Knows ways that a route does not name: a hub all of them, an edge its hubs. */
 export interface Router {
   /** The cheapest way from this node to `to` that avoids the given nodes: nodes after this one. */
   wayTo(to: NodeId, avoid: ReadonlySet<NodeId>): readonly NodeId[] | undefined
 }
 
 export type Verdict =
-  | { readonly type: 'deliver'; readonly source: NodeId; readonly body: Uint8Array; readonly wayBack: readonly NodeId[] }
+  | { readonly type: 'deliver'; readonly body: Uint8Array; readonly wayBack: readonly NodeId[]; readonly marked: boolean }
   | { readonly type: 'relay'; readonly next: NodeId; readonly frame: Uint8Array }
-  | { readonly type: 'drop'; readonly reason: 'malformed' | 'not-for-us' | 'hop-limit' | 'not-a-relay' | 'no-way' }
+  | { readonly type: 'drop'; readonly reason: 'malformed' | 'not-for-us' | 'hop-limit' | 'not-for-our-site' | 'no-way' }
 
 export interface ForwarderConfig {
   readonly self: NodeId
-  /** Whether to carry what is neither from nor for this node. */
-  readonly relay: boolean
+  /** The neighbour that handed the frame over. */
+  readonly from: NodeId
+  /** Whether to carry what is neither from nor for this node, from one neighbour to another. */
+  readonly carries: (from: NodeId, next: NodeId) => boolean
   readonly router?: Router | undefined
   /** Whether a frame can be handed to that neighbour now. */
   readonly reaches: (neighbour: NodeId) => boolean
@@ -45,12 +48,12 @@ export function forward(config: ForwarderConfig, frame: Uint8Array): Verdict {
   const { route, position } = header
   if (route[position] !== config.self) return { type: 'drop', reason: 'not-for-us' }
   if (position === route.length - 1) {
-    return { type: 'deliver', source: header.source, body: frameBody(frame), wayBack: reverseRoute(header) }
+    return { type: 'deliver', body: frameBody(frame), wayBack: reverseRoute(header), marked: header.marked }
   }
-  if (!config.relay) return { type: 'drop', reason: 'not-a-relay' }
   if (header.hopLimit <= 1) return { type: 'drop', reason: 'hop-limit' }
   const next = route[position + 1] as NodeId
   if (!config.reaches(next)) return patch(config, frame, header)
+  if (!config.carries(config.from, next)) return { type: 'drop', reason: 'not-for-our-site' }
   advanceFrame(frame, header)
   return { type: 'relay', next, frame }
 }
@@ -62,6 +65,7 @@ function patch(config: ForwarderConfig, frame: Uint8Array, header: FrameHeader):
   const rest = config.reaches(destination) ? [destination] : config.router?.wayTo(destination, avoid)
   const next = rest?.[0]
   if (!rest || next === undefined || !config.reaches(next)) return { type: 'drop', reason: 'no-way' }
+  if (!config.carries(config.from, next)) return { type: 'drop', reason: 'not-for-our-site' }
   const route = [...been, ...rest]
   if (route.length > LIMITS.routeHopsMax) return { type: 'drop', reason: 'no-way' }
   const body = frameBody(frame)

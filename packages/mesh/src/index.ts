@@ -10,7 +10,7 @@
  */
 export type { Peer } from './admission.ts'
 export { type ChannelHandle } from './channels.ts'
-export { type GraphPath, disjointPaths } from './disjoint-paths.ts'
+export { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
 export { type Router } from './forwarder.ts'
 export { type Link } from './link.ts'
 export { LinkState, UNMEASURED_COST_MS, costMoved } from './link-state.ts'

@@ -1,51 +1,143 @@
 /**
  * What the hubs know of each other's links: every hub advertises its own, floods what is new to it, and computes
- * paths over all of them (after OSPF, RFC 2328, sections 12 and 13, with one area and no designated routers).
+ * paths over all of them (after OSPF, RFC 2328, sections 12 and 13, with one area and no designated routers). What a
+ * flood has missed, neighbours find by comparing digests now and then (Demers and others, "Epidemic algorithms for
+ * replicated database maintenance", PODC 1987).
  *
  *  1. Of one origin the advert with the highest (incarnation, sequence) is valid.
- *  2. A link between hubs counts only if both ends advertise it; a site's uplink needs only its hub's word.
+ *  2. A link between hubs counts only if both ends advertise it; a site's uplink needs only its hub's word, and a node
+ *     behind a gateway only the gateway's.
  *  3. A hub that cannot be reached over counted links is not a relay, whatever its last advert said.
  *  4. Own changes are advertised at once, but costs not more often than once a second and only if they moved by
- *     more than 10 % and 5 ms; everything is repeated every 30 s and forgotten after 100 s.
+ *     more than 10 % and 5 ms; everything is repeated every 2 min, and forgotten 7 min after its origin said it, however
+ *     many hands it has gone through.
  */
-import { type Advert, type AdvertisedLink, type Instant, type NodeId } from '@causeway/protocol'
+import { type Advert, type AdvertVersion, type AdvertisedLink, type Instant, type NodeId, instant } from '@causeway/protocol'
 import { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
 
-const REPEAT_MS = 30_000
-const FORGET_MS = 100_000
+const REPEAT_MS = 120_000
+const FORGET_MS = 420_000
 const DAMPING_MS = 1_000
 const MOVED_RATIO = 0.1
 const MOVED_MS = 5
 /** A link that has not been measured yet is usable, but the last choice. */
 export const UNMEASURED_COST_MS = 1_000
+const NONE: ReadonlyMap<NodeId, number> = new Map()
 
 interface Known {
   readonly advert: Advert
-  readonly heardAt: Instant
+  /** When its origin said it, by our clock. */
+  readonly saidAt: Instant
 }
 
-export class LinkState implements Graph {
+export interface LinkStateOrigin {
+  readonly self: NodeId
+  readonly name: string
+  readonly incarnation: number
+  readonly domains: readonly string[]
+}
+
+export class LinkState {
   readonly #self: NodeId
   readonly #known = new Map<NodeId, Known>()
   #own: Advert
   #ownAt: Instant
-  #reachable = new Map<NodeId, Map<NodeId, number>>()
+  /** Links of reachable hubs, those to other hubs only if they count. */
+  #links = new Map<NodeId, ReadonlyMap<NodeId, AdvertisedLink>>()
+  /** The same between hubs alone. */
+  #hubs = new Map<NodeId, ReadonlyMap<NodeId, number>>()
+  /** Edge → the hubs that see it → cost from the edge to the hub. */
+  #uplinks = new Map<NodeId, Map<NodeId, number>>()
+  /** Node without uplinks → its gateways → cost of the step between. */
+  #gateways = new Map<NodeId, Map<NodeId, number>>()
   #names = new Map<NodeId, string>()
   /** Counts changes that may change a path. */
   version = 0
 
-  constructor(now: Instant, self: NodeId, name: string, incarnation: number) {
+  constructor(now: Instant, { self, ...origin }: LinkStateOrigin) {
     this.#self = self
-    this.#own = { origin: self, name, incarnation, sequence: 0, links: [] }
+    this.#own = { ...origin, origin: self, sequence: 0, ageMs: 0, draining: false, links: [] }
     this.#ownAt = now
-    this.#known.set(self, { advert: this.#own, heardAt: now })
+    this.#known.set(self, { advert: this.#own, saidAt: now })
     this.#recompute()
   }
 
+  // ---- flooding
+
   /** Everything known, for a hub that has just linked with us. */
-  all(): Advert[] {
-    return [...this.#known.values()].map((known) => known.advert)
+  all(now: Instant): Advert[] {
+    return [...this.#known.values()].map((known) => aged(now, known))
   }
+
+  /** States our own links; returns the advert to flood if it says something new or is due again. */
+  advertise(now: Instant, links: readonly AdvertisedLink[], draining = false): Advert | undefined {
+    const moved = draining === this.#own.draining ? difference(this.#own.links, links) : 'links'
+    const age = now - this.#ownAt
+    if (moved === 'none' && age < REPEAT_MS) return undefined
+    if (moved === 'cost' && age < DAMPING_MS) return undefined
+    this.#own = { ...this.#own, sequence: this.#own.sequence + 1, draining, links }
+    this.#ownAt = now
+    this.#known.set(this.#self, { advert: this.#own, saidAt: now })
+    if (moved !== 'none') this.#recompute()
+    return this.#own
+  }
+
+  /** Takes what a neighbour floods; returns the adverts that were new to us, to be flooded on. */
+  learn(now: Instant, adverts: readonly Advert[]): Advert[] {
+    const news: Advert[] = []
+    let changed = false
+    for (const advert of adverts) {
+      if (advert.origin === this.#self) {
+        if (newer(advert, this.#own)) this.#outbid(advert)
+        continue
+      }
+      const known = this.#known.get(advert.origin)
+      if (advert.ageMs >= FORGET_MS || (known && !newer(advert, known.advert))) continue
+      this.#known.set(advert.origin, { advert, saidAt: instant(now - advert.ageMs) })
+      news.push(advert)
+      changed ||= !known || known.advert.draining !== advert.draining || difference(known.advert.links, advert.links) !== 'none'
+    }
+    if (changed) this.#recompute()
+    return news
+  }
+
+  /** An earlier life of ours, of which we know nothing, has said more than we have: only what comes after counts. */
+  #outbid({ incarnation, sequence }: Advert): void {
+    this.#own = { ...this.#own, incarnation, sequence }
+    this.#ownAt = instant(this.#ownAt - REPEAT_MS)
+  }
+
+  forgetOld(now: Instant): void {
+    let changed = false
+    for (const [origin, { saidAt }] of this.#known) {
+      if (origin === this.#self || now - saidAt < FORGET_MS) continue
+      this.#known.delete(origin)
+      changed = true
+    }
+    if (changed) this.#recompute()
+  }
+
+  // ---- anti-entropy
+
+  digest(): AdvertVersion[] {
+    return [...this.#known.values()].map(({ advert: { origin, incarnation, sequence } }) => ({ origin, incarnation, sequence }))
+  }
+
+  /** What the sender of a digest lacks, and whether it has something that we lack. */
+  compare(now: Instant, digest: readonly AdvertVersion[]): { readonly missing: Advert[]; readonly behind: boolean } {
+    const theirs = new Map(digest.map((version) => [version.origin, version]))
+    const missing = [...this.#known.values()].filter(({ advert }) => {
+      const version = theirs.get(advert.origin)
+      return !version || newer(advert, version)
+    })
+    const behind = digest.some((version) => {
+      const ours = this.#known.get(version.origin)
+      return !ours || newer(version, ours.advert)
+    })
+    return { missing: missing.map((known) => aged(now, known)), behind }
+  }
+
+  // ---- what is known
 
   nameOf(id: NodeId): string | undefined {
     return this.#names.get(id)
@@ -56,91 +148,139 @@ export class LinkState implements Graph {
     return this.#names.keys()
   }
 
-  neighbours(from: NodeId): ReadonlyMap<NodeId, number> | undefined {
-    return this.#reachable.get(from)
+  /** Every hub that ever advertised and is not forgotten, with what stands against planning through it. */
+  hubs(): { readonly id: NodeId; readonly reachable: boolean; readonly draining: boolean }[] {
+    return [...this.#known.values()].map(({ advert }) => ({
+      id: advert.origin,
+      reachable: this.#links.has(advert.origin),
+      draining: advert.draining,
+    }))
   }
+
+  /** Whether `to` stands behind a gateway, and no hub sees it. */
+  isBehind(to: NodeId): boolean {
+    return !this.#uplinks.has(to) && this.#gateways.has(to)
+  }
+
+  /** Cost of a step, `undefined` if there is no such link. */
+  cost(from: NodeId, to: NodeId): number | undefined {
+    return (
+      this.#links.get(from)?.get(to)?.costMs ??
+      this.#uplinks.get(from)?.get(to) ??
+      this.#gateways.get(to)?.get(from) ??
+      this.#gateways.get(from)?.get(to)
+    )
+  }
+
+  /** Whether a link of that way loses more than it should. */
+  impaired(from: NodeId, route: readonly NodeId[]): boolean {
+    return route.some((to, index) => {
+      const at = route[index - 1] ?? from
+      return (this.#links.get(at)?.get(to) ?? this.#links.get(to)?.get(at))?.impaired === true
+    })
+  }
+
+  // ---- paths
 
   paths(from: NodeId, to: NodeId, count: number, hopsMax: number, avoid?: ReadonlySet<NodeId>): GraphPath[] {
-    if (this.#reachable.has(from)) return disjointPaths(this, { from, to, count, hopsMax, ...(avoid && { avoid }) })
-    // An edge as the start: its ways out are the hubs that see it.
-    const attached: Graph = {
-      neighbours: (node) => (node === from ? this.#hubsOf(from) : this.#reachable.get(node)),
-    }
-    return disjointPaths(attached, { from, to, count, hopsMax, ...(avoid && { avoid }) })
+    return disjointPaths(this.graph(from, to), { from, to, count, hopsMax, ...(avoid && { avoid }) })
   }
 
-  /** States our own links; returns the advert to flood if it says something new or is due again. */
-  advertise(now: Instant, links: readonly AdvertisedLink[]): Advert | undefined {
-    const moved = difference(this.#own.links, links)
-    const age = now - this.#ownAt
-    if (moved === 'none' && age < REPEAT_MS) return undefined
-    if (moved === 'cost' && age < DAMPING_MS) return undefined
-    this.#own = { ...this.#own, sequence: this.#own.sequence + 1, links }
-    this.#ownAt = now
-    this.#known.set(this.#self, { advert: this.#own, heardAt: now })
-    if (moved !== 'none') this.#recompute()
-    return this.#own
+  /**
+   * All ways between two nodes. An edge leaves over the hubs that see it; a node behind gateways over these, which
+   * hand on nothing else: between two hubs no gateway is a relay.
+   */
+  graph(from: NodeId, to: NodeId): Graph {
+    const first = this.isBehind(from) ? (this.#gateways.get(from) ?? NONE) : NONE
+    const last = this.isBehind(to) ? (this.#gateways.get(to) ?? NONE) : NONE
+    const widened = new Map<NodeId, ReadonlyMap<NodeId, number>>()
+    const hubRelays = (hub: NodeId): ReadonlyMap<NodeId, number> => {
+      const hubs = this.#hubs.get(hub) ?? NONE
+      if (last.size === 0) return hubs
+      const known = widened.get(hub)
+      if (known) return known
+      const relays = new Map(hubs)
+      for (const gateway of last.keys()) {
+        const costMs = this.#links.get(hub)?.get(gateway)?.costMs
+        if (costMs !== undefined) relays.set(gateway, costMs)
+      }
+      widened.set(hub, relays)
+      return relays
+    }
+    return {
+      cost: (one, other) => this.cost(one, other),
+      relays: (relay) => {
+        if (this.#hubs.has(relay)) return hubRelays(relay)
+        if (relay === from && first.size > 0) return first
+        return relay === from || first.has(relay) ? this.#uplinks.get(relay) : undefined
+      },
+      draining: (relay) => this.#known.get(relay)?.advert.draining === true,
+      domains: (relay) => this.domainsOf(relay),
+    }
   }
 
-  /** Takes what a neighbour floods; returns the adverts that were new to us, to be flooded on. */
-  learn(now: Instant, adverts: readonly Advert[]): Advert[] {
-    const news: Advert[] = []
-    let changed = false
-    for (const advert of adverts) {
-      if (advert.origin === this.#self) continue
-      const known = this.#known.get(advert.origin)
-      if (known && !newer(advert, known.advert)) continue
-      this.#known.set(advert.origin, { advert, heardAt: now })
-      news.push(advert)
-      changed ||= !known || difference(known.advert.links, advert.links) !== 'none'
-    }
-    if (changed) this.#recompute()
-    return news
-  }
-
-  forgetOld(now: Instant): void {
-    let changed = false
-    for (const [origin, { heardAt }] of this.#known) {
-      if (origin === this.#self || now - heardAt < FORGET_MS) continue
-      this.#known.delete(origin)
-      changed = true
-    }
-    if (changed) this.#recompute()
-  }
-
-  #hubsOf(edge: NodeId): ReadonlyMap<NodeId, number> {
-    const hubs = new Map<NodeId, number>()
-    for (const [hub, links] of this.#reachable) {
-      const costMs = links.get(edge)
-      if (costMs !== undefined) hubs.set(hub, costMs)
-    }
-    return hubs
+  domainsOf(id: NodeId): readonly string[] {
+    const own = this.#known.get(id)?.advert.domains
+    if (own) return own
+    for (const hub of this.#uplinks.get(id)?.keys() ?? []) return this.#links.get(hub)?.get(id)?.domains ?? []
+    return []
   }
 
   #recompute(): void {
     this.version++
     this.#names = new Map()
-    const links = new Map<NodeId, Map<NodeId, number>>()
     for (const { advert } of this.#known.values()) {
       this.#names.set(advert.origin, advert.name)
-      links.set(advert.origin, new Map(advert.links.map((link) => [link.to, link.costMs])))
-      for (const link of advert.links) this.#names.set(link.to, link.name)
+      for (const link of advert.links) {
+        this.#names.set(link.to, link.name)
+        for (const { id, name } of link.behind) if (!this.#names.has(id)) this.#names.set(id, name)
+      }
     }
-    for (const [hub, neighbours] of links) {
-      for (const to of neighbours.keys()) if (links.has(to) && !links.get(to)?.has(hub)) neighbours.delete(to)
+    this.#links = this.#reachable()
+    this.#hubs = new Map()
+    this.#uplinks = new Map()
+    this.#gateways = new Map()
+    for (const [hub, links] of this.#links) {
+      this.#hubs.set(hub, new Map([...links].flatMap(([to, { costMs }]) => (this.#links.has(to) ? [[to, costMs] as const] : []))))
+      for (const [to, { costBackMs, behind }] of links) {
+        if (this.#links.has(to)) continue
+        put(this.#uplinks, to, hub, costBackMs)
+        for (const { id, costMs } of behind) put(this.#gateways, id, to, costMs)
+      }
     }
-    this.#reachable = new Map()
+  }
+
+  /** The hubs that can be reached from here over links that count, with their links. */
+  #reachable(): Map<NodeId, ReadonlyMap<NodeId, AdvertisedLink>> {
+    const stated = new Map([...this.#known].map(([hub, { advert }]) => [hub, new Map(advert.links.map((link) => [link.to, link]))]))
+    const reachable = new Map<NodeId, ReadonlyMap<NodeId, AdvertisedLink>>()
     const open: NodeId[] = [this.#self]
     for (let hub = open.pop(); hub !== undefined; hub = open.pop()) {
-      const neighbours = links.get(hub)
-      if (!neighbours || this.#reachable.has(hub)) continue
-      this.#reachable.set(hub, neighbours)
-      for (const to of neighbours.keys()) if (links.has(to)) open.push(to)
+      const links = stated.get(hub)
+      if (!links || reachable.has(hub)) continue
+      for (const to of links.keys()) {
+        const theirs = stated.get(to)
+        if (!theirs) continue
+        if (theirs.has(hub)) open.push(to)
+        else links.delete(to)
+      }
+      reachable.set(hub, links)
     }
+    return reachable
   }
 }
 
-function newer(a: Advert, b: Advert): boolean {
+function put(map: Map<NodeId, Map<NodeId, number>>, key: NodeId, to: NodeId, costMs: number): void {
+  const known = map.get(key)
+  if (known) known.set(to, costMs)
+  else map.set(key, new Map([[to, costMs]]))
+}
+
+function aged(now: Instant, { advert, saidAt }: Known): Advert {
+  return { ...advert, ageMs: Math.max(0, now - saidAt) }
+}
+
+function newer(a: AdvertVersion, b: AdvertVersion): boolean {
   return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.sequence > b.sequence)
 }
 
@@ -156,8 +296,9 @@ function difference(before: readonly AdvertisedLink[], now: readonly AdvertisedL
   let moved: 'none' | 'cost' = 'none'
   for (const link of now) {
     const known = old.get(link.to)
-    if (!known) return 'links'
-    if (costMoved(known.costMs, link.costMs)) moved = 'cost'
+    if (!known || known.impaired !== link.impaired || known.domains.join() !== link.domains.join()) return 'links'
+    if (known.behind.map(({ id }) => id).join() !== link.behind.map(({ id }) => id).join()) return 'links'
+    if (costMoved(known.costMs, link.costMs) || costMoved(known.costBackMs, link.costBackMs)) moved = 'cost'
   }
   return moved
 }

@@ -23,6 +23,7 @@ import {
 } from '@causeway/protocol'
 import type { Peer } from './admission.ts'
 import { LinkTally, type WayCounts } from './link-tally.ts'
+import type { StreamLane } from './stream-lane.ts'
 
 /** A connection whose peer answers nothing for so long at the start is dead. */
 const UNANSWERED_MS = 5_000
@@ -38,6 +39,8 @@ export type LinkEffect =
   | { readonly type: 'up' | 'down'; readonly reason: string }
   /** The link comes up again over the same connection: the peer may not have noticed anything. */
   | { readonly type: 'returned' }
+  /** A link that is up has become impaired, or is sound again. */
+  | { readonly type: 'quality' }
 
 export interface Attachment {
   readonly connection: ConnectionId
@@ -54,8 +57,8 @@ export class Link {
   epoch = 0
   connection: ConnectionId | undefined
   address: string | undefined
-  /** Frames handed over now would only wait: drop them. */
-  blocked = false
+  /** While there is a connection. */
+  lane: StreamLane | undefined
   #up = false
   #monitor: LinkMonitor | undefined
   readonly #tally = new LinkTally()
@@ -68,6 +71,7 @@ export class Link {
   #silentUntil: Instant | undefined
   /** The link fell since its connection began. */
   #fell = false
+  #impaired = false
   #needed = false
   #idleMs: number | undefined
   #carriedAt: Instant | undefined
@@ -83,6 +87,10 @@ export class Link {
     return this.peer.credential.name
   }
 
+  get isHub(): boolean {
+    return this.peer.credential.role === 'hub'
+  }
+
   get up(): boolean {
     return this.#up
   }
@@ -90,6 +98,22 @@ export class Link {
   /** Cost of sending to the peer, milliseconds; `null` if it is not measured. */
   get costMs(): number | null {
     return this.#up ? (this.#monitor?.costMs ?? null) : null
+  }
+
+  /** Cost of what the peer sends to us. */
+  get costBackMs(): number | null {
+    return this.#up ? (this.#monitor?.costBackMs ?? null) : null
+  }
+
+  /** Works, but loses more than it should. */
+  get impaired(): boolean {
+    return this.#up && this.#impaired
+  }
+
+  /** Datagrams pass now, as far as one can tell. */
+  get datagrams(): boolean {
+    const evidence = this.#monitor?.evidence
+    return evidence === 'udp' || evidence === 'both'
   }
 
   get state(): LinkState {
@@ -104,7 +128,6 @@ export class Link {
     this.epoch++
     this.connection = attachment.connection
     this.address = attachment.address
-    this.blocked = false
     this.#reflector = new Reflector()
     this.#fell = false
     this.#silentUntil = after(now, UNANSWERED_MS)
@@ -123,6 +146,7 @@ export class Link {
   detach(now: Instant, reason: string, farewell: boolean): LinkEffect[] {
     if (this.#up && !farewell) this.#hold.fall(now - (this.#changedAt ?? now))
     this.connection = undefined
+    this.lane = undefined
     this.#retireMonitor()
     this.#tally.observe(this.state)
     return this.#setUp(now, false, reason)
@@ -146,11 +170,21 @@ export class Link {
           effects.push(...this.#changed(now, effect.state, effect.reason))
       }
     }
+    if (this.#impaired !== this.#monitor.impaired) {
+      this.#impaired = this.#monitor.impaired
+      if (this.#up) effects.push({ type: 'quality' })
+    }
     if (this.#silentUntil !== undefined && now >= this.#silentUntil) {
       this.#silentUntil = undefined
       effects.push({ type: 'reset', reason: 'nothing is answered on its connection' })
     }
     return effects
+  }
+
+  wake(now: Instant): LinkEffect[] {
+    const answers = this.lane?.wake(now) ?? true
+    const effects = this.monitor(now, { type: 'wake' })
+    return answers ? effects : [{ type: 'reset', reason: 'nothing that is sent on its stream lane arrives' }, ...effects]
   }
 
   /** Our end can reach no hub otherwise, or can again. */
@@ -216,6 +250,7 @@ export class Link {
   #retireMonitor(): void {
     if (this.#monitor) this.#tally.retire(countsOf(this.#monitor))
     this.#monitor = undefined
+    this.#impaired = false
   }
 
   #carried(now: Instant): LinkEffect[] {
@@ -230,8 +265,9 @@ export class Link {
       this.#fell = true
       this.#silentUntil = after(now, SILENT_MS)
     } else if (up) this.#silentUntil = undefined
+    if (state === 'down') this.lane?.clear()
     const effects = this.#setUp(now, up, reason)
-    if (up && effects.length > 0 && this.#fell) {
+    if (up && this.#fell) {
       this.#fell = false
       return [{ type: 'returned' }, ...effects]
     }

@@ -8,9 +8,10 @@
  *  1. A link has at most one connection; a newer admitted one replaces the older.
  *  2. Nothing but a hello is read from a connection that is not admitted; it has 5 s to say it.
  *  3. `linkUp` and `linkDown` alternate for each peer.
- *  4. Frames for a blocked lane are dropped, never queued without bound: channels send them again.
+ *  4. Frames that may not leave yet wait within a bound (`Egress`): what is dropped, channels send again.
  */
 import {
+  DATAGRAM_BYTES_MAX,
   type ClockInput,
   type ConnectionId,
   type ControlMessage,
@@ -19,51 +20,36 @@ import {
   type Hello,
   type Instant,
   type Lane,
-  type Limits,
   type LinkMetrics,
   type LinkView,
-  type NetworkEffect,
   type NetworkInput,
   type NodeId,
   type Random,
-  type ReportEffect,
   type Role,
   after,
   decodeControl,
   earliest,
   encodeControl,
+  frameClass,
 } from '@causeway/protocol'
-import { type AdmissionConfig, type Peer, admit, helloOf } from './admission.ts'
+import { type Peer, helloOf, readGreeting } from './admission.ts'
 import { type Connection, olderStays, openedConnection } from './connection.ts'
-import { Dialer, type DialerConfig } from './dialer.ts'
+import { Dialer } from './dialer.ts'
 import { Link, type LinkEffect } from './link.ts'
+import { LinkTable } from './link-table.ts'
+import type { LinksConfig, LinksEffect } from './links-contract.ts'
+import { StreamLane } from './stream-lane.ts'
 
 const GREETING_MS = 5_000
 /** How often uplinks are probed that carry nothing, ms; see `pace`. */
 const PACE_MS = 1_000
-
-export type LinksEffect =
-  | NetworkEffect
-  | ReportEffect
-  | { readonly type: 'linkUp'; readonly peer: Peer }
-  | { readonly type: 'linkDown'; readonly peer: Peer; readonly reason: string }
-  /** Another process answers under this name than before. */
-  | { readonly type: 'peerRestarted'; readonly peer: NodeId }
-  | { readonly type: 'control'; readonly peer: NodeId; readonly message: ControlRecord }
-  | { readonly type: 'frameArrived'; readonly peer: NodeId; readonly frame: Uint8Array }
-
-export interface LinksConfig extends AdmissionConfig, DialerConfig {
-  readonly self: NodeId
-  readonly name: string
-  readonly limits: Limits
-}
 
 export class Links {
   readonly #config: LinksConfig
   readonly #random: Random
   readonly #dialer: Dialer
   readonly #connections = new Map<ConnectionId, Connection>()
-  readonly #links = new Map<NodeId, Link>()
+  readonly #links: LinkTable
   readonly #deadlines = new Deadlines<Link | Connection>()
   #wallOffsetMs = 0
   #paceMs = PACE_MS
@@ -73,36 +59,27 @@ export class Links {
 
   constructor(now: Instant, config: LinksConfig) {
     this.#config = config
+    this.#links = new LinkTable(config.name)
     this.#random = config.random
     this.#dialer = new Dialer(now, config)
   }
 
   // ---- what others ask
 
-  /** Links that are up, cheapest first; to nodes of one role if one is named. */
   live(role?: Role): Link[] {
-    // A cost is worked out when it is asked for: once for each link, not once for each comparison.
-    return [...this.#links.values()]
-      .filter((link) => link.up && (role === undefined || link.peer.credential.role === role))
-      .map((link) => ({ link, costMs: link.costMs ?? 1e9 }))
-      .toSorted((one, other) => one.costMs - other.costMs)
-      .map(({ link }) => link)
+    return this.#links.live(role)
   }
 
   get(peer: NodeId): Link | undefined {
     return this.#links.get(peer)
   }
 
-  all(): Iterable<Link> {
-    return this.#links.values()
-  }
-
   metrics(now: Instant): LinkMetrics[] {
-    return [...this.#links.values()].map((link) => link.metrics(now, this.#config.name, this.#wallOffsetMs))
+    return this.#links.metrics(now, this.#wallOffsetMs)
   }
 
   views(now: Instant): LinkView[] {
-    return [...this.#links.values()].map((link) => link.view(now, this.#config.name, this.#wallOffsetMs))
+    return this.#links.views(now, this.#wallOffsetMs)
   }
 
   // ---- what others say
@@ -111,7 +88,13 @@ export class Links {
   pace(now: Instant, idleMs: number): void {
     if (idleMs === this.#paceMs) return
     this.#paceMs = idleMs
-    for (const link of this.#links.values()) if (isHub(link)) this.#apply(now, link, link.pace(now, idleMs))
+    for (const link of this.#links.hubs()) this.#apply(now, link, link.pace(now, idleMs))
+  }
+
+  /** A hub wants to be left, or is there again: as long as it does it counts as no uplink. */
+  setDraining(now: Instant, hub: NodeId, draining: boolean): void {
+    this.#dialer.setDraining(hub, draining)
+    this.#dial(now)
   }
 
   sendControl(peer: NodeId, message: ControlRecord): void {
@@ -119,18 +102,21 @@ export class Links {
     if (link?.connection !== undefined) this.#send(link.connection, 'control', encodeControl(message))
   }
 
-  /** Hands a frame to a neighbour. False if there is no live link, or its queue is full: the frame is dropped. */
+  /** Hands a frame to a neighbour. False if there is no live link: the frame is dropped. */
   sendFrame(now: Instant, peer: NodeId, frame: Uint8Array): boolean {
     const link = this.#links.get(peer)
-    if (!link?.up || link.connection === undefined || link.blocked) return false
-    this.#send(link.connection, 'stream', frame)
-    this.#apply(now, link, link.carried(now, frame.length))
+    if (!link?.up || link.connection === undefined) return false
+    const hurried = frameClass(frame) !== 'ordered' && frame.length <= DATAGRAM_BYTES_MAX
+    if (hurried && link.datagrams) this.#send(link.connection, 'datagram', frame)
+    else link.lane?.send(now, frame)
+    const news = link.carried(now, frame.length)
+    if (news.length > 0) this.#apply(now, link, news)
     return true
   }
 
   clock(now: Instant, input: ClockInput): void {
     if (input.type === 'wall') this.#wallOffsetMs = input.offsetMs
-    else for (const link of this.#links.values()) this.#apply(now, link, link.monitor(now, input))
+    else for (const link of this.#links.all()) this.#apply(now, link, link.monitor(now, input))
   }
 
   network(now: Instant, input: NetworkInput): void {
@@ -139,7 +125,7 @@ export class Links {
         this.#connected(now, input)
         break
       case 'received':
-        for (const message of input.messages) this.#received(now, input.connection, input.lane, message)
+        this.#received(now, input.connection, input.lane, input.messages)
         break
       case 'probed':
         this.#probed(now, input)
@@ -152,7 +138,7 @@ export class Links {
         break
       case 'laneBlocked':
       case 'laneDrained':
-        this.#backpressure(input.connection, input.lane, input.type === 'laneBlocked')
+        this.#backpressure(now, input.connection, input.lane, input.type === 'laneBlocked')
     }
     this.#dial(now)
   }
@@ -164,7 +150,7 @@ export class Links {
 
   wake(now: Instant): void {
     for (const due of this.#deadlines.due(now)) {
-      if (due instanceof Link) this.#apply(now, due, due.monitor(now, { type: 'wake' }))
+      if (due instanceof Link) this.#apply(now, due, due.wake(now))
       else if (!due.link && this.#connections.has(due.id)) this.#refuse(now, due, `no hello within ${GREETING_MS / 1000} s`, false)
     }
     this.#dial(now)
@@ -185,7 +171,7 @@ export class Links {
   readonly #connectedTo = (node: NodeId): boolean => this.#links.get(node)?.connection !== undefined
 
   #alone(): boolean {
-    for (const link of this.#links.values()) if (link.up && isHub(link)) return false
+    for (const link of this.#links.all()) if (link.up && link.isHub) return false
     return true
   }
 
@@ -231,10 +217,10 @@ export class Links {
     this.#effects.push({ type: 'send', connection, lane, message })
   }
 
-  #backpressure(id: ConnectionId, lane: Lane, blocked: boolean): void {
+  #backpressure(now: Instant, id: ConnectionId, lane: Lane, blocked: boolean): void {
     const link = this.#connections.get(id)?.link
-    if (!link || link.connection !== id) return
-    if (lane === 'stream') link.blocked = blocked
+    if (link?.connection !== id) return
+    if (lane === 'stream') link.lane?.block(now, blocked)
     else if (lane === 'control' && blocked) this.#close(id, 'its control queue overflowed')
   }
 
@@ -243,30 +229,40 @@ export class Links {
     const needed = this.#alone()
     if (needed === this.#needed) return
     this.#needed = needed
-    for (const link of this.#links.values()) if (isHub(link)) this.#apply(now, link, link.need(now, needed))
+    for (const link of this.#links.hubs()) this.#apply(now, link, link.need(now, needed))
   }
 
   // ---- messages
 
-  #received(now: Instant, id: ConnectionId, lane: Lane, bytes: Uint8Array): void {
-    const connection = this.#connections.get(id)
-    if (!connection) return
-    const link = connection.link
-    if (!link) {
+  #received(now: Instant, id: ConnectionId, lane: Lane, messages: readonly Uint8Array[]): void {
+    const link = this.#connections.get(id)?.link
+    if (link?.connection !== id || lane === 'control') {
       // The other lanes may be faster than the hello on this one: what they carry is lost, and comes again.
-      if (lane === 'control') this.#greeted(now, connection, decodeControl(bytes))
+      if (lane === 'control') for (const message of messages) this.#receivedControl(now, id, message)
       return
     }
-    if (link.connection !== id) return
-    if (lane === 'stream') {
-      this.#apply(now, link, link.arrived(now, bytes.length))
-      this.#effects.push({ type: 'frameArrived', peer: link.peer.id, frame: bytes })
-      return
-    }
-    const message = lane === 'control' ? decodeControl(bytes) : undefined
-    if (message) this.#control(now, connection, link, message)
-    else
-      this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
+    let bytes = 0
+    for (const message of messages) bytes += message.length
+    const frames = lane === 'stream' && link.lane ? link.lane.receive(now, messages) : messages
+    if (!frames) this.#malformed(link, lane)
+    for (const frame of frames ?? []) this.#effects.push({ type: 'frameArrived', peer: link.peer.id, frame })
+    const news = link.arrived(now, bytes)
+    if (news.length > 0) this.#apply(now, link, news)
+  }
+
+  #receivedControl(now: Instant, id: ConnectionId, bytes: Uint8Array): void {
+    const connection = this.#connections.get(id)
+    const link = connection?.link
+    const message = decodeControl(bytes)
+    if (!connection) return
+    if (!link) this.#greeted(now, connection, message)
+    else if (link.connection !== id) return
+    else if (message) this.#control(now, connection, link, message)
+    else this.#malformed(link, 'control')
+  }
+
+  #malformed(link: Link, lane: Lane): void {
+    this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
   }
 
   /** A probe packet came as a datagram. */
@@ -299,28 +295,25 @@ export class Links {
   }
 
   #greeted(now: Instant, connection: Connection, message: ControlMessage | undefined): void {
-    if (message?.type === 'bye') {
-      this.#forget(now, connection)
-      this.#effects.push({ type: 'close', connection: connection.id, reason: 'refused by the peer' })
-      this.#effects.push({ type: 'event', name: 'link-refused', data: { remote: connection.remote, reason: message.reason } })
-      return
+    const greeting = readGreeting(this.#config, message, connection.peerKey, now + this.#wallOffsetMs)
+    const { id, address, remote } = connection
+    switch (greeting.type) {
+      case 'admitted':
+        if (greeting.peer.id === this.#config.self) {
+          if (address !== undefined) this.#dialer.identified(address, 'self')
+          this.#refuse(now, connection, 'this is myself', false)
+          break
+        }
+        this.#admitted(now, connection, greeting.peer, greeting.hello)
+        break
+      case 'refused':
+        this.#refuse(now, connection, greeting.reason, true)
+        break
+      case 'refusedByPeer':
+        this.#forget(now, connection)
+        this.#effects.push({ type: 'close', connection: id, reason: 'refused by the peer' })
+        this.#effects.push({ type: 'event', name: 'link-refused', data: { remote, reason: greeting.reason } })
     }
-    if (message?.type !== 'hello') {
-      this.#refuse(now, connection, 'it did not begin with a hello of this protocol', true)
-      return
-    }
-    const admission = admit(this.#config, message, connection.peerKey, now + this.#wallOffsetMs)
-    if (!admission.ok) {
-      this.#refuse(now, connection, admission.reason, true)
-      return
-    }
-    if (admission.peer.id === this.#config.self) {
-      if (connection.address !== undefined) this.#dialer.identified(connection.address, 'self')
-      this.#forget(now, connection)
-      this.#close(connection.id, 'this is myself')
-      return
-    }
-    this.#admitted(now, connection, admission.peer, message)
   }
 
   #admitted(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
@@ -328,8 +321,7 @@ export class Links {
     const link = this.#links.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {
-      const sameProcess = link.peer.incarnation === peer.incarnation
-      if (sameProcess && olderStays(now, this.#config.self, peer.id, older, connection)) {
+      if (link.peer.incarnation === peer.incarnation && olderStays(now, this.#config.self, peer.id, older, connection)) {
         this.#forget(now, connection)
         this.#close(connection.id, 'both ends dialled at once; the other connection stays')
         return
@@ -346,16 +338,23 @@ export class Links {
     this.#deadlines.set(connection, undefined)
     let link = this.#links.get(peer.id)
     if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
-    if (!link) {
-      link = new Link(peer, this.#random)
-      this.#links.set(peer.id, link)
-    }
+    link ??= this.#links.add(new Link(peer, this.#random))
     connection.link = link
-    if (isHub(link)) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
+    if (link.isHub) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
     this.#effects.push({ type: 'openLanes', connection: connection.id, datagram, stream })
     const { id, address } = connection
     const alone = hello.alone || this.#alone()
+    link.lane = this.#laneOf(now, connection.id)
     this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))
+  }
+
+  #laneOf(now: Instant, connection: ConnectionId): StreamLane {
+    return new StreamLane(now, {
+      self: this.#config.self,
+      queueBytesMax: this.#config.limits.laneQueueBytesMax,
+      onDrop: (reason) => this.#effects.push({ type: 'frameDropped', reason }),
+      send: (message) => this.#send(connection, 'stream', message),
+    })
   }
 
   /** Carries out what a link wants, and asks it anew when it wants to be woken. */
@@ -378,22 +377,24 @@ export class Links {
         case 'returned':
           this.sendControl(link.peer.id, { type: 'returned' })
           break
+        case 'quality':
+          this.#effects.push({ type: 'linkQuality', peer: link.peer })
+          break
         case 'up':
           if (link.address !== undefined) this.#dialer.worked(link.address)
           this.#effects.push({ type: 'linkUp', peer: link.peer })
-          this.#effects.push({ type: 'event', name: 'link-up', data: { peer: link.name, epoch: link.epoch, reason: effect.reason } })
-          this.#tellNeed(now)
+          this.#toldState(now, link, effect)
           break
         case 'down':
           this.#effects.push({ type: 'linkDown', peer: link.peer, reason: effect.reason })
-          this.#effects.push({ type: 'event', name: 'link-down', data: { peer: link.name, epoch: link.epoch, reason: effect.reason } })
-          this.#tellNeed(now)
+          this.#toldState(now, link, effect)
       }
     }
     this.#deadlines.set(link, link.nextWake())
   }
-}
 
-function isHub(link: Link): boolean {
-  return link.peer.credential.role === 'hub'
+  #toldState(now: Instant, { name, epoch }: Link, { type, reason }: { readonly type: 'up' | 'down'; readonly reason: string }): void {
+    this.#effects.push({ type: 'event', name: `link-${type}`, data: { peer: name, epoch, reason } })
+    this.#tellNeed(now)
+  }
 }

@@ -11,6 +11,7 @@ import {
   type ChannelView,
   type ClockInput,
   type ControlRecord,
+  type FrameClass,
   type Instant,
   type LinkMetrics,
   type LinkView,
@@ -24,18 +25,19 @@ import {
   type Role,
   after,
   earliest,
+  frameHeaderBytes,
+  writeFrameHeader,
 } from '@causeway/protocol'
 import type { Peer } from './admission.ts'
+import { Associations, type AssociationsEffect } from './associations.ts'
 import { type ChannelHandle, Channels, type ChannelsEffect } from './channels.ts'
 import { readChannelPacket } from './channel-packet.ts'
-import { type Router, forward } from './forwarder.ts'
+import { Destinations, type DestinationsEffect } from './destinations.ts'
+import { type Router, type Verdict, forward } from './forwarder.ts'
 import type { Link } from './link.ts'
-import { Links, type LinksConfig, type LinksEffect } from './links.ts'
-import type { Path } from './path.ts'
-import { type FirstHops, PathSet } from './path-set.ts'
+import { Links } from './links.ts'
+import type { LinksConfig, LinksEffect } from './links-contract.ts'
 
-/** A destination that nobody has asked about for so long needs no plan. */
-const INTEREST_MS = 30_000
 /** Costs of own links move all the time; how often the order of paths follows them. */
 const TIDY_MS = 2_000
 
@@ -43,28 +45,28 @@ export type MeshEffect =
   | NetworkEffect
   | ReportEffect
   | Exclude<ChannelsEffect, { type: 'frame' }>
-  | { readonly type: 'linkUp'; readonly peer: Peer }
+  | { readonly type: 'linkUp' | 'linkQuality'; readonly peer: Peer }
   | { readonly type: 'linkDown'; readonly peer: Peer; readonly reason: string }
   | { readonly type: 'control'; readonly peer: NodeId; readonly message: ControlRecord }
-  | { readonly type: 'planWanted' | 'planUnwanted'; readonly to: NodeId }
+  | DestinationsEffect
 
 export interface MeshConfig extends LinksConfig {
-  readonly relay: boolean
+  readonly site: string
+  /** Whose frames to carry: everybody's, or only those from and to other nodes of the site. */
+  readonly relay: 'all' | 'site'
   readonly router?: Router | undefined
 }
 
-interface Destination {
-  readonly paths: PathSet
-  askedAt: Instant
-}
-
-export class Mesh implements FirstHops {
+export class Mesh {
   readonly #config: MeshConfig
   readonly #links: Links
   readonly #channels: Channels
-  readonly #destinations = new Map<NodeId, Destination>()
+  readonly #associations: Associations
+  readonly #destinations: Destinations
   readonly #names = new Map<NodeId, string>()
   readonly #dropped = new Map<string, number>()
+  #relayed = 0
+  #wallOffsetMs = 0
   #tidyAt: Instant
   #effects: MeshEffect[] = []
   #now: Instant
@@ -75,24 +77,18 @@ export class Mesh implements FirstHops {
     this.#tidyAt = after(now, TIDY_MS)
     this.#links = new Links(now, config)
     this.#names.set(config.self, config.name)
+    const nameOf = (id: NodeId): string => this.nameOf(id)
+    this.#associations = new Associations(now, { ...config, wallMs: (at) => at + this.#wallOffsetMs, nameOf })
+    const emit = (effect: DestinationsEffect): number => this.#effects.push(effect)
+    this.#destinations = new Destinations(now, { self: config.self, site: config.site, links: this.#links, nameOf, emit })
     this.#channels = new Channels({
+      sealer: this.#associations,
       self: config.self,
       limits: config.limits,
       random: config.random,
-      pathsTo: (peer) => this.#destination(this.#now, peer).paths,
-      nameOf: (id) => this.nameOf(id),
+      pathsTo: (peer) => this.#destinations.to(this.#now, peer),
+      nameOf,
     })
-  }
-
-  // ---- FirstHops
-
-  costTo(neighbour: NodeId): number | null | undefined {
-    const link = this.#links.get(neighbour)
-    return link?.up ? link.costMs : undefined
-  }
-
-  ways(): readonly NodeId[] {
-    return this.liveLinks('hub').map((link) => link.peer.id)
   }
 
   // ---- what is known
@@ -131,6 +127,11 @@ export class Mesh implements FirstHops {
     return this.#channels.activeRoute(channel).map((id) => this.nameOf(id))
   }
 
+  /** Frames of others that were passed on. */
+  get relayed(): number {
+    return this.#relayed
+  }
+
   /** Frames that were not passed on, by reason. */
   get dropped(): ReadonlyMap<string, number> {
     return this.#dropped
@@ -138,14 +139,21 @@ export class Mesh implements FirstHops {
 
   /** The plan to a node. Asking makes the node look for one. */
   paths(now: Instant, to: NodeId): PathsView {
-    const { paths } = this.#destination(now, to)
-    const view = (path: Path): PathsView['paths'][number] => ({
-      hops: path.route.map((id) => this.nameOf(id)),
-      costMs: path.costMs,
-      state: path.up ? (path.suspect ? 'suspect' : 'up') : 'down',
-      active: path === paths.active,
-    })
-    return { to: this.nameOf(to), paths: paths.paths.map(view) }
+    return this.#destinations.view(now, to)
+  }
+
+  /** Why the path to a node that is in use is in use. */
+  explain(now: Instant, to: NodeId): string {
+    return this.#destinations.explain(now, to)
+  }
+
+  isDraining(hub: NodeId): boolean {
+    return this.#destinations.isDraining(hub)
+  }
+
+  /** Of the last input. */
+  get now(): Instant {
+    return this.#now
   }
 
   /** Destinations whose plan is wanted now. */
@@ -163,6 +171,7 @@ export class Mesh implements FirstHops {
 
   clock(now: Instant, input: ClockInput): void {
     this.#now = now
+    if (input.type === 'wall') this.#wallOffsetMs = input.offsetMs
     this.#links.clock(now, input)
     this.#settle(now)
   }
@@ -170,22 +179,28 @@ export class Mesh implements FirstHops {
   wake(now: Instant): void {
     this.#now = now
     this.#links.wake(now)
+    this.#associations.wake(now)
     this.#channels.wake(now)
     if (now >= this.#tidyAt) this.#tidy(now)
     this.#settle(now)
   }
 
   nextWake(): Instant | undefined {
-    return earliest(this.#tidyAt, earliest(this.#links.nextWake(), this.#channels.nextWake()))
+    return [this.#links.nextWake(), this.#associations.nextWake(), this.#channels.nextWake()].reduce(earliest, this.#tidyAt)
   }
 
   setPlan(now: Instant, to: NodeId, planned: readonly PlannedPath[], names: readonly NodeName[] = []): void {
     this.#now = now
     for (const { id, name } of names) this.#names.set(id, name)
-    const destination = this.#destinations.get(to)
-    if (!destination) return
-    destination.paths.plan(planned, this)
-    this.#channels.pathsChanged(now, to)
+    if (!this.#destinations.plan(now, to, planned)) return
+    this.#pathsChanged(now, to)
+    this.#settle(now)
+  }
+
+  /** A hub wants to be left, or is there again. */
+  setDraining(now: Instant, hub: NodeId, draining: boolean): void {
+    this.#markDraining(now, hub, draining)
+    this.#refreshPaths(now)
     this.#settle(now)
   }
 
@@ -207,15 +222,21 @@ export class Mesh implements FirstHops {
 
   // ---- channels
 
-  open(now: Instant, peer: NodeId, service: string): ChannelHandle {
+  open(now: Instant, peer: NodeId, service: string, frameClass: FrameClass = 'ordered'): ChannelHandle {
     this.#now = now
-    const handle = this.#channels.open(now, peer, service)
+    const handle = this.#channels.open(now, peer, service, frameClass)
     this.#settle(now)
     return handle
   }
 
-  write(now: Instant, channel: ChannelHandle, message: Uint8Array): void {
-    this.#channels.input(now, channel, { type: 'write', message })
+  write(now: Instant, channel: ChannelHandle, messages: readonly Uint8Array[]): void {
+    this.#channels.input(now, channel, { type: 'write', messages })
+    this.#settle(now)
+  }
+
+  /** So many delivered bytes wait for the program now, or, if negative, no longer. */
+  unread(now: Instant, channel: ChannelHandle, bytes: number): void {
+    this.#channels.input(now, channel, { type: 'unread', bytes })
     this.#settle(now)
   }
 
@@ -241,9 +262,12 @@ export class Mesh implements FirstHops {
   #settle(now: Instant): void {
     for (;;) {
       const ofLinks = this.#links.takeEffects()
-      const ofChannels = this.#channels.takeEffects()
-      if (ofLinks.length === 0 && ofChannels.length === 0) return
       for (const effect of ofLinks) this.#ofLinks(now, effect)
+      this.#channels.flush(now)
+      const ofAssociations = this.#associations.takeEffects()
+      for (const effect of ofAssociations) this.#ofAssociations(now, effect)
+      const ofChannels = this.#channels.takeEffects()
+      if (ofLinks.length === 0 && ofAssociations.length === 0 && ofChannels.length === 0) return
       for (const effect of ofChannels) {
         if (effect.type === 'frame') this.#links.sendFrame(now, effect.firstHop, effect.frame)
         else this.#effects.push(effect)
@@ -256,12 +280,17 @@ export class Mesh implements FirstHops {
       case 'frameArrived':
         this.#frame(now, effect.peer, effect.frame)
         break
+      case 'frameDropped':
+        this.#count(effect.reason)
+        break
       case 'peerRestarted':
         this.#channels.peerRestarted(now, effect.peer)
         break
       case 'linkUp':
       case 'linkDown':
+      case 'linkQuality':
         this.#names.set(effect.peer.id, effect.peer.credential.name)
+        if (effect.type === 'linkDown') this.#markDraining(now, effect.peer.id, false)
         this.#effects.push(effect)
         this.#refreshPaths(now)
         break
@@ -270,31 +299,57 @@ export class Mesh implements FirstHops {
     }
   }
 
-  #refreshPaths(now: Instant): void {
-    for (const [to, { paths }] of this.#destinations) {
-      paths.refresh(this)
-      this.#channels.pathsChanged(now, to)
+  #ofAssociations(now: Instant, effect: AssociationsEffect): void {
+    switch (effect.type) {
+      case 'send': {
+        const ways = this.#destinations.to(now, effect.to).paths.filter((path) => path.up)
+        const way = ways[effect.attempt % ways.length]
+        if (way) this.#sendBody(now, way.route, effect.body)
+        break
+      }
+      case 'reply':
+        this.#sendBody(now, effect.wayBack, effect.body)
+        break
+      case 'associated':
+        this.#names.set(effect.peer, effect.credential.name)
+        if (effect.restarted) this.#channels.peerRestarted(now, effect.peer)
+        this.#channels.pathsChanged(now, effect.peer)
+        break
+      default:
+        this.#effects.push(effect)
     }
+  }
+
+  #sendBody(now: Instant, route: readonly NodeId[], body: Uint8Array): void {
+    const at = frameHeaderBytes(route.length)
+    const frame = new Uint8Array(at + body.length)
+    writeFrameHeader(frame, { source: this.#config.self, route })
+    frame.set(body, at)
+    this.#links.sendFrame(now, route[0] as NodeId, frame)
+  }
+
+  #refreshPaths(now: Instant): void {
+    this.#destinations.refresh(now)
+    for (const to of this.#destinations.keys()) this.#pathsChanged(now, to)
+  }
+
+  #pathsChanged(now: Instant, to: NodeId): void {
+    this.#associations.pathsChanged(now, to)
+    this.#channels.pathsChanged(now, to)
   }
 
   #frame(now: Instant, from: NodeId, frame: Uint8Array): void {
     const { self, relay, router } = this.#config
-    const verdict = forward({ self, relay, router, reaches: (id) => this.#links.get(id)?.up === true }, frame)
+    const reaches = (id: NodeId): boolean => this.#links.get(id)?.up === true
+    const carries = (one: NodeId, other: NodeId): boolean => relay === 'all' || this.#isOfOurSite(one) || this.#isOfOurSite(other)
+    const verdict = forward({ self, router, from, reaches, carries }, frame)
     switch (verdict.type) {
-      case 'deliver': {
-        const packet = readChannelPacket(verdict.body)
-        if (packet) this.#channels.packet(now, verdict.source, packet, verdict.wayBack)
-        else
-          this.#effects.push({
-            type: 'violation',
-            peer: this.nameOf(verdict.source),
-            code: 'malformed',
-            detail: 'sends a channel packet that cannot be read',
-          })
+      case 'deliver':
+        this.#deliver(now, verdict)
         break
-      }
       case 'relay':
-        if (!this.#links.sendFrame(now, verdict.next, verdict.frame)) this.#count('queue-full')
+        if (this.#links.sendFrame(now, verdict.next, verdict.frame)) this.#relayed++
+        else this.#count('queue-full')
         break
       case 'drop':
         this.#count(verdict.reason)
@@ -309,31 +364,34 @@ export class Mesh implements FirstHops {
     }
   }
 
+  #deliver(now: Instant, { body, wayBack, marked }: Extract<Verdict, { type: 'deliver' }>): void {
+    const opened = this.#associations.receive(now, body, wayBack)
+    if (!opened) return
+    const packet = readChannelPacket(opened.packet)
+    if (packet) this.#channels.packet(now, opened.peer, packet, { wayBack, marked })
+    else {
+      const detail = 'sends a channel packet that cannot be read'
+      this.#effects.push({ type: 'violation', peer: this.nameOf(opened.peer), code: 'malformed', detail })
+    }
+  }
+
+  #markDraining(now: Instant, hub: NodeId, draining: boolean): void {
+    if (this.isDraining(hub) === draining) return
+    this.#destinations.setDraining(hub, draining)
+    this.#links.setDraining(now, hub, draining)
+  }
+
+  #isOfOurSite(neighbour: NodeId): boolean {
+    const credential = this.#links.get(neighbour)?.peer.credential
+    return credential?.role === 'edge' && credential.site === this.#config.site
+  }
+
   #count(reason: string): void {
     this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
   }
 
-  #destination(now: Instant, to: NodeId): Destination {
-    const known = this.#destinations.get(to)
-    if (known) {
-      known.askedAt = now
-      return known
-    }
-    const destination: Destination = { paths: new PathSet(to), askedAt: now }
-    destination.paths.refresh(this)
-    this.#destinations.set(to, destination)
-    this.#effects.push({ type: 'planWanted', to })
-    return destination
-  }
-
   #tidy(now: Instant): void {
     this.#tidyAt = after(now, TIDY_MS)
-    const used = this.#channels.peers()
-    for (const [to, { askedAt }] of this.#destinations) {
-      if (used.has(to) || now - askedAt < INTEREST_MS) continue
-      this.#destinations.delete(to)
-      this.#effects.push({ type: 'planUnwanted', to })
-    }
-    for (const { paths } of this.#destinations.values()) paths.refresh(this)
+    this.#destinations.tidy(now, (to) => this.#channels.hasPeer(to))
   }
 }

@@ -1,35 +1,80 @@
 /**
  * The paths to one destination, best first: the plan of a hub, the direct link if there is one, and as a last
- * resort any live uplink, whose relay finds the rest of the way by itself.
+ * resort any live uplink, whose relay finds the rest of the way by itself. And which of them is in use.
+ *
+ * To leave a path that fails must be quick, to follow every tenth of a millisecond would be a disease: so there are
+ * rescues, which nothing limits, and improvements, which wait.
  *
  *  1. Two paths of a set never have the same route.
- *  2. A path that stays in the plan stays the same object: its round trip and suspicion survive a new plan.
- *  3. The active path changes for a better one only if that is better by max(10 ms, 10 %); for a dead or
- *     suspect one at once.
+ *  2. A path that stays in the plan stays the same object: its round trip and suspicion survive a new plan. One that is
+ *     no longer named stays until what is out on it is settled, but nothing new is sent over it.
+ *  3. A path that is dead, suspect or impaired is left at once for one that is not. If all are, it stays.
+ *  4. A sound path is left only for one that has been better by max(10 ms, 10 %) for 3 s, and only if `mayMove`.
+ *  5. What was left for loss is sound again only once it has been clean for a hold, which doubles with every time.
  */
-import type { NodeId, PlannedPath } from '@causeway/protocol'
+import { FlapHold } from '@causeway/probe'
+import { type Instant, type NodeId, type PlannedPath, instant } from '@causeway/protocol'
 import { Path } from './path.ts'
 
 const BETTER_BY_MS = 10
 const BETTER_BY_RATIO = 0.1
+const BETTER_FOR_MS = 3_000
+/** Paths that differ by less are equally good: who uses which is left to a hash, so that not all use the same. */
+const EQUAL_MS = 5
+const RETIRED_MS = 3_000
 const UNKNOWN_COST_MS = 10_000
+
+/** A guess is a last resort, of which nobody has said that it leads anywhere. */
+const GRADE = { sound: 0, failedLately: 1, loses: 2, guess: 3, silent: 4, retired: 5 } as const
 
 /** What a path set needs to know of this node's own links. */
 export interface FirstHops {
   /** Cost of the link to a neighbour, `null` if unmeasured; `undefined` if there is no link or it is down. */
   costTo(neighbour: NodeId): number | null | undefined
+  /** That link works, but loses more than it should. */
+  impaired(neighbour: NodeId): boolean
   /** Live links to hubs, cheapest first: ways out when there is no plan. */
   ways(): readonly NodeId[]
+  /** Whether one more destination may change its path for mere delay now. */
+  mayMove(now: Instant): boolean
+}
+
+export interface PathSetOptions {
+  /** Who sends; with the destination it decides among equals. @default the destination */
+  readonly from?: NodeId
+  readonly onMove?: (from: Path, to: Path, reason: string) => void
+}
+
+/** What is known of a path besides what its packets tell. */
+interface Standing {
+  /** In the plan, direct, or a last resort. */
+  wanted: boolean
+  /** Some link of it loses more than it should. */
+  impaired: boolean
+  retiredAt: Instant | undefined
+  /** It was left because it failed, and for how long it must be clean now. */
+  left: 'loss' | 'silence' | undefined
+  cleanSince: Instant | undefined
+  usedSince: Instant
+  readonly hold: FlapHold
 }
 
 export class PathSet {
   readonly to: NodeId
+  readonly #from: NodeId
+  readonly #onMove: PathSetOptions['onMove']
+  readonly #standings = new Map<Path, Standing>()
   #planned: readonly PlannedPath[] = []
   #paths: Path[] = []
   #active: Path | undefined
+  #betterSince: Instant | undefined
+  /** Of the last refresh. */
+  #now: Instant = instant(0)
 
-  constructor(to: NodeId) {
+  constructor(to: NodeId, { from = to, onMove }: PathSetOptions = {}) {
     this.to = to
+    this.#from = from
+    this.#onMove = onMove
   }
 
   /** All paths, best first. */
@@ -41,61 +86,187 @@ export class PathSet {
     return this.#active
   }
 
-  plan(planned: readonly PlannedPath[], hops: FirstHops): void {
+  plan(now: Instant, planned: readonly PlannedPath[], hops: FirstHops): void {
     this.#planned = planned
-    this.refresh(hops)
+    this.refresh(now, hops)
   }
 
-  /** Own links have changed: rebuild the list, keep what is known of the paths that stay. */
-  refresh(hops: FirstHops): void {
+  /** Own links, or their costs, have changed: rebuild the list, keep what is known of the paths that stay. */
+  refresh(now: Instant, hops: FirstHops): void {
+    this.#now = now
     const known = new Map(this.#paths.map((path) => [routeKey(path.route), path]))
-    const paths: Path[] = []
-    const add = (route: readonly NodeId[], costMs: number | null): void => {
+    const named = new Map<string, Path>()
+    const add = ({ route, costMs, impaired }: { route: readonly NodeId[]; costMs: number | null; impaired: boolean }): void => {
       const key = routeKey(route)
-      if (paths.some((path) => routeKey(path.route) === key)) return
+      if (named.has(key)) return
       const path = known.get(key) ?? new Path(route, costMs)
       path.costMs = costMs
-      const up = hops.costTo(path.firstHop) !== undefined
-      if (up && !path.up) path.renew()
-      path.up = up
-      paths.push(path)
+      named.set(key, path)
+      this.#observe(path, hops, impaired)
     }
     const direct = hops.costTo(this.to)
-    if (direct !== undefined) add([this.to], direct)
-    for (const { route, costMs } of this.#planned) add(route, costMs)
-    paths.sort((a, b) => rank(a) - rank(b))
+    if (direct !== undefined) add({ route: [this.to], costMs: direct, impaired: false })
+    for (const planned of this.#planned) add(planned)
+    const paths = [...named.values()].toSorted((a, b) => rank(a) - rank(b))
     const firstHops = new Set(paths.map((path) => path.firstHop))
-    for (const way of hops.ways()) if (way !== this.to && !firstHops.has(way)) add([way, this.to], null)
-    this.#paths = paths
-    this.#reconsider()
+    for (const way of hops.ways()) if (way !== this.to && !firstHops.has(way)) add({ route: [way, this.to], costMs: null, impaired: false })
+    const lastResorts = [...named.values()].filter((path) => !paths.includes(path))
+    const retired = this.#paths.filter((path) => !named.has(routeKey(path.route)) && this.#retire(path, hops))
+    this.#paths = [...paths, ...lastResorts, ...retired]
+    for (const path of this.#standings.keys()) if (!this.#paths.includes(path)) this.#standings.delete(path)
+    this.#rescue()
+    this.#improve(hops)
   }
 
-  /**
-   * The path to send on now. Suspect paths come last, dead ones not at all; `avoid` is taken only if there is
-   * nothing else.
-   */
+  /** The path to send on now. Suspect paths come last, dead ones not at all; `avoid` is taken only if there is nothing else. */
   choose(avoid?: Path): Path | undefined {
-    this.#reconsider()
+    this.#rescue()
     const active = this.#active
     if (active && active !== avoid && !active.suspect) return active
     return this.#best(avoid) ?? (avoid?.up ? avoid : undefined)
   }
 
-  #best(avoid?: Path): Path | undefined {
-    const usable = this.#paths.filter((path) => path.up && path !== avoid)
-    return usable.find((path) => !path.suspect) ?? usable[0]
+  /** Why the path in use is in use, for people. */
+  explain(): string {
+    const active = this.#active
+    if (!active) return 'no path works'
+    const best = this.#paths.find((path) => path.up && this.#standings.get(path)?.wanted)
+    if (!best || best === active) return 'it is the best that works'
+    const gainMs = rank(active) - rank(best)
+    if (best.suspect) return 'the best one is suspect: what was sent over it last has not been acknowledged'
+    if (this.#impaired(best)) return 'the best one loses packets'
+    if (this.#held(best)) return 'the best one failed lately, and has not been clean for long enough since'
+    if (gainMs <= threshold(active)) return `the best one is better by ${gainMs.toFixed(1)} ms only, which is not worth a change`
+    return `another has been better for ${((this.#now - (this.#betterSince ?? this.#now)) / 1000).toFixed(1)} s only`
   }
 
-  #reconsider(): void {
-    const best = this.#best()
+  // ---- what is known of each path
+
+  #observe(path: Path, hops: FirstHops, impaired: boolean): void {
+    const standing = this.#standingOf(path)
+    const up = hops.costTo(path.firstHop) !== undefined
+    if (up && !path.up) path.renew()
+    path.up = up
+    standing.wanted = true
+    standing.retiredAt = undefined
+    standing.impaired = impaired || hops.impaired(path.firstHop)
+    if (path.suspect || this.#impaired(path)) standing.cleanSince = undefined
+    else standing.cleanSince ??= this.#now
+    const { left, cleanSince, hold } = standing
+    const holdMs = left === 'loss' ? hold.holdMs : BETTER_FOR_MS
+    if (left && cleanSince !== undefined && this.#now - cleanSince >= holdMs) standing.left = undefined
+  }
+
+  /** Whether a path that is no longer named still has something out. */
+  #retire(path: Path, hops: FirstHops): boolean {
+    const standing = this.#standingOf(path)
+    standing.wanted = false
+    standing.retiredAt ??= this.#now
+    path.up = hops.costTo(path.firstHop) !== undefined
+    return path.up && path.inFlightBytes > 0 && this.#now - standing.retiredAt < RETIRED_MS
+  }
+
+  #standingOf(path: Path): Standing {
+    const known = this.#standings.get(path)
+    if (known) return known
+    const fresh = { wanted: true, impaired: false, retiredAt: undefined, left: undefined, cleanSince: undefined }
+    const standing: Standing = { ...fresh, usedSince: this.#now, hold: new FlapHold() }
+    this.#standings.set(path, standing)
+    return standing
+  }
+
+  #impaired(path: Path): boolean {
+    return path.losing || this.#standings.get(path)?.impaired === true
+  }
+
+  #held(path: Path): boolean {
+    return this.#standings.get(path)?.left !== undefined
+  }
+
+  /** How good a path is before its cost counts. */
+  #grade(path: Path): number {
+    if (!this.#standings.get(path)?.wanted) return GRADE.retired
+    if (path.suspect) return GRADE.silent
+    if (path.costMs === null && path.route.length > 1) return GRADE.guess
+    if (this.#impaired(path)) return GRADE.loses
+    return this.#held(path) ? GRADE.failedLately : GRADE.sound
+  }
+
+  // ---- which is in use
+
+  #best(avoid?: Path): Path | undefined {
+    const usable = this.#paths.filter((path) => path.up && path !== avoid)
+    if (usable.length <= 1) return usable[0]
+    const doubted = this.#doubtedRelays(avoid)
+    const graded = usable.map((path) => {
+      // Half a grade worse is what leads through a relay of a path that is silent.
+      const doubt = doubted.size > 0 && path.route.slice(0, -1).some((relay) => doubted.has(relay)) ? 0.5 : 0
+      return { path, grade: this.#grade(path) + doubt, rank: rank(path) }
+    })
+    const first = graded.reduce((a, b) => (b.grade < a.grade || (b.grade === a.grade && b.rank < a.rank) ? b : a))
+    if (first.path.route.length === 1 || first.path.costMs === null) return first.path
+    const equals = graded.filter(({ grade, rank }) => grade === first.grade && rank < first.rank + EQUAL_MS)
+    return equals.map(({ path }) => path).reduce((a, b) => (this.#lot(b) < this.#lot(a) ? b : a))
+  }
+
+  #doubtedRelays(avoid: Path | undefined): Set<NodeId> {
+    const doubted = this.#paths.filter((path) => path === avoid || (path.up && path.suspect))
+    return new Set(doubted.flatMap(({ route }) => route.slice(0, -1)))
+  }
+
+  /** Drawn for this pair and path; the same for every packet of the pair. */
+  #lot(path: Path): number {
+    let lot = Math.imul(this.#from, 0x9e3779b1) ^ Math.imul(this.to, 0x85ebca6b)
+    for (const hop of path.route) lot = Math.imul(lot ^ hop ^ (lot >>> 15), 0xc2b2ae35)
+    return (lot ^ (lot >>> 16)) >>> 0
+  }
+
+  #rescue(): void {
     const active = this.#active
-    if (!active?.up || !this.#paths.includes(active) || (active.suspect && best && !best.suspect)) {
-      this.#active = best
-    } else if (best && best !== active && !best.suspect) {
-      const now = rank(active)
-      const gain = now - rank(best)
-      if (gain > Math.max(BETTER_BY_MS, BETTER_BY_RATIO * now)) this.#active = best
+    if (!active) return this.#use(this.#best())
+    if (!active.up) return this.#move(this.#best(), 'its first link is down')
+    const grade = this.#grade(active)
+    // Asked for every packet: usually all is well.
+    if (grade < GRADE.loses) return
+    const best = this.#best()
+    if (!best || this.#grade(best) >= grade) return
+    if (grade === GRADE.silent) this.#move(best, 'is not acknowledged in time', 'silence')
+    else if (grade === GRADE.loses) this.#move(best, 'loses packets', 'loss')
+    else this.#move(best, 'is not in the plan')
+  }
+
+  #improve(hops: FirstHops): void {
+    const active = this.#active
+    const best = this.#best()
+    const gainMs = active && best ? rank(active) - rank(best) : 0
+    if (!active || !best || this.#grade(best) > GRADE.sound || gainMs <= threshold(active)) {
+      this.#betterSince = undefined
+      return
     }
+    this.#betterSince ??= this.#now
+    if (this.#now - this.#betterSince < BETTER_FOR_MS || !hops.mayMove(this.#now)) return
+    this.#move(best, `another is better by ${Math.round(gainMs)} ms`)
+  }
+
+  #move(to: Path | undefined, reason: string, left?: 'loss' | 'silence'): void {
+    const from = this.#active
+    const standing = from && this.#standings.get(from)
+    if (standing && left) {
+      standing.left = left
+      standing.cleanSince = undefined
+      if (left === 'loss') {
+        standing.hold.fall(this.#now - standing.usedSince)
+        from.forgiveLoss()
+      }
+    }
+    this.#use(to)
+    if (from && to && from !== to) this.#onMove?.(from, to, reason)
+  }
+
+  #use(path: Path | undefined): void {
+    this.#active = path
+    this.#betterSince = undefined
+    if (path) this.#standingOf(path).usedSince = this.#now
   }
 }
 
@@ -103,6 +274,11 @@ export class PathSet {
 function rank(path: Path): number {
   const cost = path.costMs ?? UNKNOWN_COST_MS
   return path.route.length === 1 ? cost - BETTER_BY_MS : cost
+}
+
+/** By how much another must be better than this one. */
+function threshold(path: Path): number {
+  return Math.max(BETTER_BY_MS, BETTER_BY_RATIO * rank(path))
 }
 
 function routeKey(route: readonly NodeId[]): string {

@@ -8,6 +8,7 @@
  */
 import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, type NodeId, after } from '@causeway/protocol'
+import { PathLoss } from './path-loss.ts'
 
 /** Patience = smoothed round trip + max(4 · variance, this) + the peer's ack delay. */
 const PTO_VARIANCE_FLOOR_MS = 10
@@ -44,6 +45,7 @@ export class Path {
   #suspectSince: Instant | undefined
   #timedOutAt: Instant | undefined
   #nextTrial: Instant | undefined
+  #loss = new PathLoss()
 
   constructor(route: readonly NodeId[], costMs: number | null) {
     this.route = route
@@ -56,6 +58,21 @@ export class Path {
 
   get suspect(): boolean {
     return this.#suspectSince !== undefined
+  }
+
+  /** It answers, but has begun to lose. */
+  get losing(): boolean {
+    return this.#loss.losing
+  }
+
+  /** A packet has arrived; or was lost, since one that was sent clearly later over this path was acknowledged. */
+  fate(lost: boolean): void {
+    this.#loss.observe(lost)
+  }
+
+  /** It is left for its loss: from now on it is judged anew. */
+  forgiveLoss(): void {
+    this.#loss = new PathLoss()
   }
 
   get suspectSince(): Instant | undefined {
@@ -89,8 +106,11 @@ export class Path {
     return this.inFlightBytes >= this.#windowBytes
   }
 
-  /** Something sent over this path was acknowledged after `rttMs`, the peer's own delay taken off. RFC 6298, 2. */
-  acknowledged(now: Instant, rttMs: number, bytes: number): void {
+  /**
+   * Something sent over this path was acknowledged after `rttMs`, the peer's own delay taken off (RFC 6298, 2), and with
+   * it `bytes`. Marked: something waited too long at a relay.
+   */
+  acknowledged(now: Instant, rttMs: number, bytes: number, marked: boolean): void {
     this.renew()
     this.#min.add(now, rttMs)
     if (this.#smoothedMs === undefined) {
@@ -101,7 +121,8 @@ export class Path {
       this.#smoothedMs += (rttMs - this.#smoothedMs) / 8
     }
     const queueMs = rttMs - (this.#min.minimum(now) ?? rttMs)
-    if (queueMs < GROW_BELOW_MS) this.#windowBytes = Math.min(this.#windowBytes + bytes, WINDOW_CEILING_BYTES)
+    if (marked) this.#shrink(now)
+    else if (queueMs < GROW_BELOW_MS) this.#windowBytes = Math.min(this.#windowBytes + bytes, WINDOW_CEILING_BYTES)
     else if (queueMs > SHRINK_ABOVE_MS) this.#shrink(now)
   }
 

@@ -2,47 +2,80 @@
  * The receiving half of a channel: puts segments back in order, each once, and says what has arrived.
  *
  *  1. Messages are delivered in order, whole, each exactly once.
- *  2. No more than `channelWindowBytes` wait out of order; what is beyond is dropped and will come again.
+ *  2. No more than the window waits out of order or unread; what is beyond is dropped and will come again.
  *  3. Every segment that is kept or was delivered is acknowledged.
+ *  4. What came over a way is acknowledged over that way, so that the sender learns of each path by itself.
  */
 import { type Instant, type Limits, type NodeId, after } from '@causeway/protocol'
 import { ACK_RANGES_MAX, type AckPacket, type DataPacket, type SequenceRange } from './channel-packet.ts'
+import { IncomingStream } from './incoming-stream.ts'
 
 const ACK_DELAY_MS = 5
 /** Acknowledge at the latest with every n-th segment. */
 const ACK_EVERY = 2
 /** After a duplicate, acknowledgements go both ways for so long: the way back may be what is broken. */
 const DOUBLE_ACK_MS = 1_000
+/** Ways that are remembered; a channel has no more paths. */
+const WAYS_MAX = 5
 
 export type AckFields = Omit<AckPacket, 'kind' | 'channel' | 'fromOpener'>
 
+/** How a packet came. */
+export interface Arrival {
+  readonly wayBack: readonly NodeId[]
+  readonly marked: boolean
+}
+
+/** The way that packets came, reversed, and what is to be said of them. */
+interface Way {
+  readonly route: readonly NodeId[]
+  echo: number
+  echoAt: Instant
+  marked: boolean
+  /** Something came over it that has not been acknowledged. */
+  pending: boolean
+}
+
 export class Receiver {
   readonly #limits: Limits
+  readonly #grow: (bytes: number) => boolean
+  readonly #stream: IncomingStream
   readonly #early = new Map<number, DataPacket>()
   #earlyBytes = 0
+  #unreadBytes = 0
+  #windowBytes: number
+  /** Delivered since the window last grew. */
+  #passedBytes = 0
   #expected = 0
-  #parts: Uint8Array[] = []
-  #partBytes = 0
   #unacknowledged = 0
-  #echo = 0
-  #echoAt: Instant | undefined
   #ackAt: Instant | undefined
   #doubleUntil: Instant | undefined
-  /** Ways back, the most recently used first. */
-  #ways: (readonly NodeId[])[] = []
+  /** The most recently used first. */
+  #ways: Way[] = []
   ended = false
-  /** The peer began a message that is longer than any may be. */
-  overflowed = false
   bytesReceived = 0
   duplicates = 0
 
-  constructor(limits: Limits) {
+  /** `grow` asks the node for so many bytes more of window. */
+  constructor(limits: Limits, grow: (bytes: number) => boolean) {
     this.#limits = limits
+    this.#grow = grow
+    this.#windowBytes = limits.channelWindowBytes
+    this.#stream = new IncomingStream(limits.messageBytesMax)
   }
 
-  /** Takes a segment that came over the reverse of `wayBack`; returns the messages it completes. */
-  data(now: Instant, packet: DataPacket, wayBack: readonly NodeId[]): Uint8Array[] {
-    this.arrived(now, packet.packet, wayBack)
+  /** The peer began a message that is longer than any may be. */
+  get overflowed(): boolean {
+    return this.#stream.overflowed
+  }
+
+  get windowBytes(): number {
+    return this.#windowBytes
+  }
+
+  /** Takes a segment; returns the messages it completes. */
+  data(now: Instant, packet: DataPacket, arrival: Arrival): Uint8Array[] {
+    this.arrived(now, packet.packet, arrival)
     const duplicate = packet.sequence < this.#expected || this.#early.has(packet.sequence)
     if (duplicate) {
       this.duplicates++
@@ -50,10 +83,13 @@ export class Receiver {
       this.#ackAt = now
       return []
     }
+    const size = bytesOf(packet)
+    // Whoever keeps to the window never gets here.
+    if (this.#unreadBytes + size > 2 * this.#windowBytes) return []
     if (packet.sequence > this.#expected) {
-      if (this.#earlyBytes + packet.payload.length <= this.#limits.channelWindowBytes) {
+      if (this.#earlyBytes + this.#unreadBytes + size <= this.#windowBytes) {
         this.#early.set(packet.sequence, packet)
-        this.#earlyBytes += packet.payload.length
+        this.#earlyBytes += size
       }
       this.#ackAt = now
       return []
@@ -62,59 +98,69 @@ export class Receiver {
     this.#deliver(packet, messages)
     for (let next = this.#early.get(this.#expected); next; next = this.#early.get(this.#expected)) {
       this.#early.delete(next.sequence)
-      this.#earlyBytes -= next.payload.length
+      this.#earlyBytes -= bytesOf(next)
       this.#deliver(next, messages)
     }
     if (++this.#unacknowledged >= ACK_EVERY || this.ended) this.#ackAt = now
     return messages
   }
 
-  /** A packet that asks for nothing but an ack. */
-  trial(now: Instant, packet: number, wayBack: readonly NodeId[]): void {
-    this.arrived(now, packet, wayBack)
-    this.#ackAt = now
+  /** A packet came that asks for nothing but an ack, at once if `now` is given as `due`. */
+  arrived(now: Instant, packet: number, { wayBack, marked }: Arrival, due: Instant = after(now, ACK_DELAY_MS)): void {
+    if (this.#ackAt === undefined || due < this.#ackAt) this.#ackAt = due
+    const at = this.#ways.findIndex(({ route }) => sameRoute(route, wayBack))
+    const way = at < 0 ? { route: wayBack, echo: packet, echoAt: now, marked: false, pending: true } : (this.#ways[at] as Way)
+    way.echo = packet
+    way.echoAt = now
+    way.marked ||= marked
+    way.pending = true
+    if (at !== 0) this.#ways = [way, ...this.#ways.filter((other) => other !== way)].slice(0, WAYS_MAX)
   }
 
-  arrived(now: Instant, packet: number, wayBack: readonly NodeId[]): void {
-    this.#echo = packet
-    this.#echoAt = now
-    this.#ackAt ??= after(now, ACK_DELAY_MS)
-    const key = wayBack.join('>')
-    if (this.#ways[0]?.join('>') !== key) this.#ways = [wayBack, ...this.#ways.filter((way) => way.join('>') !== key)].slice(0, 3)
+  /** So many bytes that were delivered wait for the program; they count against the window until it has read them. */
+  unread(bytes: number): void {
+    const before = this.#unreadBytes
+    this.#unreadBytes += bytes
+    // A window that was closed is open again: the peer must hear of it.
+    if (bytes < 0 && before > this.#windowBytes / 2 && this.#unreadBytes <= this.#windowBytes / 2) this.#ackAt = this.#ways[0]?.echoAt
   }
 
   #deliver(packet: DataPacket, messages: Uint8Array[]): void {
     this.#expected++
-    this.bytesReceived += packet.payload.length
-    if (packet.endOfStream) {
-      this.ended = true
-      return
+    for (const part of packet.payload) {
+      this.bytesReceived += part.length
+      this.#passedBytes += part.length
+      this.#stream.push(part, messages)
     }
-    this.#parts.push(packet.payload)
-    this.#partBytes += packet.payload.length
-    if (this.#partBytes > this.#limits.messageBytesMax) this.overflowed = true
-    if (!packet.endOfMessage) return
-    this.#partBytes = 0
-    messages.push(this.#parts.length === 1 ? packet.payload : joined(this.#parts))
-    this.#parts = []
+    if (packet.endOfStream) this.ended = true
   }
 
-  /** The ack that is due, if any, and the ways it should go. */
-  takeAck(now: Instant): { readonly ack: AckFields; readonly ways: readonly (readonly NodeId[])[] } | undefined {
-    if (this.#ackAt === undefined || now < this.#ackAt || this.#echoAt === undefined) return undefined
+  /** A window that was used up and read may be what holds the peer back. */
+  #growWindow(): void {
+    if (this.#passedBytes < this.#windowBytes || this.#unreadBytes + this.#earlyBytes > this.#windowBytes / 2) return
+    this.#passedBytes = 0
+    const more = Math.min(this.#windowBytes, this.#limits.channelWindowBytesMax - this.#windowBytes)
+    if (more > 0 && this.#grow(more)) this.#windowBytes += more
+  }
+
+  /** The acks that are due, and the way that each should go. */
+  takeAcks(now: Instant): { readonly ack: AckFields; readonly way: readonly NodeId[] }[] {
+    if (this.#ackAt === undefined || now < this.#ackAt) return []
     this.#ackAt = undefined
     this.#unacknowledged = 0
+    this.#growWindow()
     const doubled = this.#doubleUntil !== undefined && now < this.#doubleUntil
-    return {
-      ack: {
-        cumulative: this.#expected,
-        echo: this.#echo,
-        delayMs: now - this.#echoAt,
-        windowBytes: this.#limits.channelWindowBytes - this.#earlyBytes,
-        ranges: this.#ranges(),
-      },
-      ways: this.#ways.slice(0, doubled ? 2 : 1),
-    }
+    const due = this.#ways.filter(({ pending }, i) => pending || (doubled && i < 2))
+    const ranges = this.#ranges()
+    const windowBytes = Math.max(0, this.#windowBytes - this.#earlyBytes - this.#unreadBytes)
+    // A window that has opened is news without anything to acknowledge.
+    return (due.length > 0 ? due : this.#ways.slice(0, 1)).map((way) => {
+      const { echo, marked } = way
+      const ack = { cumulative: this.#expected, echo, delayMs: now - way.echoAt, windowBytes, marked, ranges }
+      way.pending = false
+      way.marked = false
+      return { ack, way: way.route }
+    })
   }
 
   get ackAt(): Instant | undefined {
@@ -122,6 +168,7 @@ export class Receiver {
   }
 
   #ranges(): SequenceRange[] {
+    if (this.#early.size === 0) return []
     const ranges: { first: number; end: number }[] = []
     for (const sequence of [...this.#early.keys()].toSorted((a, b) => a - b)) {
       const last = ranges.at(-1)
@@ -133,12 +180,10 @@ export class Receiver {
   }
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
+function bytesOf({ payload }: DataPacket): number {
+  return payload.reduce((sum, { length }) => sum + length, 0)
+}
+
+function sameRoute(one: readonly NodeId[], other: readonly NodeId[]): boolean {
+  return one.length === other.length && one.every((id, i) => id === other[i])
 }

@@ -1,6 +1,6 @@
 /**
- * The sending half of a channel. Messages are cut into segments; a segment is sent as one or more copies, each over
- * some path, until one of them is acknowledged.
+ * The sending half of a channel. Messages are packed into segments; a segment is sent as one or more copies, each over
+ * some path, until one of them is acknowledged. What is sent only once (`once`) is watched in the same way.
  *
  * The fastest of the three failover loops lives here: a copy that is not acknowledged within the probe timeout of
  * its path is sent again over another one, long before anybody has declared anything dead (RACK-TLP, RFC 8985, moved
@@ -14,6 +14,7 @@
  */
 import { type Instant, type Limits, after, earliest } from '@causeway/protocol'
 import type { AckPacket } from './channel-packet.ts'
+import { OutgoingStream } from './outgoing-stream.ts'
 import type { Path } from './path.ts'
 import type { PathSet } from './path-set.ts'
 
@@ -22,22 +23,30 @@ const HEDGE_FLOOR_BYTES = 256 * 1024
 const HEDGE_RATIO = 0.1
 /** Closed copies are remembered this long, so that a late acknowledgement still clears its path. */
 const COPY_MEMORY_MS = 10_000
+/** A window that is open by less is as good as closed (RFC 9293, 3.8.6.2.1). */
+const SEGMENT_FLOOR_BYTES = 8 * 1024
+/** How often to ask whether a closed window has opened: what said so may be lost. */
+const WINDOW_QUESTION_MS = 1_000
 /** Frames on one path overtake each other by no more than this, or a quarter of its round trip. */
 const REORDER_FLOOR_MS = 10
+/** An idle channel asks whether the peer is there, unless the peer was heard of anyway. */
 const KEEPALIVE_MS = 20_000
+/** And now and then all the same, since the peer may be there and have forgotten the channel. */
+const RECALL_MS = 600_000
 
 export interface Segment {
   readonly sequence: number
-  readonly payload: Uint8Array
-  readonly endOfMessage: boolean
+  readonly payload: readonly Uint8Array[]
+  readonly bytes: number
   readonly endOfStream: boolean
   readonly copies: Copy[]
 }
 
 interface Copy {
   readonly packet: number
-  /** `undefined` for a trial, which carries nothing. */
+  /** `undefined` for what is not sent again. */
   readonly segment: Segment | undefined
+  readonly bytes: number
   readonly path: Path
   readonly sentAt: Instant
   /** Still counted as in flight on its path. */
@@ -47,13 +56,17 @@ interface Copy {
 export interface SenderOutput {
   data(path: Path, packet: number, segment: Segment): void
   trial(path: Path, packet: number): void
+  /** There are keys to seal with. */
+  ready(): boolean
+  /** When anything last came from the peer, on whatever channel. */
+  heardAt(): Instant | undefined
 }
 
 export class Sender {
   readonly #paths: PathSet
   readonly #out: SenderOutput
   readonly #limits: Limits
-  #unsent: Segment[] = []
+  readonly #unsent = new OutgoingStream()
   #lost: { segment: Segment; from: Path }[] = []
   readonly #outstanding = new Map<number, Segment>()
   readonly #flights = new Map<Path, Copy[]>()
@@ -61,9 +74,10 @@ export class Sender {
   #nextSequence = 0
   #nextPacket = 0
   #outstandingBytes = 0
-  #unsentBytes = 0
   #peerWindowBytes: number
+  /** The end of the stream: to be sent, and then whether it was. */
   #finished = false
+  #finishSent = false
   /** The peer knows this channel: it opened it, or has acknowledged something. */
   #known: boolean
   #progressAt: Instant
@@ -92,7 +106,7 @@ export class Sender {
   }
 
   get unacknowledgedBytes(): number {
-    return this.#outstandingBytes + this.#unsentBytes
+    return this.#outstandingBytes + this.#unsent.bytes
   }
 
   /** Everything, the end of the stream included, has been acknowledged. */
@@ -100,31 +114,33 @@ export class Sender {
     return this.#finished && this.#idle
   }
 
-  get #idle(): boolean {
-    return this.#unsent.length === 0 && this.#outstanding.size === 0
+  /** What the program may have waiting here before it is asked to pause. */
+  get roomBytes(): number {
+    return Math.max(this.#limits.channelWindowBytes, this.#peerWindowBytes)
   }
 
-  write(now: Instant, message: Uint8Array): void {
+  get #idle(): boolean {
+    return this.#unsent.bytes === 0 && this.#outstanding.size === 0 && this.#finished === this.#finishSent
+  }
+
+  write(now: Instant, messages: readonly Uint8Array[]): void {
     if (this.#idle) this.#progressAt = now
-    const max = this.#limits.segmentBytesMax
-    let at = 0
-    do {
-      const end = Math.min(at + max, message.length)
-      this.#enqueue(message.subarray(at, end), end === message.length, false)
-      at = end
-    } while (at < message.length)
+    for (const message of messages) this.#unsent.write(message)
   }
 
   finish(now: Instant): void {
     if (this.#finished) return
     if (this.#idle) this.#progressAt = now
     this.#finished = true
-    this.#enqueue(new Uint8Array(0), false, true)
   }
 
-  #enqueue(payload: Uint8Array, endOfMessage: boolean, endOfStream: boolean): void {
-    this.#unsent.push({ sequence: this.#nextSequence++, payload, endOfMessage, endOfStream, copies: [] })
-    this.#unsentBytes += payload.length
+  /** Sends something over `path` that is not sent again, but tells whether the path works; `emit` gets its number. */
+  once(now: Instant, path: Path, bytes: number, emit: (packet: number) => void): void {
+    const copy: Copy = { packet: this.#nextPacket++, segment: undefined, bytes, path, sentAt: now, open: true }
+    path.inFlightBytes += bytes
+    this.#track(copy)
+    this.#bytesSent += bytes
+    emit(copy.packet)
   }
 
   acknowledged(now: Instant, ack: AckPacket): void {
@@ -132,13 +148,14 @@ export class Sender {
     this.#known = true
     this.#progressAt = now
     this.#peerWindowBytes = ack.windowBytes
+    const echoed = this.#byPacket.get(ack.echo)
+    const before = echoed?.path.inFlightBytes ?? 0
     for (const [sequence, segment] of this.#outstanding) {
       if (sequence >= ack.cumulative) break
       this.#settle(segment)
     }
     for (const { first, end } of ack.ranges) this.#settleRange(first, end)
-    const echoed = this.#byPacket.get(ack.echo)
-    if (echoed) this.#echoed(now, echoed, ack.delayMs)
+    if (echoed) this.#echoed(now, echoed, ack, before)
     this.#forgetOldCopies(now)
   }
 
@@ -155,28 +172,36 @@ export class Sender {
     }
   }
 
-  #echoed(now: Instant, copy: Copy, delayMs: number): void {
+  #echoed(now: Instant, copy: Copy, { delayMs, marked }: AckPacket, inFlightBefore: number): void {
+    const { path } = copy
     this.#byPacket.delete(copy.packet)
+    // A segment that arrived and is not acknowledged had no room there: it is still out.
     if (!copy.segment) this.#close(copy)
-    copy.path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), copy.segment?.payload.length ?? 0)
+    path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), inFlightBefore - path.inFlightBytes, marked)
+    // What is sent once is not acknowledged one by one: whether it arrived or not, it is no longer out.
+    for (const other of this.#flights.get(path) ?? []) if (!other.segment && other.packet < copy.packet) this.#close(other)
     // On its own path, what was sent clearly before it and is not acknowledged is lost (RACK, RFC 8985, 6.2).
-    this.#giveUp(copy.path, copy.sentAt - Math.max(REORDER_FLOOR_MS, (copy.path.rttMs ?? 0) / 4))
+    const before = copy.sentAt - Math.max(REORDER_FLOOR_MS, (path.rttMs ?? 0) / 4)
+    for (const { open, segment, sentAt } of this.#flights.get(path) ?? []) if (open && segment && sentAt < before) path.fate(true)
+    this.#giveUp(path, before)
     // What was sent elsewhere after a path had fallen silent came through: that path has lost what it held by then.
-    for (const path of this.#flights.keys()) {
-      if (path !== copy.path && path.suspectSince !== undefined && copy.sentAt >= path.suspectSince) this.#giveUp(path, copy.sentAt)
+    for (const other of this.#flights.keys()) {
+      if (other !== path && other.suspectSince !== undefined && copy.sentAt >= other.suspectSince) this.#giveUp(other, copy.sentAt)
     }
   }
 
   #settle(segment: Segment): void {
     this.#outstanding.delete(segment.sequence)
-    this.#outstandingBytes -= segment.payload.length
+    this.#outstandingBytes -= segment.bytes
+    const [only] = segment.copies
+    if (segment.copies.length === 1 && only?.open) only.path.fate(false)
     for (const copy of segment.copies) this.#close(copy)
   }
 
   #close(copy: Copy): void {
     if (!copy.open) return
     copy.open = false
-    copy.path.inFlightBytes -= copy.segment?.payload.length ?? 0
+    copy.path.inFlightBytes -= copy.bytes
   }
 
   /** Everything sent over `path` before `before` is taken for lost. */
@@ -202,38 +227,56 @@ export class Sender {
 
   /** The one decision: what goes out now, and over which path. */
   pump(now: Instant): void {
-    this.#lost.sort((a, b) => a.segment.sequence - b.segment.sequence)
-    while (this.#lost.length > 0) {
-      const { segment, from } = this.#lost[0] as { segment: Segment; from: Path }
+    if (!this.#out.ready()) return
+    this.#resend(now)
+    while (this.#unsent.bytes > 0 || this.#finished !== this.#finishSent) {
+      const size = this.#nextBytes()
+      if (size === undefined) break
+      const path = this.#paths.choose()
+      if (!path || path.windowFull) break
+      this.#transmit(now, path, this.#nextSegment(size))
+    }
+    this.#tryPaths(now)
+  }
+
+  /** How much the next segment may carry; `undefined` while the peer's window is too full for it to be worth a frame. */
+  #nextBytes(): number | undefined {
+    const wanted = Math.min(this.#unsent.bytes, this.#limits.segmentBytesMax)
+    const room = this.#peerWindowBytes - this.#outstandingBytes
+    return room >= Math.min(wanted, SEGMENT_FLOOR_BYTES) ? Math.min(wanted, room) : undefined
+  }
+
+  #resend(now: Instant): void {
+    if (this.#lost.length > 1) this.#lost.sort((a, b) => a.segment.sequence - b.segment.sequence)
+    let done = 0
+    for (const { segment, from } of this.#lost) {
       if (this.#outstanding.has(segment.sequence)) {
         const path = this.#paths.choose(from)
         if (!path || path.windowFull) break
         this.resent++
         this.#transmit(now, path, segment)
       }
-      this.#lost.shift()
+      done++
     }
-    let sent = 0
-    for (const segment of this.#unsent) {
-      const size = segment.payload.length
-      if (this.#outstandingBytes > 0 && this.#outstandingBytes + size > this.#peerWindowBytes) break
-      const path = this.#paths.choose()
-      if (!path || path.windowFull) break
-      this.#outstanding.set(segment.sequence, segment)
-      this.#outstandingBytes += size
-      this.#unsentBytes -= size
-      this.#transmit(now, path, segment)
-      sent++
-    }
-    if (sent > 0) this.#unsent = this.#unsent.slice(sent)
-    this.#tryPaths(now)
+    if (done > 0) this.#lost.splice(0, done)
+  }
+
+  #nextSegment(bytes: number): Segment {
+    const payload = this.#unsent.take(bytes)
+    const endOfStream = this.#finished && this.#unsent.bytes === 0
+    if (endOfStream) this.#finishSent = true
+    const segment: Segment = { sequence: this.#nextSequence++, payload, bytes, endOfStream, copies: [] }
+    this.#outstanding.set(segment.sequence, segment)
+    this.#outstandingBytes += bytes
+    return segment
   }
 
   #transmit(now: Instant, path: Path, segment: Segment): void {
-    const copy: Copy = { packet: this.#nextPacket++, segment, path, sentAt: now, open: true }
+    const { bytes } = segment
+    const copy: Copy = { packet: this.#nextPacket++, segment, bytes, path, sentAt: now, open: true }
     segment.copies.push(copy)
-    path.inFlightBytes += segment.payload.length
-    this.#bytesSent += segment.payload.length
+    path.inFlightBytes += bytes
+    this.#bytesSent += bytes
     this.#track(copy)
     this.#out.data(path, copy.packet, segment)
   }
@@ -241,17 +284,24 @@ export class Sender {
   /** Suspect paths, and idle channels, are tried with a packet that carries nothing. */
   #tryPaths(now: Instant): void {
     for (const path of this.#paths.paths) if (path.trialDue(now)) this.#sendTrial(now, path)
-    if (this.#idle && now >= after(this.#sentAt, KEEPALIVE_MS)) {
-      const path = this.#paths.choose()
-      if (path) this.#sendTrial(now, path)
-      else this.#sentAt = now
-    }
+    const askAt = this.#askAt
+    if (askAt === undefined || now < askAt) return
+    const path = this.#paths.choose()
+    if (path) this.#sendTrial(now, path)
+    else this.#sentAt = now
+  }
+
+  /** When to ask the peer for a word although nothing is to be sent, or may be. */
+  get #askAt(): Instant | undefined {
+    if (this.#outstanding.size > 0) return undefined
+    if (!this.#idle) return this.#nextBytes() === undefined ? after(this.#sentAt, WINDOW_QUESTION_MS) : undefined
+    const heardAt = this.#out.heardAt()
+    if (heardAt === undefined || heardAt < this.#sentAt) return after(this.#sentAt, KEEPALIVE_MS)
+    return after(Math.min(heardAt, this.#sentAt + RECALL_MS - KEEPALIVE_MS) as Instant, KEEPALIVE_MS)
   }
 
   #sendTrial(now: Instant, path: Path): void {
-    const copy: Copy = { packet: this.#nextPacket++, segment: undefined, path, sentAt: now, open: true }
-    this.#track(copy)
-    this.#out.trial(path, copy.packet)
+    this.once(now, path, 0, (packet) => this.#out.trial(path, packet))
   }
 
   #track(copy: Copy): void {
@@ -283,7 +333,7 @@ export class Sender {
     for (const copy of this.#flights.get(path) ?? []) {
       if (copies === only) break
       if (!copy.open) continue
-      const size = copy.segment?.payload.length ?? 0
+      const size = copy.bytes
       // The oldest is always asked about: how often, the doubling timeout bounds.
       const spent = burst + size > HEDGE_BURST_BYTES || this.#hedgedBytes + size > HEDGE_FLOOR_BYTES + HEDGE_RATIO * this.#bytesSent
       if (copies > 0 && spent) break
@@ -312,16 +362,20 @@ export class Sender {
 
   /** When a channel that shows no sign of life is to be given up. An idle one is asked first. */
   get deadAt(): Instant {
-    return after(this.#progressAt, this.#limits.channelDeadMs + (this.#idle ? KEEPALIVE_MS : 0))
+    const { channelDeadMs } = this.#limits
+    if (!this.#idle) return after(this.#progressAt, channelDeadMs)
+    const heardAt = this.#out.heardAt() ?? this.#progressAt
+    return after(heardAt > this.#progressAt ? heardAt : this.#progressAt, channelDeadMs + KEEPALIVE_MS)
   }
 
   nextWake(): Instant | undefined {
     let next: Instant | undefined = this.deadAt
-    if (this.#idle) next = earliest(next, after(this.#sentAt, KEEPALIVE_MS))
     for (const path of [...this.#flights.keys()]) {
       const oldest = this.#oldestOpen(path)
       if (oldest) next = earliest(next, path.overdueAt(oldest.sentAt))
     }
+    if (!this.#out.ready()) return next
+    next = earliest(next, this.#askAt)
     for (const path of this.#paths.paths) next = earliest(next, path.nextTrial)
     return next
   }

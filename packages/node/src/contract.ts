@@ -7,6 +7,7 @@ import type {
   ChannelView,
   ClockInput,
   Crypto,
+  FrameClass,
   Instant,
   Limits,
   LinkMetrics,
@@ -14,7 +15,9 @@ import type {
   Machine,
   NetworkEffect,
   NetworkInput,
+  PathUseView,
   PathsView,
+  PlanExplanation,
   PingReply,
   Random,
   ReportEffect,
@@ -41,8 +44,35 @@ export type RequestInput =
     }
   /** The caller has gone away or has enough. */
   | { readonly type: 'cancel'; readonly request: number }
+  /** A hub wants to be left by those that have another way, or is there again. Not for edge nodes. */
+  | { readonly type: 'drain'; readonly draining: boolean }
   /** Stop in good order: tell peers, flush, mark the store clean. Answered by a `stopped` effect. */
   | { readonly type: 'stop' }
+
+/** What a local program does with channels. `channel` is the node's number of one; `request` the caller's of the call. */
+export type ProgramInput =
+  /** Answered by `channelOpened`, at once. */
+  | { readonly type: 'openChannel'; readonly request: number; readonly to: string; readonly service: string; readonly class: FrameClass }
+  | { readonly type: 'serve'; readonly service: string; readonly serving: boolean }
+  | { readonly type: 'channelWrite'; readonly channel: number; readonly messages: readonly Uint8Array[] }
+  /** So many bytes that were delivered wait for the program now, or, if negative, no longer. */
+  | { readonly type: 'channelUnread'; readonly channel: number; readonly bytes: number }
+  | { readonly type: 'channelFinish'; readonly channel: number }
+  | { readonly type: 'channelReset'; readonly channel: number; readonly reason: string }
+
+export type ProgramEffect =
+  /** `channel` is `null` if there can be none; `error` says why. */
+  | { readonly type: 'channelOpened'; readonly request: number; readonly channel: number | null; readonly error: string | null }
+  | {
+      readonly type: 'channelAccepted'
+      readonly channel: number
+      readonly peer: string
+      readonly service: string
+      readonly class: FrameClass
+    }
+  | { readonly type: 'channelMessages'; readonly channel: number; readonly messages: readonly Uint8Array[] }
+  | { readonly type: 'channelBlocked' | 'channelWritable' | 'channelFinished'; readonly channel: number }
+  | { readonly type: 'channelEnded'; readonly channel: number; readonly reason: string | null }
 
 export type ResponseEffect =
   | WrittenEffect
@@ -51,8 +81,8 @@ export type ResponseEffect =
   | { readonly type: 'pingEnded'; readonly request: number; readonly error: string | null }
   | { readonly type: 'stopped' }
 
-export type NodeInput = Wake | NetworkInput | StoreInput | ClockInput | RequestInput
-export type NodeEffect = NetworkEffect | StoreEffect | ReportEffect | ChangeEffect | ResponseEffect
+export type NodeInput = Wake | NetworkInput | StoreInput | ClockInput | RequestInput | ProgramInput
+export type NodeEffect = NetworkEffect | StoreEffect | ReportEffect | ChangeEffect | ResponseEffect | ProgramEffect
 
 export interface NodeConfig {
   readonly credential: SignedCredential
@@ -88,6 +118,12 @@ export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
   linkMetrics(now: Instant): LinkMetrics[]
   /** `undefined` if no path to that node is known (the request makes the node look for one). */
   paths(now: Instant, to: string): PathsView
+  /** The same, with the reason for the one in use. */
+  use(now: Instant, to: string): PathUseView
+  /** Why a plan from one node to another is what it is; `null` if this node plans nothing. */
+  explain(from: string, to: string): PlanExplanation | null
+  /** Whom this node asks for plans; `null` if nobody. */
+  planHub(): string | null
   channels(now: Instant): ChannelView[]
   readonly replica: Replica
 }

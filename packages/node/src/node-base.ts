@@ -15,7 +15,10 @@ import {
   type LinkMetrics,
   type LinkView,
   type NodeId,
+  type PathUseView,
   type PathsView,
+  type PlanExplanation,
+  type RelayView,
   type StatusView,
   type StoreEntry,
   earliest,
@@ -25,14 +28,21 @@ import { Mesh, type MeshEffect, type Peer, type Router } from '@causeway/mesh'
 import { Replica, type ReplicaEffect, type ReplicaInput } from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
 import { ownCredential } from './own-credential.ts'
-import { ECHO_SERVICE, PING_BYTES_MAX, type PingStep, Pinger, echoReply } from './pinger.ts'
+import { ECHO_SERVICE, type PingStep, Pinger, echoReply, pingFault } from './pinger.ts'
+import { Programs } from './programs.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
+import { uplinkViews } from './uplink-views.ts'
 
 export interface NodeTraits {
-  /** Whether to carry frames of others. */
-  readonly relay: boolean
+  /** Whose frames to carry. */
+  readonly relay: 'all' | 'site'
   readonly router?: Router
 }
+
+type ChannelNews = Extract<
+  MeshEffect,
+  { type: 'channelMessages' | 'channelBlocked' | 'channelWritable' | 'channelFinished' | 'channelEnded' }
+>
 
 export abstract class NodeBase implements NodeMachine {
   readonly replica: Replica
@@ -42,6 +52,7 @@ export abstract class NodeBase implements NodeMachine {
   protected readonly mesh: Mesh
   protected readonly sessions: Sessions
   readonly #pinger = new Pinger()
+  readonly #programs: Programs
   /** Channels of peers that ping us, and how many messages each has sent. */
   readonly #echoes = new Map<number, number>()
   #wallOffsetMs: number
@@ -60,6 +71,7 @@ export abstract class NodeBase implements NodeMachine {
       ...traits,
       self: this.self,
       name: this.credential.name,
+      site: this.credential.site,
       credential: config.credential,
       authorityKey: config.authorityKey,
       incarnation: environment.incarnation,
@@ -71,6 +83,7 @@ export abstract class NodeBase implements NodeMachine {
       random,
     })
     this.mesh.clock(now, { type: 'wall', offsetMs: wallOffsetMs })
+    this.#programs = new Programs(this.mesh, this.self)
     const replicaConfig = { writer: this.credential.name, interest: config.interest, write: this.credential.write, limits: config.limits }
     this.replica = new Replica(replicaConfig, { random, crypto, now, wallOffsetMs }, stored)
   }
@@ -79,6 +92,8 @@ export abstract class NodeBase implements NodeMachine {
 
   protected abstract linkUp(now: Instant, peer: Peer): void
   protected abstract linkDown(now: Instant, peer: Peer, reason: string): void
+  /** A link has begun to lose more than it should, or is sound again. */
+  protected linkQuality(_now: Instant): void {}
   protected abstract control(now: Instant, from: NodeId, message: ControlRecord): void
   protected abstract planWanted(now: Instant, to: NodeId): void
   protected abstract planUnwanted(now: Instant, to: NodeId): void
@@ -87,6 +102,10 @@ export abstract class NodeBase implements NodeMachine {
   protected abstract nextDecision(): Instant | undefined
   protected abstract gateway(): string | null
   protected abstract cutOff(): boolean
+  abstract planHub(): string | null
+  abstract explain(from: string, to: string): PlanExplanation | null
+  protected abstract relay(now: Instant): RelayView | null
+  protected abstract drain(now: Instant, draining: boolean): void
 
   // ---- Machine
 
@@ -133,6 +152,17 @@ export abstract class NodeBase implements NodeMachine {
       case 'cancel':
         this.#cancel(now, input.request)
         break
+      case 'openChannel':
+      case 'serve':
+      case 'channelWrite':
+      case 'channelUnread':
+      case 'channelFinish':
+      case 'channelReset':
+        this.#effects.push(...this.#programs.input(now, input))
+        break
+      case 'drain':
+        this.drain(now, input.draining)
+        break
       case 'stop':
         this.mesh.stop('the node stops')
         this.toReplica(now, { type: 'flush' })
@@ -158,10 +188,14 @@ export abstract class NodeBase implements NodeMachine {
     this.#effects.push({ type: 'event', name, data })
   }
 
+  protected accuse(peer: NodeId, detail: string): void {
+    this.#effects.push({ type: 'violation', peer: this.mesh.nameOf(peer), code: 'unexpected', detail })
+  }
+
   #ofReplica(now: Instant, effect: ReplicaEffect): void {
     switch (effect.type) {
       case 'sessionSend':
-        this.mesh.write(now, effect.session, effect.message)
+        this.mesh.write(now, effect.session, [effect.message])
         break
       case 'sessionReset':
         this.mesh.reset(now, effect.session, effect.reason)
@@ -179,6 +213,9 @@ export abstract class NodeBase implements NodeMachine {
       case 'linkUp':
         this.linkUp(now, effect.peer)
         break
+      case 'linkQuality':
+        this.linkQuality(now)
+        break
       case 'linkDown':
         this.linkDown(now, effect.peer, effect.reason)
         break
@@ -192,17 +229,14 @@ export abstract class NodeBase implements NodeMachine {
         this.planUnwanted(now, effect.to)
         break
       case 'channelAccepted':
-        this.#accepted(now, effect.channel, effect.peer, effect.service)
+        this.#accepted(now, effect)
         break
-      case 'channelMessage':
-        this.#message(now, effect.channel, effect.message)
-        break
+      case 'channelMessages':
       case 'channelBlocked':
       case 'channelWritable':
-        this.#backpressure(now, effect.channel, effect.type === 'channelBlocked')
-        break
+      case 'channelFinished':
       case 'channelEnded':
-        this.#ended(now, effect.channel, effect.reason)
+        this.#ofChannel(now, effect)
         break
       default:
         this.#effects.push(effect)
@@ -211,13 +245,40 @@ export abstract class NodeBase implements NodeMachine {
 
   // ---- channels
 
-  #accepted(now: Instant, channel: number, peer: NodeId, service: string): void {
+  #ofChannel(now: Instant, effect: ChannelNews): void {
+    const { channel } = effect
+    if (this.#programs.owns(channel)) {
+      if (effect.type === 'channelEnded') this.#programs.ended(channel)
+      this.#effects.push(effect)
+      return
+    }
+    switch (effect.type) {
+      case 'channelMessages':
+        for (const message of effect.messages) this.#message(now, channel, message)
+        break
+      case 'channelBlocked':
+      case 'channelWritable':
+        this.#backpressure(now, channel, effect.type === 'channelBlocked')
+        break
+      case 'channelFinished':
+        // Whoever pings has had enough; sessions are reset, never finished.
+        this.mesh.finish(now, channel)
+        break
+      case 'channelEnded':
+        this.#ended(now, channel, effect.reason)
+    }
+  }
+
+  #accepted(now: Instant, effect: Extract<MeshEffect, { type: 'channelAccepted' }>): void {
+    const { channel, peer, service } = effect
     const relation = acceptedRelation(service)
     if (relation) {
       this.sessions.accepted(channel, peer, relation)
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     } else if (service === ECHO_SERVICE) {
       this.#echoes.set(channel, 0)
+    } else if (this.#programs.serves(service)) {
+      this.#effects.push(this.#programs.accepted(effect))
     } else {
       this.mesh.reset(now, channel, `no service ${service.slice(0, 40)} here`)
     }
@@ -228,7 +289,7 @@ export abstract class NodeBase implements NodeMachine {
     if (echoed !== undefined) {
       const reply = echoReply(now, message, echoed + 1, this.#wallOffsetMs)
       this.#echoes.set(channel, echoed + 1)
-      if (reply) this.mesh.write(now, channel, reply)
+      if (reply) this.mesh.write(now, channel, [reply])
     } else if (this.sessions.get(channel)) {
       this.toReplica(now, { type: 'sessionMessage', session: channel, message })
     } else {
@@ -262,20 +323,13 @@ export abstract class NodeBase implements NodeMachine {
   #startPing(now: Instant, order: Extract<NodeInput, { type: 'ping' }>): void {
     const to = nodeId(order.to)
     this.mesh.learnName(to, order.to)
-    const fault = this.#pingFault(order)
+    const fault = pingFault(this.self, order)
     if (fault) {
       this.#effects.push({ type: 'pingEnded', request: order.request, error: fault })
       return
     }
     const channel = this.mesh.open(now, to, ECHO_SERVICE)
     this.#ping(now, this.#pinger.start(now, { ...order, channel }))
-  }
-
-  #pingFault(order: Extract<NodeInput, { type: 'ping' }>): string | undefined {
-    if (nodeId(order.to) === this.self) return 'a node does not ping itself; name another node'
-    if (!(order.bytes >= 0 && order.bytes <= PING_BYTES_MAX)) return `a ping carries 0 to ${PING_BYTES_MAX} bytes`
-    if (!(order.intervalMs >= 1 && order.count >= 1)) return 'a ping needs an interval of at least 1 ms and a count of at least 1'
-    return undefined
   }
 
   #cancel(now: Instant, request: number): void {
@@ -289,7 +343,7 @@ export abstract class NodeBase implements NodeMachine {
     for (const step of steps) {
       switch (step.type) {
         case 'write':
-          this.mesh.write(now, step.channel, step.message)
+          this.mesh.write(now, step.channel, [step.message])
           break
         case 'finish':
           this.mesh.finish(now, step.channel)
@@ -306,31 +360,18 @@ export abstract class NodeBase implements NodeMachine {
   // ---- views
 
   status(now: Instant): StatusView {
-    const { name, network, site, region, role } = this.credential
-    const home = this.sessions.wantedPeers()
-    const uplinks = this.mesh
-      .linkViews(now)
-      .flatMap((view) => {
-        const link = this.mesh.link(nodeId(view.to))
-        if (link?.peer.credential.role !== 'hub') return []
-        const { forward, backward } = view.lossRatio
-        const lossRatio = forward === null || backward === null ? null : 1 - (1 - forward) * (1 - backward)
-        return [{ hub: view.to, state: view.state, rttMs: view.rttMs.smoothed, lossRatio, home: home.includes(link.peer.id) }]
-      })
-      .toSorted((a, b) => a.hub.localeCompare(b.hub))
+    const { name: node, network, site, region, role } = this.credential
+    const identity = { node, network, site, region, role }
     return {
-      node: name,
-      network,
-      site,
-      region,
-      role,
+      ...identity,
       version: this.config.version,
       uptimeSeconds: Math.round((now - this.#startedAt) / 1000),
       gateway: this.gateway(),
       cutOff: this.cutOff(),
-      uplinks,
+      uplinks: uplinkViews(now, this.mesh, this.sessions.wantedPeers()),
       links: this.mesh.liveLinks().length,
       channels: this.mesh.channelViews().length,
+      relay: this.relay(now),
       replica: this.replica.view(now),
     }
   }
@@ -346,6 +387,10 @@ export abstract class NodeBase implements NodeMachine {
   paths(now: Instant, to: string): PathsView {
     this.mesh.learnName(nodeId(to), to)
     return this.mesh.paths(now, nodeId(to))
+  }
+
+  use(now: Instant, to: string): PathUseView {
+    return { ...this.paths(now, to), reason: this.mesh.explain(now, nodeId(to)) }
   }
 
   channels(_now: Instant): ChannelView[] {

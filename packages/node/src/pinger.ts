@@ -3,13 +3,13 @@
  * what is measured is what programs get. The far end stamps and counts what it receives, which tells gaps, losses
  * and repetitions of the way there, apart from the way back.
  */
-import { type Instant, type PingReply, after, decodeRecord, earliest, encodeRecord } from '@causeway/protocol'
+import { type Instant, type NodeId, type PingReply, after, decodeRecord, earliest, encodeRecord, nodeId } from '@causeway/protocol'
 import type { ChannelHandle } from '@causeway/mesh'
 
 export const ECHO_SERVICE = 'echo'
 /** After the last message has gone out, stragglers are waited for so long. */
 const DRAIN_MS = 60_000
-export const PING_BYTES_MAX: number = 16 * 1024
+const PING_BYTES_MAX = 16 * 1024
 
 export interface PingOrder {
   readonly request: number
@@ -17,6 +17,14 @@ export interface PingOrder {
   readonly count: number
   readonly intervalMs: number
   readonly bytes: number
+}
+
+/** Why this cannot be done, in words; `undefined` if it can. */
+export function pingFault(self: NodeId, order: Omit<PingOrder, 'channel'> & { readonly to: string }): string | undefined {
+  if (nodeId(order.to) === self) return 'a node does not ping itself; name another node'
+  if (!(order.bytes >= 0 && order.bytes <= PING_BYTES_MAX)) return `a ping carries 0 to ${PING_BYTES_MAX} bytes`
+  if (!(order.intervalMs >= 1 && order.count >= 1)) return 'a ping needs an interval of at least 1 ms and a count of at least 1'
+  return undefined
 }
 
 export type PingStep =

@@ -42,33 +42,36 @@ export const UNMEASURED: MonitorView = {
 }
 
 /**
- * Cost of sending over the link, ms, in our direction:
+ * Cost of sending over the link, ms, one way (`forward` is ours):
  *
  *     base/2 + queue + jitter + hop + stall · RTO,   base = round trip − both queues,   stall = 1 − (1 − loss)³
  *
  * with the usual round trip, queue and change (medians, see `RecentDelays`), so that a stray does not move traffic. What
- * is not measured in our direction alone counts as half of the round trip's; jitter not measured yet counts as the
+ * is not measured in that direction alone counts as half of the round trip's; jitter not measured yet counts as the
  * variance of the round trip: expensive, never free.
  */
-export function costOf(track: ProbeTrack, now: Instant, config: MonitorConfig): number | null {
+export function costOf(track: ProbeTrack, now: Instant, config: MonitorConfig, way: 'forward' | 'backward'): number | null {
   const rttMs = track.delays.usualMs
   if (rttMs === null) return null
   const forwardMs = track.forwardQueueMs(now) ?? 0
   const backwardMs = track.backward.queueMs(now) ?? 0
   const baseMs = Math.max(0, rttMs - forwardMs - backwardMs)
-  const jitterMs = track.forward.usualChangeMs ?? track.delays.usualChangeMs ?? track.roundTrip.varianceMs ?? 0
-  const loss = track.loss.recentRatio(now, config.degradedProbesMin).forward ?? 0
+  const jitterMs = track[way].usualChangeMs ?? track.delays.usualChangeMs ?? track.roundTrip.varianceMs ?? 0
+  const loss = track.loss.recentRatio(now, config.degradedProbesMin)[way] ?? 0
   const stall = 1 - (1 - loss) ** STALL_TRIES
-  return baseMs / 2 + forwardMs + jitterMs + config.hopMs + stall * track.timeoutMs()
+  return baseMs / 2 + (way === 'forward' ? forwardMs : backwardMs) + jitterMs + config.hopMs + stall * track.timeoutMs()
 }
 
-/** What is wrong with a link that answers, in words; `undefined` if nothing is. */
-export function faultOf(track: ProbeTrack, now: Instant, config: MonitorConfig): string | undefined {
+/** Whether a link that answers loses too much, in words; `undefined` if it does not. */
+export function lossFaultOf(track: ProbeTrack, now: Instant, config: MonitorConfig): string | undefined {
   const loss = track.loss.recentRatio(now, config.degradedProbesMin)
   const worst = Math.max(loss.forward ?? 0, loss.backward ?? 0)
-  if (loss.probes >= config.degradedProbesMin && worst > lossThreshold(loss.probes, config)) {
-    return `loses ${Math.round(100 * (loss.forward ?? 0))} % forward and ${Math.round(100 * (loss.backward ?? 0))} % backward`
-  }
+  if (loss.probes < config.degradedProbesMin || worst <= lossThreshold(loss.probes, config)) return undefined
+  return `loses ${Math.round(100 * (loss.forward ?? 0))} % forward and ${Math.round(100 * (loss.backward ?? 0))} % backward`
+}
+
+/** Whether a link that answers is much slower than it can be, in words; `undefined` if it is not. */
+export function delayFaultOf(track: ProbeTrack, now: Instant, config: MonitorConfig): string | undefined {
   const minMs = track.minimum.minimum(now)
   if (minMs === null) return undefined
   const thresholdMs = Math.max(config.degradedDelayFactor * minMs, minMs + config.degradedDelayMs)

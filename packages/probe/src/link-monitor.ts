@@ -18,29 +18,14 @@ import {
 import { Burst } from './burst.ts'
 import { Cadence } from './cadence.ts'
 import { FlapHold } from './flap-hold.ts'
-import { UNMEASURED, costOf, measuresOf } from './link-measures.ts'
+import { UNMEASURED, measuresOf } from './link-measures.ts'
 import { MONITOR_DEFAULTS, type MonitorConfig } from './monitor-config.ts'
-import type { MonitorEffect, MonitorInput, MonitorView, Via } from './monitor-contract.ts'
+import type { MonitorEffect, MonitorInput, MonitorOptions, MonitorView, Via } from './monitor-contract.ts'
 import { OwnLag } from './own-lag.ts'
 import { Quality } from './quality.ts'
 import { Recovery } from './recovery.ts'
 import { Suspicion } from './suspicion.ts'
 import { Ways } from './ways.ts'
-
-/** What an earlier connection of the same link has left. */
-export interface LinkPast {
-  /** Shared by all connections of a link, so that falls add up. */
-  readonly hold?: FlapHold
-  /** Begin as `down`: come up only after recovery replies and the hold. */
-  readonly held?: boolean
-}
-
-export interface MonitorOptions {
-  /** Of the two ends the one that probes; the other is told what that one measures, and only probes in doubt. */
-  readonly probes: boolean
-  readonly config?: Partial<MonitorConfig>
-  readonly past?: LinkPast
-}
 
 /**
  *  1. A link that was up goes down only after a whole burst has failed over every way there is, and never on a
@@ -112,8 +97,16 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
 
   /** Milliseconds in our direction, `null` if unmeasured; see `costOf`. */
   get costMs(): number | null {
-    const track = this.#ways.measured
-    return track ? costOf(track, this.#now, this.#config) : null
+    return this.#ways.costMs(this.#now, 'forward')
+  }
+
+  get costBackMs(): number | null {
+    return this.#ways.costMs(this.#now, 'backward')
+  }
+
+  /** Degraded by more than delay; see `Quality`. */
+  get impaired(): boolean {
+    return this.#state === 'degraded' && this.#quality.impaired
   }
 
   /** How long the link is held back before it comes up after a fall, ms. */

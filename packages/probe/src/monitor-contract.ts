@@ -3,6 +3,8 @@
  * probes, and carries out those that it wants over the way they name.
  */
 import type { Instant, LinkState, LinkView, Probe, ProbeReply, Wake } from '@causeway/protocol'
+import type { FlapHold } from './flap-hold.ts'
+import type { MonitorConfig } from './monitor-config.ts'
 
 /** The way a probe takes: a datagram, or in-band on the control connection. */
 export type Via = 'udp' | 'control'
@@ -33,3 +35,18 @@ export type MonitorEffect =
 
 /** The measured part of a `LinkView`. */
 export type MonitorView = Pick<LinkView, 'rttMs' | 'jitterMs' | 'lossRatio' | 'queueMs' | 'oneWayMs'>
+
+/** What an earlier connection of the same link has left. */
+export interface LinkPast {
+  /** Shared by all connections of a link, so that falls add up. */
+  readonly hold?: FlapHold
+  /** Begin as `down`: come up only after recovery replies and the hold. */
+  readonly held?: boolean
+}
+
+export interface MonitorOptions {
+  /** Of the two ends the one that probes; the other is told what that one measures, and only probes in doubt. */
+  readonly probes: boolean
+  readonly config?: Partial<MonitorConfig>
+  readonly past?: LinkPast
+}

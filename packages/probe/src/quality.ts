@@ -3,7 +3,7 @@
  * (`Persistence`); some faults are certain at once.
  */
 import type { Instant } from '@causeway/protocol'
-import { faultOf } from './link-measures.ts'
+import { delayFaultOf, lossFaultOf } from './link-measures.ts'
 import type { MonitorConfig } from './monitor-config.ts'
 import { Persistence } from './persistence.ts'
 import type { ProbeTrack } from './probe-track.ts'
@@ -17,6 +17,7 @@ export class Quality {
   peerAgeMs = 0
   /** The peer finds the link degraded. */
   peerDegraded = false
+  #impaired = false
 
   constructor(config: MonitorConfig, probes: boolean) {
     this.#config = config
@@ -29,12 +30,20 @@ export class Quality {
     return this.peerAgeMs >= this.#config.hungMs
   }
 
+  /** The link is degraded by more than delay: whoever can should leave it at once. */
+  get impaired(): boolean {
+    return this.#persistence.active && this.#impaired
+  }
+
   /** Why the link is degraded now; `undefined` if it is not. */
   judge(now: Instant, track: ProbeTrack): string | undefined {
-    const fault = faultOf(track, now, this.#config)
+    const loss = lossFaultOf(track, now, this.#config)
+    const fault = loss ?? delayFaultOf(track, now, this.#config)
     this.#persistence.observe(now, fault !== undefined)
     const certain = this.#certainFault(track)
     if (certain !== undefined) this.#persistence.raise()
+    if (!this.#persistence.active) this.#impaired = false
+    else if (loss !== undefined || (certain !== undefined && this.#isMoreThanDelay(now, track))) this.#impaired = true
     return this.#persistence.active ? (certain ?? fault ?? 'was worse than it should be') : undefined
   }
 
@@ -45,6 +54,13 @@ export class Quality {
 
   reset(): void {
     this.#persistence.reset()
+  }
+
+  /** The peer does not say why it finds the link degraded: loss of half the threshold bears it out. */
+  #isMoreThanDelay(now: Instant, track: ProbeTrack): boolean {
+    if (this.#probes || !this.peerDegraded) return true
+    const { forward, backward } = track.loss.recentRatio(now, this.#config.degradedProbesMin)
+    return Math.max(forward ?? 0, backward ?? 0) > this.#config.degradedLossRatio / 2
   }
 
   #certainFault(track: ProbeTrack): string | undefined {

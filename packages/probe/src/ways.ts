@@ -4,6 +4,7 @@
  * its silence no reason to suspect the link.
  */
 import { type Evidence, type Instant, type Probe, after } from '@causeway/protocol'
+import { costOf } from './link-measures.ts'
 import type { MonitorConfig } from './monitor-config.ts'
 import type { Via } from './monitor-contract.ts'
 import { ProbeTrack } from './probe-track.ts'
@@ -108,6 +109,12 @@ export class Ways {
       if (track.roundTrip.smoothedMs !== null) return track
     }
     return undefined
+  }
+
+  /** Of sending over the link, one way; `null` if unmeasured; see `costOf`. */
+  costMs(now: Instant, way: 'forward' | 'backward'): number | null {
+    const track = this.measured
+    return track ? costOf(track, now, this.#config, way) : null
   }
 
   /** The way that has just fallen silent while the other answers, if any. */

@@ -3,6 +3,8 @@
  * never change their meaning. Units are in the names; what was not measured is `null`, never 0.
  */
 import type { Role } from './credential.ts'
+import type { FrameClass } from './frame.ts'
+import type { RelayView } from './route-views.ts'
 
 export type LinkState = 'probing' | 'up' | 'degraded' | 'down'
 /** On what a link's state rests: replies over UDP, over the control connection, or both. */
@@ -24,6 +26,8 @@ export interface StatusView {
   /** Number of links that are up or degraded. */
   readonly links: number
   readonly channels: number
+  /** What passes through a hub; `null` on an edge node. */
+  readonly relay: RelayView | null
   readonly replica: ReplicaView
 }
 
@@ -34,6 +38,8 @@ export interface UplinkView {
   readonly lossRatio: number | null
   /** This hub holds our state session. */
   readonly home: boolean
+  /** This hub wants to be left. */
+  readonly draining: boolean
 }
 
 export interface ReplicaView {
@@ -102,6 +108,7 @@ export interface PathsView {
 export interface ChannelView {
   readonly peer: string
   readonly service: string
+  readonly class: FrameClass
   readonly path: readonly string[]
   readonly bytesIn: number
   readonly bytesOut: number

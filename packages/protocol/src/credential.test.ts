@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { encodeRecord } from './codec.ts'
-import { type Credential, type SignedCredential, checkCredential, encodeCredential } from './credential.ts'
+import { type Credential, type SignedCredential, checkCredential, encodeCredential, failureDomains } from './credential.ts'
 import type { Crypto } from './crypto.ts'
 import { nodeId } from './node-id.ts'
 
@@ -88,4 +88,9 @@ describe('checkCredential', () => {
 
 test('encodeCredential refuses to write what nobody could read', () => {
   expect(() => encodeCredential({ ...credential, site: 'Upper Case' })).toThrow()
+})
+
+test('failure domains are the provider and the data centre, where labels name them', () => {
+  expect(failureDomains({ provider: 'acme', dc: 'fra-1', rack: '7' })).toEqual(['provider=acme', 'dc=fra-1'])
+  expect(failureDomains({ dc: '' })).toEqual([])
 })

@@ -51,6 +51,14 @@ export interface SignedCredential {
 
 export const signedCredentialSchema: z.ZodType<SignedCredential> = z.object({ body: bytes, signature: bytes })
 
+/** Labels that name what a node shares its fate with. */
+const DOMAIN_LABELS = ['provider', 'dc'] as const
+
+/** What a node shares its fate with, as `label=value`: two paths should not have one of these in common. */
+export function failureDomains(labels: Readonly<Record<string, string>>): string[] {
+  return DOMAIN_LABELS.flatMap((label) => (labels[label] ? [`${label}=${labels[label]}`.slice(0, 80)] : []))
+}
+
 export function encodeCredential(credential: Credential): Uint8Array {
   return encodeRecord(credentialSchema.parse(credential))
 }

@@ -82,8 +82,6 @@ export function readFrameHeader(frame: Uint8Array): FrameHeader | undefined {
   if (length === 0 || length > LIMITS.routeHopsMax || position >= length) return undefined
   if (byteAt(frame, OFFSET_HOP_LIMIT) > FRAME_HOP_LIMIT) return undefined
   if (frame.length < frameHeaderBytes(length)) return undefined
-  // A class of a later version is carried like the default.
-  const frameClass = FRAME_CLASSES[byteAt(frame, 0) & 0x0f] ?? 'ordered'
   const route: NodeId[] = []
   for (let i = 0; i < length; i++) route.push(asNodeId(readU32(frame, OFFSET_ROUTE + 4 * i)))
   return {
@@ -93,9 +91,19 @@ export function readFrameHeader(frame: Uint8Array): FrameHeader | undefined {
     hopLimit: byteAt(frame, OFFSET_HOP_LIMIT),
     patched: (byteAt(frame, OFFSET_FLAGS) & FRAME_PATCHED) !== 0,
     marked: (byteAt(frame, OFFSET_FLAGS) & FRAME_MARKED) !== 0,
-    class: frameClass,
-    flow: (byteAt(frame, OFFSET_FLOW) << 16) | (byteAt(frame, OFFSET_FLOW + 1) << 8) | byteAt(frame, OFFSET_FLOW + 2),
+    class: frameClass(frame),
+    flow: flowOf(frame),
   }
+}
+
+/** Whose frame it is, and which of its flows; the frame must have a header. */
+export function frameFlow(frame: Uint8Array): { readonly source: NodeId; readonly flow: number } {
+  return { source: asNodeId(readU32(frame, OFFSET_SOURCE)), flow: flowOf(frame) }
+}
+
+/** The class of a frame that has a header. One of a later version is carried like the default. */
+export function frameClass(frame: Uint8Array): FrameClass {
+  return FRAME_CLASSES[byteAt(frame, 0) & 0x0f] ?? 'ordered'
 }
 
 /** A view of the body of a frame whose header is well-formed. */
@@ -120,6 +128,10 @@ export function markFrame(frame: Uint8Array): void {
 /** The way back: from the receiver at `position` to the source, over the nodes the frame came through. */
 export function reverseRoute(header: FrameHeader): NodeId[] {
   return [...header.route.slice(0, header.position).toReversed(), header.source]
+}
+
+function flowOf(frame: Uint8Array): number {
+  return (byteAt(frame, OFFSET_FLOW) << 16) | (byteAt(frame, OFFSET_FLOW + 1) << 8) | byteAt(frame, OFFSET_FLOW + 2)
 }
 
 function byteAt(bytes: Uint8Array, offset: number): number {

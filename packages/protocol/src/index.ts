@@ -6,6 +6,7 @@
  * const frame = new Uint8Array(frameHeaderBytes(1) + body.length)
  * writeFrameHeader(frame, { source: nodeId('hkg-1-a'), route: [nodeId('core-1')] })
  */
+export * from './advert.ts'
 export * from './api.ts'
 export * from './codec.ts'
 export * from './credential.ts'
@@ -22,3 +23,4 @@ export * from './message.ts'
 export * from './node-id.ts'
 export * from './probe-packet.ts'
 export * from './random.ts'
+export * from './route-views.ts'

@@ -17,8 +17,12 @@ export interface Limits {
   readonly recordBytesMax: number
   /** Bytes that wait in one lane of one link before frames are dropped (control: before the link is closed). */
   readonly laneQueueBytesMax: number
-  /** Unacknowledged and unread bytes of one channel, each way. */
+  /** Unacknowledged and unread bytes of one channel, each way; at the start. */
   readonly channelWindowBytes: number
+  /** The window of a channel that is used up and read grows up to this. */
+  readonly channelWindowBytesMax: number
+  /** What the windows of all channels of a node may have grown by. */
+  readonly nodeWindowBytesMax: number
   readonly channelsPerPeerMax: number
   /** A channel without any working path ends after this. */
   readonly channelDeadMs: number
@@ -33,6 +37,8 @@ export const LIMITS: Limits = {
   recordBytesMax: 256 * 1024,
   laneQueueBytesMax: 4 * 1024 * 1024,
   channelWindowBytes: 1024 * 1024,
-  channelsPerPeerMax: 1024,
+  channelWindowBytesMax: 16 * 1024 * 1024,
+  nodeWindowBytesMax: 256 * 1024 * 1024,
+  channelsPerPeerMax: 10_000,
   channelDeadMs: 60_000,
 }

@@ -17,9 +17,24 @@ const credential = fc.record({ body: fc.uint8Array({ maxLength: 200 }), signatur
 const datagram = fc.option(fc.record({ index: u32, key: bytes(32) }), { nil: null })
 const u16 = fc.integer({ min: 0, max: 0xffff })
 const stream = fc.option(fc.record({ port: u16, token: bytes(16), key: bytes(32) }), { nil: null })
-const link = fc.record({ to: id, name, site: name, role: fc.constantFrom('edge' as const, 'hub' as const), costMs })
-const advert = fc.record({ origin: id, name, incarnation: count, sequence: count, links: fc.array(link, { maxLength: 5 }) })
-const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs })
+/** Costs of links travel in tenths of a millisecond. */
+const tenths = fc.nat(1e7).map((value) => value / 10)
+const domains = fc.array(fc.string({ maxLength: 80 }), { maxLength: 4 })
+const attached = fc.array(fc.record({ id, name, costMs: tenths }), { maxLength: 4 })
+const link = fc.record({
+  to: id,
+  name,
+  site: name,
+  role: fc.constantFrom('edge' as const, 'hub' as const),
+  costMs: tenths,
+  costBackMs: tenths,
+  impaired: fc.boolean(),
+  domains,
+  behind: attached,
+})
+const version = { origin: id, incarnation: count, sequence: count }
+const advert = fc.record({ ...version, name, ageMs: costMs, draining: fc.boolean(), domains, links: fc.array(link, { maxLength: 5 }) })
+const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs, impaired: fc.boolean() })
 
 const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({
@@ -33,6 +48,9 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   }),
   fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
   fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),
+  fc.record({ type: constant('linkStateDigest'), known: fc.array(fc.record(version), { maxLength: 4 }), answer: fc.boolean() }),
+  fc.record({ type: constant('attached'), nodes: attached }),
+  fc.record({ type: constant('drain'), draining: fc.boolean() }),
   fc.record({ type: constant('site'), hubs: fc.array(id, { maxLength: 6 }) }),
   fc.record({ type: constant('planRequest'), to: id }),
   fc.record({ type: constant('planCancel'), to: id }),
@@ -66,7 +84,10 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   }),
 )
 
-const KINDS = ['hello', 'bye', 'linkState', 'site', 'planRequest', 'planCancel', 'plan', 'returned', 'probe', 'reply']
+const KINDS = [
+  ...['hello', 'bye', 'linkState', 'linkStateDigest', 'attached', 'drain', 'site', 'returned'],
+  ...['planRequest', 'planCancel', 'plan', 'probe', 'reply'],
+]
 
 /** A record as a peer may write it, whatever our types say. */
 function encodeForeign(value: unknown): Uint8Array {

@@ -6,11 +6,23 @@
  * to `undefined`, which the link counts and skips, so that a newer peer may say more than we understand.
  */
 import { z } from 'zod'
+import {
+  type Advert,
+  type AdvertVersion,
+  type Attached,
+  advertSchema,
+  advertVersionSchema,
+  attachedSchema,
+  nameSchema,
+  nodeIdSchema,
+  packAdvert,
+  packAttached,
+} from './advert.ts'
 import { decodeRecord, encodeRecord } from './codec.ts'
-import { type Role, type SignedCredential, signedCredentialSchema } from './credential.ts'
+import { type SignedCredential, signedCredentialSchema } from './credential.ts'
 import type { DatagramKey, StreamKey } from './driver.ts'
 import { LIMITS } from './limits.ts'
-import { type NodeId, asNodeId } from './node-id.ts'
+import type { NodeId } from './node-id.ts'
 import { KIND_PROBE, KIND_REPLY, type Probe, type ProbeReply, decodeProbePacket, encodeProbePacket } from './probe-packet.ts'
 
 /** Raised when a change cannot be read by older peers; both ends refuse a version they do not speak. */
@@ -37,31 +49,33 @@ export interface Bye {
   readonly reason: string
 }
 
-export interface AdvertisedLink {
-  readonly to: NodeId
-  readonly name: string
-  readonly site: string
-  readonly role: Role
-  /** Cost towards `to`, milliseconds. */
-  readonly costMs: number
-}
-
-/** What one hub says of its own links. The highest (incarnation, sequence) of an origin is the valid one. */
-export interface Advert {
-  readonly origin: NodeId
-  readonly name: string
-  readonly incarnation: number
-  readonly sequence: number
-  readonly links: readonly AdvertisedLink[]
-}
-
 /** Link state, flooded among hubs. */
 export interface LinkStateMessage {
   readonly type: 'linkState'
   readonly adverts: readonly Advert[]
 }
 
-/** Asks a hub for the paths to a node, now and whenever they change, until cancelled. */
+/** What link state a hub holds: the receiver sends what is missing, and answers with its own digest if it lacks something itself. */
+export interface LinkStateDigest {
+  readonly type: 'linkStateDigest'
+  readonly known: readonly AdvertVersion[]
+  /** An answer is not answered again. */
+  readonly answer: boolean
+}
+
+/** Said by an edge node to its hubs whenever it changes: which nodes of its site reach no hub but through it. */
+export interface AttachedMessage {
+  readonly type: 'attached'
+  readonly nodes: readonly Attached[]
+}
+
+/** Said by a hub to all its neighbours: it wants to be left, or is there again. */
+export interface DrainMessage {
+  readonly type: 'drain'
+  readonly draining: boolean
+}
+
+/** Asks a hub, or the gateway, for the paths to a node, now and whenever they change, until cancelled. */
 export interface PlanRequest {
   readonly type: 'planRequest'
   readonly to: NodeId
@@ -76,6 +90,8 @@ export interface PlannedPath {
   /** Nodes after the one that asked; the last is the destination. */
   readonly route: readonly NodeId[]
   readonly costMs: number
+  /** A link on it loses more than it should. */
+  readonly impaired: boolean
 }
 
 /** The ordered set of paths to `to`, best first; sent again whenever it changes while it is wanted. */
@@ -103,29 +119,28 @@ export interface SiteMessage {
   readonly hubs: readonly NodeId[]
 }
 
-export type ControlRecord = Hello | Bye | LinkStateMessage | PlanRequest | PlanCancel | PlanMessage | ReturnedMessage | SiteMessage
+export type ControlRecord =
+  | Hello
+  | Bye
+  | LinkStateMessage
+  | LinkStateDigest
+  | AttachedMessage
+  | DrainMessage
+  | PlanRequest
+  | PlanCancel
+  | PlanMessage
+  | ReturnedMessage
+  | SiteMessage
 
-const id = z
-  .number()
-  .int()
-  .min(0)
-  .max(0xffff_ffff)
-  .transform((value): NodeId => asNodeId(value))
-const name = z.string().max(63)
-const costMs = z.number().min(0)
+/** Hubs of which a digest speaks. */
+export const DIGEST_MAX = 1024
+
+const name = nameSchema
+const id = nodeIdSchema
 /** A key of another length would make the cipher throw where it is used. */
 const secret = z.instanceof(Uint8Array).refine((key) => key.length === 32)
 const token = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 16)
-const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs })
-const link = z.object({ to: id, name, site: name, role: z.enum(['edge', 'hub']), costMs })
-const advert = z.object({
-  origin: id,
-  name,
-  incarnation: z.number().int(),
-  sequence: z.number().int().min(0),
-  links: z.array(link).max(4096),
-})
-
+const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs: z.number().min(0), impaired: z.boolean() })
 const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
@@ -137,7 +152,10 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     stream: z.object({ port: z.number().int().min(0).max(65_535), token, key: secret }).nullable(),
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
-  z.object({ type: z.literal('linkState'), adverts: z.array(advert).max(256) }),
+  z.object({ type: z.literal('linkState'), adverts: z.array(advertSchema).max(256) }),
+  z.object({ type: z.literal('linkStateDigest'), known: z.array(advertVersionSchema).max(DIGEST_MAX), answer: z.boolean() }),
+  z.object({ type: z.literal('attached'), nodes: attachedSchema }),
+  z.object({ type: z.literal('drain'), draining: z.boolean() }),
   z.object({ type: z.literal('returned') }),
   z.object({ type: z.literal('site'), hubs: z.array(id).max(64) }),
   z.object({ type: z.literal('planRequest'), to: id }),
@@ -154,7 +172,7 @@ export type ControlMessage = ControlRecord | Probe | ProbeReply
 
 export function encodeControl(message: ControlMessage): Uint8Array {
   if (message.type === 'probe' || message.type === 'reply') return encodeProbePacket(message)
-  const record = encodeRecord(message)
+  const record = encodeRecord(packed(message))
   const out = new Uint8Array(1 + record.length)
   out.set(record, 1)
   return out
@@ -166,4 +184,9 @@ export function decodeControl(message: Uint8Array): ControlMessage | undefined {
   if (kind === KIND_PROBE || kind === KIND_REPLY) return decodeProbePacket(message)
   if (kind !== 0) return undefined
   return recordSchema.safeParse(decodeRecord(message.subarray(1))).data
+}
+
+function packed(message: ControlRecord): unknown {
+  if (message.type === 'linkState') return { ...message, adverts: message.adverts.map(packAdvert) }
+  return message.type === 'attached' ? { ...message, nodes: packAttached(message.nodes) } : message
 }

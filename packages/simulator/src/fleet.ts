@@ -18,6 +18,8 @@ export interface FleetOptions {
   readonly nodesPerSite: number
   /** Hubs a node holds links with. @default 4 */
   readonly uplinks?: number
+  /** Nodes of a site that dial hubs; the others reach them through these. @default all */
+  readonly gatewaysPerSite?: number
   /** What everybody's replica is interested in besides its own site. @default ['config/**'] */
   readonly interest?: readonly string[]
   /** Edges cannot be dialled from outside their site. @default false */
@@ -66,7 +68,10 @@ export function makeFleet(options: FleetOptions): Fleet {
   for (const node of [...hubs, ...edges]) rows.set(node.address, node.row)
   const sites = Map.groupBy(edges, ({ site }) => site)
   for (const hub of hubs) addNode(world, options, hub, hubs, [])
-  for (const edge of edges) addNode(world, options, edge, hubs, sites.get(edge.site) ?? [])
+  for (const edge of edges) {
+    const site = sites.get(edge.site) ?? []
+    addNode(world, options, edge, site.indexOf(edge) < (options.gatewaysPerSite ?? site.length) ? hubs : [], site)
+  }
   return { world, hubs, edges, sites: new Map([...sites].map(([site, nodes]) => [site, nodes.map(({ name }) => name)])) }
 }
 

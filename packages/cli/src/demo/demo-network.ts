@@ -186,7 +186,8 @@ export class DemoNetwork {
       role: spec.role,
       credential,
       dataDir: join(this.directory, `${spec.name}.data`),
-      listen: { tcp: address, udp: address },
+      // A socket of its own would go round the emulated line: its port is told in the handshake.
+      listen: { tcp: address, udp: address, stream: null },
       api: { socket: api },
       hubs,
       peers: neighbours.map(({ name }) => `127.0.0.1:${ports.get(name)}`),

@@ -1,5 +1,5 @@
 /** `causeway status`: what this node is, and whether all is well with it. */
-import type { StatusView, UplinkView } from '@causeway/protocol'
+import type { RelayView, StatusView, UplinkView } from '@causeway/protocol'
 import { tint, tintState } from '../colour.ts'
 import { DONE } from '../fault.ts'
 import { printDocument } from '../output.ts'
@@ -28,6 +28,7 @@ async function statusTable(status: StatusView): Promise<string> {
     ['gateway', status.role === 'hub' ? 'none: a hub' : (status.gateway ?? 'not known')],
     ['hubs', status.cutOff ? tint('bad', 'cut off: no hub can be reached; the site goes on by itself') : tint('good', 'reachable')],
     ['links', `${status.links} up`],
+    ...(status.relay ? [['relays', relayed(status.relay)] as const] : []),
     ['channels', String(status.channels)],
     ['replica', `${replica.records} records in ${replica.documents} documents`],
     ['unsent', replica.pending === 0 ? 'nothing' : `${replica.pending} batches, the oldest ${milliseconds(replica.lagMs)} ms old`],
@@ -38,7 +39,12 @@ async function statusTable(status: StatusView): Promise<string> {
   return `${facts}\n\n${renderTable(['UPLINK', 'STATE', '>RTT ms', '>LOSS', 'HOME'], status.uplinks.map(uplinkRow))}`
 }
 
+function relayed({ draining, framesPerSecond }: RelayView): string {
+  const rate = framesPerSecond === null ? '' : `${framesPerSecond} frames/s`
+  return draining ? `${tint('doubt', 'drains')}${rate === '' ? '' : `, ${rate} still pass`}` : rate || '-'
+}
+
 function uplinkRow(uplink: UplinkView): readonly string[] {
-  const { hub, state, rttMs, lossRatio, home } = uplink
-  return [hub, tintState(state), milliseconds(rttMs), percent(lossRatio), home ? 'home' : '']
+  const { hub, state, rttMs, lossRatio, home, draining } = uplink
+  return [hub, tintState(state), milliseconds(rttMs), percent(lossRatio), home ? 'home' : draining ? tint('doubt', 'drains') : '']
 }

@@ -15,6 +15,7 @@ const STATUS: StatusView = {
   cutOff: false,
   uplinks: [],
   links: 1,
+  relay: { draining: false, frames: 0, framesPerSecond: null },
   channels: 2,
   replica: { documents: 3, records: 4, pending: 5, lagMs: 250, sessions: ['hkg-1-a'] },
 }

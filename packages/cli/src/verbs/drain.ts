@@ -1,0 +1,53 @@
+/** `causeway drain`: everybody moves off this hub; then it may stop without anybody noticing. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Causeway } from '@causeway/client'
+import { CausewayError, type StatusView } from '@causeway/protocol'
+import { DONE } from '../fault.ts'
+import { printDocument } from '../output.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions } from '../verb.ts'
+
+/** When nothing has passed for so long, nothing more will. */
+const QUIET_MS = 2_000
+const LOOK_MS = 200
+
+interface DrainVerbOptions extends ReadingOptions {
+  readonly wait?: boolean
+  readonly timeout: number
+}
+
+export const declareDrain: DeclareVerb = (program, onResult) => {
+  addReadingOptions(program.command('drain'))
+    .summary('move everybody off this hub')
+    .description(
+      'Asks all nodes to leave this hub for others, without a break: it goes on relaying what comes. Lasts until "undrain" or a restart.',
+    )
+    .option('--wait', `return when nothing has passed through for ${QUIET_MS / 1000} s`)
+    .option('-t, --timeout <seconds>', 'with --wait: give up after', numberBetween(1, 86_400, 'real'), 60)
+    .addHelpText('after', '\nExamples:\n  $ causeway drain --wait && systemctl restart causeway\n')
+    .action(async ({ api, wait = false, timeout, output }: DrainVerbOptions) => {
+      const causeway = await connectTo(api)
+      await causeway.drain(true)
+      const status = wait ? await untilQuiet(causeway, timeout * 1000) : await causeway.status()
+      await printDocument(output, status, () => drainLine(status, wait))
+      onResult(DONE)
+    })
+}
+
+async function untilQuiet(causeway: Causeway, withinMs: number): Promise<StatusView> {
+  let [frames, since] = [-1, performance.now()]
+  for (const began = since; performance.now() - began < withinMs; await sleep(LOOK_MS)) {
+    const status = await causeway.status()
+    if (status.relay && status.relay.frames !== frames) [frames, since] = [status.relay.frames, performance.now()]
+    else if (performance.now() - since >= QUIET_MS) return status
+  }
+  throw new CausewayError(
+    'timeout',
+    `frames still pass through this hub after ${withinMs / 1000} s`,
+    'some nodes have no other way: see "causeway why FROM TO"',
+  )
+}
+
+function drainLine({ node, relay }: StatusView, quiet: boolean): string {
+  if (quiet) return `${node} drains; nothing passes through it any more`
+  return `${node} drains; ${relay?.framesPerSecond ?? 'some'} frames/s still pass through it`
+}

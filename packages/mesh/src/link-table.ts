@@ -1,0 +1,51 @@
+/** The links of a node by peer, and what they look like from outside. */
+import type { Instant, LinkMetrics, LinkView, NodeId, Role } from '@causeway/protocol'
+import type { Link } from './link.ts'
+
+/** The last choice: a link whose cost is not known. */
+const UNMEASURED_COST_MS = 1e9
+
+export class LinkTable {
+  readonly #name: string
+  readonly #links = new Map<NodeId, Link>()
+
+  /** `name` of this node. */
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  get(peer: NodeId): Link | undefined {
+    return this.#links.get(peer)
+  }
+
+  add(link: Link): Link {
+    this.#links.set(link.peer.id, link)
+    return link
+  }
+
+  all(): Iterable<Link> {
+    return this.#links.values()
+  }
+
+  hubs(): Link[] {
+    return [...this.#links.values()].filter((link) => link.isHub)
+  }
+
+  /** Links that are up, cheapest first; to nodes of one role if one is named. */
+  live(role?: Role): Link[] {
+    // A cost is worked out when it is asked for: once for each link, not once for each comparison.
+    return [...this.#links.values()]
+      .filter((link) => link.up && (role === undefined || link.peer.credential.role === role))
+      .map((link) => ({ link, costMs: link.costMs ?? UNMEASURED_COST_MS }))
+      .toSorted((one, other) => one.costMs - other.costMs)
+      .map(({ link }) => link)
+  }
+
+  metrics(now: Instant, wallOffsetMs: number): LinkMetrics[] {
+    return [...this.#links.values()].map((link) => link.metrics(now, this.#name, wallOffsetMs))
+  }
+
+  views(now: Instant, wallOffsetMs: number): LinkView[] {
+    return [...this.#links.values()].map((link) => link.view(now, this.#name, wallOffsetMs))
+  }
+}
