@@ -16,12 +16,16 @@ let allocatedBytes = 0
 
 /** A buffer of its own, not cleared. */
 export function allocateBulk(bytes: number): Buffer {
-  allocatedBytes += bytes
-  if (allocatedBytes > COLLECT_AFTER_BYTES) {
-    allocatedBytes = 0
-    collectYoung()
-  }
+  countBulk(bytes)
   return Buffer.allocUnsafeSlow(bytes)
+}
+
+/** So much was allocated elsewhere, and will not live long either. */
+export function countBulk(bytes: number): void {
+  allocatedBytes += bytes
+  if (allocatedBytes <= COLLECT_AFTER_BYTES) return
+  allocatedBytes = 0
+  collectYoung()
 }
 
 function exposedCollector(): () => void {

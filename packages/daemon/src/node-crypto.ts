@@ -18,6 +18,7 @@ import {
   verify,
 } from 'node:crypto'
 import { AEAD_TAG_BYTES, type Aead, type Crypto } from '@causeway/protocol'
+import { countBulk } from './bulk-memory.ts'
 
 const PKCS8_PREFIX = { ed25519: derPrefix('302e020100300506032b657004220420'), x25519: derPrefix('302e020100300506032b656e04220420') }
 const SPKI_PREFIX = { ed25519: derPrefix('302a300506032b6570032100'), x25519: derPrefix('302a300506032b656e032100') }
@@ -95,6 +96,8 @@ class NodeAead implements Aead {
   }
 
   seal(counter: number, associated: Uint8Array, bytes: Uint8Array, from: number, to: number): void {
+    // The frame, and what the cipher returns.
+    countBulk(2 * (to - from))
     const cipher = createCipheriv(AEAD, this.#key, this.#nonceOf(counter))
     cipher.setAAD(associated)
     bytes.set(cipher.update(bytes.subarray(from, to)), from)
@@ -105,6 +108,7 @@ class NodeAead implements Aead {
   open(counter: number, associated: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
     const end = sealed.length - AEAD_TAG_BYTES
     if (end < 0) return undefined
+    countBulk(end)
     const decipher = createDecipheriv(AEAD, this.#key, this.#nonceOf(counter))
     decipher.setAAD(associated)
     decipher.setAuthTag(sealed.subarray(end))

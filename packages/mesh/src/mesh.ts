@@ -12,6 +12,7 @@ import {
   type ClockInput,
   type ControlRecord,
   type FrameClass,
+  type FrameCounts,
   type Instant,
   type LinkMetrics,
   type LinkView,
@@ -132,9 +133,9 @@ export class Mesh {
     return this.#relayed
   }
 
-  /** Frames that were not passed on, by reason. */
-  get dropped(): ReadonlyMap<string, number> {
-    return this.#dropped
+  frameCounts(): FrameCounts {
+    const packetsDropped = Object.fromEntries(this.#associations.dropped)
+    return { relayed: this.#relayed, dropped: Object.fromEntries(this.#dropped), packetsDropped }
   }
 
   /** The plan to a node. Asking makes the node look for one. */
@@ -349,7 +350,7 @@ export class Mesh {
         break
       case 'relay':
         if (this.#links.sendFrame(now, verdict.next, verdict.frame)) this.#relayed++
-        else this.#count('queue-full')
+        else this.#count('link-down')
         break
       case 'drop':
         this.#count(verdict.reason)

@@ -8,6 +8,7 @@ import type {
   ClockInput,
   Crypto,
   FrameClass,
+  FrameCounts,
   Instant,
   Limits,
   LinkMetrics,
@@ -125,6 +126,8 @@ export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
   /** Whom this node asks for plans; `null` if nobody. */
   planHub(): string | null
   channels(now: Instant): ChannelView[]
+  /** What passed through, and what did not, by reason. */
+  frameCounts(): FrameCounts
   readonly replica: Replica
 }
 

@@ -11,6 +11,7 @@ import {
   type ChannelView,
   type ControlRecord,
   type Credential,
+  type FrameCounts,
   type Instant,
   type LinkMetrics,
   type LinkView,
@@ -28,7 +29,7 @@ import { Mesh, type MeshEffect, type Peer, type Router } from '@causeway/mesh'
 import { Replica, type ReplicaEffect, type ReplicaInput } from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
 import { ownCredential } from './own-credential.ts'
-import { ECHO_SERVICE, type PingStep, Pinger, echoReply, pingFault } from './pinger.ts'
+import { ECHO_SERVICE, EchoService, type PingStep, Pinger, pingFault } from './pinger.ts'
 import { Programs } from './programs.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
 import { uplinkViews } from './uplink-views.ts'
@@ -53,8 +54,7 @@ export abstract class NodeBase implements NodeMachine {
   protected readonly sessions: Sessions
   readonly #pinger = new Pinger()
   readonly #programs: Programs
-  /** Channels of peers that ping us, and how many messages each has sent. */
-  readonly #echoes = new Map<number, number>()
+  readonly #echo = new EchoService()
   #wallOffsetMs: number
   readonly #startedAt: Instant
   #effects: NodeEffect[] = []
@@ -276,7 +276,7 @@ export abstract class NodeBase implements NodeMachine {
       this.sessions.accepted(channel, peer, relation)
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     } else if (service === ECHO_SERVICE) {
-      this.#echoes.set(channel, 0)
+      this.#echo.accept(channel)
     } else if (this.#programs.serves(service)) {
       this.#effects.push(this.#programs.accepted(effect))
     } else {
@@ -285,10 +285,8 @@ export abstract class NodeBase implements NodeMachine {
   }
 
   #message(now: Instant, channel: number, message: Uint8Array): void {
-    const echoed = this.#echoes.get(channel)
-    if (echoed !== undefined) {
-      const reply = echoReply(now, message, echoed + 1, this.#wallOffsetMs)
-      this.#echoes.set(channel, echoed + 1)
+    if (this.#echo.owns(channel)) {
+      const reply = this.#echo.reply(now, channel, message, this.#wallOffsetMs)
       if (reply) this.mesh.write(now, channel, [reply])
     } else if (this.sessions.get(channel)) {
       this.toReplica(now, { type: 'sessionMessage', session: channel, message })
@@ -303,7 +301,7 @@ export abstract class NodeBase implements NodeMachine {
   }
 
   #ended(now: Instant, channel: number, reason: string | null): void {
-    this.#echoes.delete(channel)
+    this.#echo.forget(channel)
     if (this.sessions.get(channel)) {
       this.sessions.ended(now, channel)
       this.toReplica(now, { type: 'sessionClosed', session: channel })
@@ -361,9 +359,8 @@ export abstract class NodeBase implements NodeMachine {
 
   status(now: Instant): StatusView {
     const { name: node, network, site, region, role } = this.credential
-    const identity = { node, network, site, region, role }
     return {
-      ...identity,
+      ...{ node, network, site, region, role },
       version: this.config.version,
       uptimeSeconds: Math.round((now - this.#startedAt) / 1000),
       gateway: this.gateway(),
@@ -378,6 +375,10 @@ export abstract class NodeBase implements NodeMachine {
 
   links(now: Instant): LinkView[] {
     return this.mesh.linkViews(now).toSorted((a, b) => a.to.localeCompare(b.to))
+  }
+
+  frameCounts(): FrameCounts {
+    return this.mesh.frameCounts()
   }
 
   linkMetrics(now: Instant): LinkMetrics[] {

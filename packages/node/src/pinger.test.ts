@@ -1,6 +1,6 @@
 import { after, instant, nodeId } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
-import { type PingStep, Pinger, echoReply } from './pinger.ts'
+import { EchoService, type PingStep, Pinger } from './pinger.ts'
 
 const ORDER = { request: 1, to: nodeId('far'), channel: 7, count: 3, intervalMs: 10, bytes: 64 }
 
@@ -21,8 +21,9 @@ describe('Pinger', () => {
   it('tells of every answer, and ends after the last', () => {
     const pinger = new Pinger()
     const messages = [...written(pinger.start(instant(0), ORDER)), ...written(pinger.wake(instant(20)))]
+    const echo = new EchoService()
     const steps = messages.flatMap((message, i) =>
-      pinger.message(instant(50), 7, echoReply(instant(1000 + i), message, i + 1, 5_000) as Uint8Array, 100_000),
+      pinger.message(instant(50), 7, echo.reply(instant(1000 + i), 1, message, 5_000) as Uint8Array, 100_000),
     )
     const replies = steps.flatMap((step) => (step.type === 'pinged' ? [step.reply] : []))
     expect(replies.map((reply) => [reply.sequence, reply.remoteMs, reply.remoteCount])).toEqual([
@@ -59,6 +60,6 @@ describe('Pinger', () => {
     const pinger = new Pinger()
     pinger.start(instant(0), ORDER)
     expect(pinger.message(instant(1), 7, new Uint8Array([1, 2, 3]), 0)).toEqual([])
-    expect(echoReply(instant(1), new Uint8Array([0xc1]), 1, 0)).toBeUndefined()
+    expect(new EchoService().reply(instant(1), 1, new Uint8Array([0xc1]), 0)).toBeUndefined()
   })
 })

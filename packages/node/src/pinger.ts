@@ -54,10 +54,29 @@ function numbers(message: Uint8Array, length: number): number[] | undefined {
   return count < length ? undefined : (head.slice(0, count) as number[])
 }
 
-/** The echo service's answer to one message; `undefined` if that was none of ours. */
-export function echoReply(now: Instant, message: Uint8Array, count: number, wallOffsetMs: number): Uint8Array | undefined {
-  const [sequence, sentMs] = numbers(message, 2) ?? []
-  return sequence === undefined ? undefined : encodeRecord([sequence, sentMs, now, count, now + wallOffsetMs])
+/** Answers those that ping us, and counts what each has sent. */
+export class EchoService {
+  readonly #counts = new Map<ChannelHandle, number>()
+
+  owns(channel: ChannelHandle): boolean {
+    return this.#counts.has(channel)
+  }
+
+  accept(channel: ChannelHandle): void {
+    this.#counts.set(channel, 0)
+  }
+
+  /** `undefined` if the message was none of ours. */
+  reply(now: Instant, channel: ChannelHandle, message: Uint8Array, wallOffsetMs: number): Uint8Array | undefined {
+    const count = (this.#counts.get(channel) ?? 0) + 1
+    this.#counts.set(channel, count)
+    const [sequence, sentMs] = numbers(message, 2) ?? []
+    return sequence === undefined ? undefined : encodeRecord([sequence, sentMs, now, count, now + wallOffsetMs])
+  }
+
+  forget(channel: ChannelHandle): void {
+    this.#counts.delete(channel)
+  }
 }
 
 export class Pinger {

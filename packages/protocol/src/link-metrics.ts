@@ -38,3 +38,11 @@ export interface LinkMetrics {
   readonly transitions: Readonly<Partial<Record<LinkState, number>>>
   readonly ways: Readonly<Partial<Record<ProbeWay, WayMetrics>>>
 }
+
+/** What went through a node, and what did not, by reason. */
+export interface FrameCounts {
+  readonly relayed: number
+  readonly dropped: Readonly<Record<string, number>>
+  /** Packets for this node that it could not open, or not any more. */
+  readonly packetsDropped: Readonly<Record<string, number>>
+}

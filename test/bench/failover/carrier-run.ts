@@ -20,7 +20,9 @@ const FAULTS_OF: Readonly<Record<Topology['name'], readonly Fault[]>> = {
 const DRAIN_MS = 2_000
 /** The delays of so long before a brown-out are the usual ones. */
 const CLEAN_MS = 1_000
-/** Without a link left, a brown-out's delays are those of so long. */
+/** A brown-out's delays are those until so long after the flow had left the link, */
+const MOVED_MS = 1_000
+/** or of so long if it never has. */
 const LOSSY_MS = 10_000
 
 export interface Outcome extends WindowFigures {
@@ -80,7 +82,7 @@ function outcomeOf({ name, mode }: Carrier, { fault, window, recovered, offMs }:
     recovered,
     ...record.figures(window),
     offMs: offMs ?? null,
-    delayMsP99: lossy ? p99(faultAt, faultAt + (offMs ?? LOSSY_MS)) : null,
+    delayMsP99: lossy ? p99(faultAt, faultAt + (offMs === undefined || offMs === null ? LOSSY_MS : offMs + MOVED_MS)) : null,
     cleanMsP99: lossy ? p99(faultAt - CLEAN_MS, faultAt) : null,
   }
 }

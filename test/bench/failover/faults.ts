@@ -121,6 +121,7 @@ async function watch(
 async function brownOut({ lab, flow }: Scene): Promise<FaultRun> {
   const direction = await flow.linkAt('first')
   const usual = await bytesOver(lab, direction, 4 * SAMPLE_MS)
+  const swallowed = await lab.swallowed(direction)
   const faultAt = monotonicMs()
   await lab.set(linkOf(direction), { loss: LOSS_PERCENT })
   let offMs: number | null = null
@@ -133,6 +134,7 @@ async function brownOut({ lab, flow }: Scene): Promise<FaultRun> {
   }
   const endAt = monotonicMs()
   await lab.set(linkOf(direction), { loss: 0 })
+  if ((await lab.swallowed(direction)) === swallowed) throw new Error(`the loss on ${direction} met no frame`)
   const recovered = await flow.recovers(endAt, HEAL_MS_MAX, 0)
   return { fault: 'brown-out', window: { faultAt, endAt }, recovered, offMs }
 }

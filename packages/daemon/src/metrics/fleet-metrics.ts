@@ -59,6 +59,8 @@ export function fleetMetrics(links: readonly LinkMetrics[]): NodeMetrics {
     status: STATUS,
     links,
     violations: { malformed: 3, oversized: 0, unexpected: 0, 'bad-credential': 1, 'bad-batch': 0, 'out-of-scope': 0, overflow: 0 },
+    frames: { relayed: 9, dropped: { 'too-late': 1 }, packetsDropped: { replayed: 2 } },
+    streamDrops: { unknown: 0, forged: 0, malformed: 0 },
     stampPackets: { reflected: 3, malformed: 0, refused: 0, unsent: 0 },
     datagramDrops: { short: 0, unknown: 7, forged: 0, replayed: 0, malformed: 0, unread: 0, unsent: 0 },
     loopLag: wayMetrics([0.1, 0.2, 35]).rtt,

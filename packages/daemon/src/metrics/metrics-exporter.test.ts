@@ -74,10 +74,13 @@ describe('a scrape', () => {
       ...fleetMetrics([{ view, transitions: {}, ways }]),
       datagramDrops: null,
       stampPackets: null,
+      streamDrops: null,
+      frames: { relayed: 0, dropped: {}, packetsDropped: {} },
     })
     const empty = [...families.values()].filter(({ samples }) => samples.length === 0).map(({ name }) => name)
     expect(empty.toSorted()).toEqual([
       'causeway_datagrams_dropped_total',
+      'causeway_frames_dropped_total',
       'causeway_link_cost_seconds',
       'causeway_link_jitter_seconds',
       'causeway_link_loss_ratio',
@@ -88,7 +91,9 @@ describe('a scrape', () => {
       'causeway_link_transitions_total',
       'causeway_node_gateway',
       'causeway_node_home_hub',
+      'causeway_packets_dropped_total',
       'causeway_stamp_packets_total',
+      'causeway_stream_sockets_dropped_total',
     ])
     expect(values(families, 'causeway_link_probes_sent_total')).toEqual({ 'nrt-1-a udp': 1, 'nrt-1-a control': 2 })
     expect(new Set(families.get('causeway_link_rtt_seconds')?.samples.map(({ labels }) => labels['way']))).toEqual(new Set(['control']))

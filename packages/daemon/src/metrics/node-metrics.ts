@@ -3,8 +3,9 @@
  * around it, and what the process takes from its host.
  */
 import { readdirSync } from 'node:fs'
-import type { DelayCounts, LinkMetrics, StatusView, ViolationCode } from '@causeway/protocol'
+import type { DelayCounts, FrameCounts, LinkMetrics, StatusView, ViolationCode } from '@causeway/protocol'
 import type { DatagramDrops } from '../datagram-drops.ts'
+import type { Libp2pNetwork } from '../libp2p-network.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
 import type { StampReflector } from '../probing/stamp-reflector.ts'
 
@@ -24,6 +25,9 @@ export interface NodeMetrics {
   readonly violations: Readonly<Record<ViolationCode, number>>
   /** `null` on a node without datagrams. */
   readonly datagramDrops: DatagramDrops | null
+  readonly frames: FrameCounts
+  /** Sockets of the stream lane that were dropped; `null` where there are none. */
+  readonly streamDrops: Readonly<Record<string, number>> | null
   /** Test packets of strangers by what became of them; `null` if this node does not reflect any. */
   readonly stampPackets: {
     readonly reflected: number
@@ -38,7 +42,7 @@ export interface NodeMetrics {
 
 export function readNodeMetrics(
   runtime: NodeRuntime,
-  network: { readonly droppedDatagrams: DatagramDrops | null },
+  network: Pick<Libp2pNetwork, 'droppedDatagrams' | 'droppedStreams'>,
   reflector: StampReflector | null,
 ): NodeMetrics {
   const now = runtime.now()
@@ -47,6 +51,8 @@ export function readNodeMetrics(
     links: runtime.machine.linkMetrics(now),
     violations: runtime.violationCounts,
     datagramDrops: network.droppedDatagrams,
+    frames: runtime.machine.frameCounts(),
+    streamDrops: network.droppedStreams && { ...network.droppedStreams },
     stampPackets: reflector ? stampPacketsOf(reflector) : null,
     loopLag: runtime.loopLag,
     process: readProcess(),

@@ -1,8 +1,10 @@
 /** The bytes of a channel as libp2p sees them, over channels in memory. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { OverlayConnection } from './overlay-connection.ts'
-import { openOverlayPair } from './overlay-pair.ts'
+import { ProgramPort } from '../program-port.ts'
+import { overlayAddress } from './overlay-address.ts'
+import { OverlayConnection } from './overlay-connection.ts'
+import { SILENT, openOverlayPair } from './overlay-pair.ts'
 
 /** More turns of the event loop than anything in memory takes. */
 async function settle(): Promise<void> {
@@ -114,4 +116,57 @@ describe('OverlayConnection', () => {
     expect([dialler.status, listener.status]).toEqual(['aborted', 'aborted'])
     expect(listener.fault?.message).toContain('no path works')
   })
+
+  it('reads to the end what the channel holds for a paused reader when the peer finishes', async () => {
+    const { port, accepted } = openPort()
+    const there = received(accepted)
+    accepted.pause()
+    port.effect({ type: 'channelMessages', channel: 1, messages: [numbered(10), numbered(20)] })
+    port.effect({ type: 'channelFinished', channel: 1 })
+    expect([accepted.status, there.bytes().length]).toEqual(['open', 0])
+    accepted.resume()
+    await settle()
+    expect([accepted.status, there.bytes().length]).toEqual(['closed', 30])
+  })
+
+  it('reads to the end what a channel that is over had brought', async () => {
+    const { port, accepted } = openPort()
+    const there = received(accepted)
+    accepted.pause()
+    port.effect({ type: 'channelMessages', channel: 1, messages: [numbered(10)] })
+    port.effect({ type: 'channelFinished', channel: 1 })
+    port.effect({ type: 'channelEnded', channel: 1, reason: null })
+    accepted.resume()
+    expect([accepted.status, there.bytes().length]).toEqual(['closed', 10])
+  })
+
+  it('takes a whole window at once from a reader that pauses after every piece', async () => {
+    const { port, accepted } = openPort()
+    let read = 0
+    accepted.addEventListener('message', ({ data }) => {
+      read += data.byteLength
+      accepted.pause()
+    })
+    accepted.pause()
+    const piece = numbered(64 * 1024)
+    const messages = Array.from({ length: 16 * 16 }, () => piece)
+    port.effect({ type: 'channelMessages', channel: 1, messages })
+    for (let resumed = 1; resumed <= messages.length; resumed++) {
+      accepted.resume()
+      expect(read).toBe(resumed * piece.length)
+    }
+    expect(accepted.status).toBe('open')
+  })
 })
+
+/** A connection over a channel of a real port, whose machine is the test. */
+function openPort(): { port: ProgramPort; accepted: OverlayConnection } {
+  const port = new ProgramPort(() => true)
+  let accepted: OverlayConnection | undefined
+  port.serve('libp2p', (channel) => {
+    accepted = new OverlayConnection({ channel, self: 'node-b', remoteAddr: overlayAddress('node-a'), direction: 'inbound', log: SILENT })
+  })
+  port.effect({ type: 'channelAccepted', channel: 1, peer: 'node-a', service: 'libp2p', class: 'ordered' })
+  if (!accepted) throw new Error('no channel was accepted')
+  return { port, accepted }
+}

@@ -52,11 +52,12 @@ export class OverlayConnection extends AbstractMultiaddrConnection {
       messages: (messages) => {
         for (const message of messages) this.#arrived.push(message)
         this.#deliver()
+        this.#closeIfRead()
       },
       writable: () => this.safeDispatchEvent('drain'),
       finished: () => {
         this.#peerFinished = true
-        this.#deliver()
+        this.#closeIfRead()
       },
       ended: (reason) => this.#end(reason),
     })
@@ -91,6 +92,7 @@ export class OverlayConnection extends AbstractMultiaddrConnection {
   override sendResume(): void {
     this.#deliver()
     if (this.readStatus === 'readable') this.#channel.resume()
+    this.#closeIfRead()
   }
 
   /** Gives libp2p what has arrived, as long as it reads. It may pause and resume meanwhile. */
@@ -101,7 +103,11 @@ export class OverlayConnection extends AbstractMultiaddrConnection {
     for (; next < this.#arrived.length && this.readStatus !== 'paused'; next++) this.onData(this.#arrived[next] ?? new Uint8Array())
     this.#arrived.splice(0, next)
     this.#delivering = false
-    if (!this.#peerFinished || this.readStatus === 'paused') return
+  }
+
+  /** What the peer had sent before it finished may still wait here, or in the channel. */
+  #closeIfRead(): void {
+    if (!this.#peerFinished || this.#delivering || this.readStatus === 'paused') return
     this.#finish()
     this.onTransportClosed()
   }
@@ -125,6 +131,6 @@ export class OverlayConnection extends AbstractMultiaddrConnection {
       return
     }
     this.#peerFinished = true
-    this.#deliver()
+    this.#closeIfRead()
   }
 }

@@ -5,7 +5,7 @@ import { overlayAddress } from './overlay-address.ts'
 import { OverlayConnection } from './overlay-connection.ts'
 
 const SERVICE = 'libp2p'
-const SILENT: Logger = Object.assign(() => {}, { error: () => {}, trace: () => {}, enabled: false, newScope: () => SILENT })
+export const SILENT: Logger = Object.assign(() => {}, { error: () => {}, trace: () => {}, enabled: false, newScope: () => SILENT })
 
 export interface OverlayPair {
   readonly network: MemoryNetwork
