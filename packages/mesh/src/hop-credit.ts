@@ -1,12 +1,7 @@
 /**
  * How much may be on its way to the next hop. A TCP socket takes megabytes before it says that it is full, and what waits
  * in it waits for seconds on a slow line; so the next hop tells how much has arrived, and no more than it can take in a
- * short while is ever under way:
- *
- *     window = max(64 KiB, rate · (1.5 · least round trip + 10 ms))
- *
- * as in BBR (draft-ietf-ccwg-bbr), with 10 ms on top because a node under load looks at its sockets every few
- * milliseconds only; without them a window of a LAN's round trip starves the line.
+ * short while is ever under way: what `DeliveryRate` says, but at least 64 KiB.
  *
  * On the lane (high half of the first byte 2; frames have 1 there), big-endian:
  *
@@ -16,16 +11,14 @@
  * A position is sent when credit is overdue: it sets the count of the receiver right, should the lane have lost something
  * when it moved to another socket, and makes it answer at once.
  */
-import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, after } from '@causeway/protocol'
+import { DeliveryRate, type Departure } from './delivery-rate.ts'
 
 const KIND_CREDIT = 0x20
 const KIND_POSITION = 0x21
 const MESSAGE_BYTES = 7
 
 const WINDOW_FLOOR_BYTES = 64 * 1024
-const RTT_FACTOR = 1.5
-const TURN_MS = 10
 /** Credit is given for at least so much. */
 const CREDIT_EVERY_BYTES = 16 * 1024
 /** After so long without credit for what is out, the receiver is asked: sooner if credit was due by itself. */
@@ -34,16 +27,12 @@ const ASK_MS = { due: 500, other: 2_000 } as const
 const ASK_BYTES_MIN = 1024
 /** The lane is dead if it does not answer for so long; longer than a peer may stand still. */
 const DEAD_MS = 3_500
-const RATE_WINDOW_MS = 2_000
-const RTT_WINDOWS = 2
+const RTT_MS_MIN = 0.05
 
-interface Departure {
+interface Sent {
   /** Bytes sent up to and with it. */
   readonly position: number
-  readonly at: Instant
-  /** What was credited when it left, and since when. */
-  readonly credited: number
-  readonly creditedAt: Instant
+  readonly departure: Departure
 }
 
 export interface HopMessage {
@@ -73,19 +62,16 @@ export function decodeHopMessage(message: Uint8Array): HopMessage | undefined {
 
 /** The sender's account. */
 export class HopCredit {
-  readonly #least = new WindowedMinimum(RTT_WINDOWS)
-  #departures: Departure[] = []
+  readonly #rate = new DeliveryRate()
+  #samples: Sent[] = []
   #sent = 0
   #credited = 0
   #creditedAt: Instant
   /** When the receiver was asked first, and last, without an answer. */
   #asked: { readonly first: Instant; readonly last: Instant } | undefined
-  #rate = 0
-  #rateAt: Instant
 
   constructor(now: Instant) {
     this.#creditedAt = now
-    this.#rateAt = now
   }
 
   get outstandingBytes(): number {
@@ -93,7 +79,7 @@ export class HopCredit {
   }
 
   windowBytes(now: Instant): number {
-    return Math.max(WINDOW_FLOOR_BYTES, this.#rate * (RTT_FACTOR * (this.#least.minimum(now) ?? 0) + TURN_MS))
+    return Math.max(WINDOW_FLOOR_BYTES, this.#rate.windowBytes(now))
   }
 
   /** Something may go out now. */
@@ -102,40 +88,31 @@ export class HopCredit {
   }
 
   sent(now: Instant, bytes: number): void {
+    const first = this.outstandingBytes === 0
     // What nobody waited for yet is not overdue.
-    if (this.outstandingBytes === 0) this.#creditedAt = now
+    if (first) this.#creditedAt = now
     this.#sent += bytes
-    const last = this.#departures.at(-1)
+    const last = this.#samples.at(-1)
     // A sample for each message would be more than is read.
-    if (last && this.#sent - last.position < CREDIT_EVERY_BYTES / 4 && last.at === now) return
-    this.#departures.push({ position: this.#sent, at: now, credited: this.#credited, creditedAt: this.#creditedAt })
+    if (last && this.#sent - last.position < CREDIT_EVERY_BYTES / 4 && last.departure.at === now) return
+    this.#samples.push({ position: this.#sent, departure: this.#rate.depart(now, first) })
   }
 
   /** The receiver has got so many bytes in all. What it cannot have got is not believed. */
   credit(now: Instant, bytes: number): void {
     if (bytes <= this.#credited || bytes > this.#sent) return
-    let reached: Departure | undefined
+    let reached: Sent | undefined
     let count = 0
-    for (const departure of this.#departures) {
-      if (departure.position > bytes) break
-      reached = departure
+    for (const sample of this.#samples) {
+      if (sample.position > bytes) break
+      reached = sample
       count++
     }
-    this.#departures.splice(0, count)
+    this.#samples.splice(0, count)
+    if (reached) this.#rate.arrived(now, bytes - this.#credited, Math.max(now - reached.departure.at, RTT_MS_MIN), reached.departure)
     this.#credited = bytes
     this.#creditedAt = now
     this.#asked = undefined
-    if (reached) this.#measure(now, reached)
-  }
-
-  /** The rate is what was delivered while that departure was under way; the highest of late counts. */
-  #measure(now: Instant, { at, credited, creditedAt }: Departure): void {
-    this.#least.add(now, Math.max(now - at, 0.05))
-    const rate = (this.#credited - credited) / Math.max(now - creditedAt, now - at, 0.5)
-    if (rate >= this.#rate || now - this.#rateAt > RATE_WINDOW_MS) {
-      this.#rate = rate
-      this.#rateAt = now
-    }
   }
 
   /** What to say to a receiver that has given no credit for long. */

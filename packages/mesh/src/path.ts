@@ -6,8 +6,8 @@
  *     given up, nor overtaken.
  *  2. A path is suspect from the first probe timeout until anything sent over it is acknowledged.
  */
-import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, type NodeId, after } from '@causeway/protocol'
+import { DeliveryRate, type Departure } from './delivery-rate.ts'
 import { PathLoss } from './path-loss.ts'
 
 /** Patience = smoothed round trip + max(4 · variance, this) + the peer's ack delay. */
@@ -37,8 +37,7 @@ export class Path {
 
   #smoothedMs: number | undefined
   #varianceMs = 0
-  /** Of the last 5 to 10 s: a path may become longer for good (as in BBR, draft-ietf-ccwg-bbr). */
-  readonly #min = new WindowedMinimum(2)
+  readonly #rate = new DeliveryRate()
   #windowBytes = WINDOW_START_BYTES
   #shrunkAt: Instant | undefined
   #timeouts = 0
@@ -102,17 +101,29 @@ export class Path {
     return Math.min(this.patienceMs * 2 ** Math.min(this.#timeouts, 10), PTO_CEILING_MS)
   }
 
-  get windowFull(): boolean {
-    return this.inFlightBytes >= this.#windowBytes
+  /** Grown while there is no queue and nothing is marked, but never beyond what the path delivers in a short while. */
+  windowBytes(now: Instant): number {
+    return Math.min(this.#windowBytes, Math.max(WINDOW_START_BYTES, this.#rate.windowBytes(now)))
+  }
+
+  windowFull(now: Instant): boolean {
+    return this.inFlightBytes >= this.windowBytes(now)
+  }
+
+  /** `bytes` leave over this path. */
+  departed(now: Instant, bytes: number): Departure {
+    const departure = this.#rate.depart(now, this.inFlightBytes === 0)
+    this.inFlightBytes += bytes
+    return departure
   }
 
   /**
    * Something sent over this path was acknowledged after `rttMs`, the peer's own delay taken off (RFC 6298, 2), and with
    * it `bytes`. Marked: something waited too long at a relay.
    */
-  acknowledged(now: Instant, rttMs: number, bytes: number, marked: boolean): void {
+  acknowledged(now: Instant, rttMs: number, bytes: number, marked: boolean, departure: Departure): void {
     this.renew()
-    this.#min.add(now, rttMs)
+    this.#rate.arrived(now, bytes, rttMs, departure)
     if (this.#smoothedMs === undefined) {
       this.#smoothedMs = rttMs
       this.#varianceMs = rttMs / 2
@@ -120,7 +131,7 @@ export class Path {
       this.#varianceMs += (Math.abs(this.#smoothedMs - rttMs) - this.#varianceMs) / 4
       this.#smoothedMs += (rttMs - this.#smoothedMs) / 8
     }
-    const queueMs = rttMs - (this.#min.minimum(now) ?? rttMs)
+    const queueMs = rttMs - (this.#rate.leastRttMs(now) ?? rttMs)
     if (marked) this.#shrink(now)
     else if (queueMs < GROW_BELOW_MS) this.#windowBytes = Math.min(this.#windowBytes + bytes, WINDOW_CEILING_BYTES)
     else if (queueMs > SHRINK_ABOVE_MS) this.#shrink(now)

@@ -15,6 +15,7 @@
 import { type Instant, type Limits, after, earliest } from '@causeway/protocol'
 import type { AckPacket } from './channel-packet.ts'
 import { OutgoingStream } from './outgoing-stream.ts'
+import type { Departure } from './delivery-rate.ts'
 import type { Path } from './path.ts'
 import type { PathSet } from './path-set.ts'
 
@@ -49,6 +50,7 @@ interface Copy {
   readonly bytes: number
   readonly path: Path
   readonly sentAt: Instant
+  readonly departure: Departure
   /** Still counted as in flight on its path. */
   open: boolean
 }
@@ -136,8 +138,8 @@ export class Sender {
 
   /** Sends something over `path` that is not sent again, but tells whether the path works; `emit` gets its number. */
   once(now: Instant, path: Path, bytes: number, emit: (packet: number) => void): void {
-    const copy: Copy = { packet: this.#nextPacket++, segment: undefined, bytes, path, sentAt: now, open: true }
-    path.inFlightBytes += bytes
+    const departure = path.departed(now, bytes)
+    const copy: Copy = { packet: this.#nextPacket++, segment: undefined, bytes, path, sentAt: now, departure, open: true }
     this.#track(copy)
     this.#bytesSent += bytes
     emit(copy.packet)
@@ -177,7 +179,7 @@ export class Sender {
     this.#byPacket.delete(copy.packet)
     // A segment that arrived and is not acknowledged had no room there: it is still out.
     if (!copy.segment) this.#close(copy)
-    path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), inFlightBefore - path.inFlightBytes, marked)
+    path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), inFlightBefore - path.inFlightBytes, marked, copy.departure)
     // What is sent once is not acknowledged one by one: whether it arrived or not, it is no longer out.
     for (const other of this.#flights.get(path) ?? []) if (!other.segment && other.packet < copy.packet) this.#close(other)
     // On its own path, what was sent clearly before it and is not acknowledged is lost (RACK, RFC 8985, 6.2).
@@ -230,18 +232,20 @@ export class Sender {
     if (!this.#out.ready()) return
     this.#resend(now)
     while (this.#unsent.bytes > 0 || this.#finished !== this.#finishSent) {
-      const size = this.#nextBytes()
-      if (size === undefined) break
       const path = this.#paths.choose()
-      if (!path || path.windowFull) break
+      if (!path || path.windowFull(now)) break
+      const size = this.#nextBytes(path.windowBytes(now) / 4)
+      if (size === undefined) break
       this.#transmit(now, path, this.#nextSegment(size))
     }
     this.#tryPaths(now)
   }
 
-  /** How much the next segment may carry; `undefined` while the peer's window is too full for it to be worth a frame. */
-  #nextBytes(): number | undefined {
-    const wanted = Math.min(this.#unsent.bytes, this.#limits.segmentBytesMax)
+  /**
+   * How much the next segment may carry, `most` so much, lest one frame holds up a slow line; `undefined` while the peer's window is too full for it to be worth a frame.
+   */
+  #nextBytes(most: number = SEGMENT_FLOOR_BYTES): number | undefined {
+    const wanted = Math.min(this.#unsent.bytes, this.#limits.segmentBytesMax, Math.floor(most))
     const room = this.#peerWindowBytes - this.#outstandingBytes
     return room >= Math.min(wanted, SEGMENT_FLOOR_BYTES) ? Math.min(wanted, room) : undefined
   }
@@ -252,7 +256,7 @@ export class Sender {
     for (const { segment, from } of this.#lost) {
       if (this.#outstanding.has(segment.sequence)) {
         const path = this.#paths.choose(from)
-        if (!path || path.windowFull) break
+        if (!path || path.windowFull(now)) break
         this.resent++
         this.#transmit(now, path, segment)
       }
@@ -273,9 +277,9 @@ export class Sender {
 
   #transmit(now: Instant, path: Path, segment: Segment): void {
     const { bytes } = segment
-    const copy: Copy = { packet: this.#nextPacket++, segment, bytes, path, sentAt: now, open: true }
+    const departure = path.departed(now, bytes)
+    const copy: Copy = { packet: this.#nextPacket++, segment, bytes, path, sentAt: now, departure, open: true }
     segment.copies.push(copy)
-    path.inFlightBytes += bytes
     this.#bytesSent += bytes
     this.#track(copy)
     this.#out.data(path, copy.packet, segment)

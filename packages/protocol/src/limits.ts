@@ -5,7 +5,7 @@
 export interface Limits {
   /** A control message larger than this costs the link. The link state of a hub with 3,000 uplinks fits. */
   readonly controlMessageBytesMax: number
-  /** A frame (header and body) larger than this costs the link. Twice a segment leaves room for every header. */
+  /** A frame (header and body) larger than this costs the link. A segment leaves room for every header. */
   readonly frameBytesMax: number
   /** A channel cuts what it is given into segments of at most this size. */
   readonly segmentBytesMax: number
@@ -31,7 +31,7 @@ export interface Limits {
 export const LIMITS: Limits = {
   controlMessageBytesMax: 256 * 1024,
   frameBytesMax: 64 * 1024,
-  segmentBytesMax: 32 * 1024,
+  segmentBytesMax: 60 * 1024,
   messageBytesMax: 4 * 1024 * 1024,
   routeHopsMax: 8,
   recordBytesMax: 256 * 1024,
