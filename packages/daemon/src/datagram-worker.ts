@@ -9,6 +9,7 @@ import { type RemoteInfo, type Socket, createSocket } from 'node:dgram'
 import { isIP } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Instant } from '@causeway/protocol'
+import { KIND_PROBE, KIND_REPLY } from '@causeway/protocol/probe-packet'
 import { DropCounters } from './datagram-drops.ts'
 import { ReportWriter, reportBytes } from './datagram-reports.ts'
 import type { DatagramCommand, DatagramNews, DatagramThreadData } from './datagram-thread.ts'
@@ -36,7 +37,9 @@ class DatagramThread {
   readonly #commandBacklog: ThreadBacklog
   readonly #reportBacklog: ThreadBacklog
   readonly #reports = new ReportWriter()
+  /** At the end of this turn; and by then at the latest. */
   #reporting = false
+  #reportTimer: NodeJS.Timeout | undefined
   #reportedAt = 0
   /** Bytes that may be sent before we have to ask how many wait to leave. */
   #sendCredit = 0
@@ -80,15 +83,19 @@ class DatagramThread {
     this.#send(reply)
     if (!this.#reportBacklog.take(reportBytes(message))) return this.#drops.count('unread')
     this.#reports.add(connection, at, message)
-    if (this.#reporting) return
-    this.#reporting = true
-    const waitMs = this.#reportedAt + REPORT_MS - at
-    if (waitMs > 0) setTimeout(() => this.#report(), waitMs)
-    else setImmediate(() => this.#report())
+    // Probes bear their time of arrival and may wait; a frame is on its way to somebody.
+    const waitMs = isProbe(message) ? this.#reportedAt + REPORT_MS - at : 0
+    if (waitMs > 0) this.#reportTimer ??= setTimeout(() => this.#report(), waitMs)
+    else if (!this.#reporting) {
+      this.#reporting = true
+      setImmediate(() => this.#report())
+    }
   }
 
   #report(): void {
     this.#reporting = false
+    clearTimeout(this.#reportTimer)
+    this.#reportTimer = undefined
     this.#reportedAt = now()
     const buffer = this.#reports.take()
     if (buffer) this.#port.postMessage(buffer satisfies DatagramNews, [buffer])
@@ -147,6 +154,10 @@ class DatagramThread {
 /** The main thread's clock too: Node counts from the start of the process in all its threads. */
 function now(): Instant {
   return performance.now() as Instant
+}
+
+function isProbe(message: Uint8Array): boolean {
+  return message[0] === KIND_PROBE || message[0] === KIND_REPLY
 }
 
 if (parentPort) {

@@ -283,6 +283,7 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
   #end(reason: string | null): void {
     if (this.#ended) return
     this.#ended = true
+    this.#sender.abandon()
     this.#effects.push({ type: 'ended', reason })
   }
 

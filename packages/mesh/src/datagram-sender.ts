@@ -57,7 +57,7 @@ export class DatagramSender {
   #over(now: Instant, path: Path, sequence: number, message: Uint8Array): boolean {
     const room = DATAGRAM_BYTES_MAX - frameHeaderBytes(path.route.length) - SEALED_HEADER_BYTES - DATAGRAM_HEADER_BYTES - AEAD_TAG_BYTES
     const fragments = Math.max(1, Math.ceil(message.length / room))
-    if (path.windowFull(now) || fragments > FRAGMENTS_MAX) return false
+    if (path.fullFor(this.#options.sender, now) || fragments > FRAGMENTS_MAX) return false
     for (let fragment = 0; fragment < fragments; fragment++) {
       const payload = message.subarray(fragment * room, (fragment + 1) * room)
       this.#options.sender.once(now, path, payload.length, (packet) =>

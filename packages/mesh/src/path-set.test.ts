@@ -49,7 +49,7 @@ describe('PathSet', () => {
     const paths = new PathSet(B)
     paths.plan(at(0), [via(H1, 10), via(H2, 20)], hops([H1, H2]))
     const first = paths.paths[0]
-    first?.acknowledged(at(0), 42, 100, false, first.departed(at(0), 0))
+    first?.acknowledged(at(0), 42, 100, false, first.departed(at(0), {}, 0))
     paths.plan(at(1), [via(H3, 5), via(H1, 10)], hops([H1, H2, H3]))
     expect(paths.paths.find((path) => relayOf(path) === H1)).toBe(first)
     expect(first?.rttMs).toBe(42)
@@ -100,7 +100,7 @@ describe('PathSet', () => {
     const first = paths.set.choose()
     first?.timedOut(at(paths.now))
     expect(paths.plan([via(H1, 10), via(H2, 50)], 5)).toBe(H2)
-    first?.acknowledged(at(paths.now), 20, 10, false, first.departed(at(paths.now), 0))
+    first?.acknowledged(at(paths.now), 20, 10, false, first.departed(at(paths.now), {}, 0))
     expect(paths.plan([via(H1, 10), via(H2, 50)], 3)).toBe(H2)
     expect(paths.plan([via(H1, 10), via(H2, 50)], 4)).toBe(H1)
   })

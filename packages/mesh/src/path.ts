@@ -34,6 +34,8 @@ export class Path {
   /** The first link of the path is up. */
   up = false
   inFlightBytes = 0
+  /** Of them each channel's, by whatever stands for it. */
+  readonly #shares = new Map<object, number>()
 
   #smoothedMs: number | undefined
   #varianceMs = 0
@@ -106,15 +108,31 @@ export class Path {
     return Math.min(this.#windowBytes, Math.max(WINDOW_START_BYTES, this.#rate.windowBytes(now)))
   }
 
-  windowFull(now: Instant): boolean {
-    return this.inFlightBytes >= this.windowBytes(now)
+  /**
+   * Whether that channel may send no more for now. Who has less than an even share of the window may go on although the
+   * others fill it: they get no more until they are back within theirs.
+   */
+  fullFor(channel: object, now: Instant): boolean {
+    const window = this.windowBytes(now)
+    if (this.inFlightBytes < window) return false
+    const own = this.#shares.get(channel) ?? 0
+    return own >= window / (this.#shares.size + (own > 0 ? 0 : 1))
   }
 
-  /** `bytes` leave over this path. */
-  departed(now: Instant, bytes: number): Departure {
+  /** `bytes` of that channel leave over this path. */
+  departed(now: Instant, channel: object, bytes: number): Departure {
     const departure = this.#rate.depart(now, this.inFlightBytes === 0)
+    if (bytes > 0) this.#shares.set(channel, (this.#shares.get(channel) ?? 0) + bytes)
     this.inFlightBytes += bytes
     return departure
+  }
+
+  /** They are not out any more: arrived, given up, or overtaken. */
+  returned(channel: object, bytes: number): void {
+    this.inFlightBytes -= bytes
+    const left = (this.#shares.get(channel) ?? 0) - bytes
+    if (left > 0) this.#shares.set(channel, left)
+    else this.#shares.delete(channel)
   }
 
   /**

@@ -138,7 +138,7 @@ export class Sender {
 
   /** Sends something over `path` that is not sent again, but tells whether the path works; `emit` gets its number. */
   once(now: Instant, path: Path, bytes: number, emit: (packet: number) => void): void {
-    const departure = path.departed(now, bytes)
+    const departure = path.departed(now, this, bytes)
     const copy: Copy = { packet: this.#nextPacket++, segment: undefined, bytes, path, sentAt: now, departure, open: true }
     this.#track(copy)
     this.#bytesSent += bytes
@@ -203,7 +203,7 @@ export class Sender {
   #close(copy: Copy): void {
     if (!copy.open) return
     copy.open = false
-    copy.path.inFlightBytes -= copy.bytes
+    copy.path.returned(this, copy.bytes)
   }
 
   /** Everything sent over `path` before `before` is taken for lost. */
@@ -220,6 +220,11 @@ export class Sender {
     if (copy.segment && !copy.segment.copies.some((other) => other.open)) this.#lost.push({ segment: copy.segment, from: copy.path })
   }
 
+  /** The channel has ended: nothing of it is out any more, as far as the paths are concerned. */
+  abandon(): void {
+    for (const flight of this.#flights.values()) for (const copy of flight) this.#close(copy)
+  }
+
   /** Own links or the plan have changed: what was on paths that are gone is sent again at once. */
   pathsChanged(now: Instant): void {
     const live = new Set(this.#paths.paths.filter((path) => path.up))
@@ -233,7 +238,7 @@ export class Sender {
     this.#resend(now)
     while (this.#unsent.bytes > 0 || this.#finished !== this.#finishSent) {
       const path = this.#paths.choose()
-      if (!path || path.windowFull(now)) break
+      if (!path || path.fullFor(this, now)) break
       const size = this.#nextBytes(path.windowBytes(now) / 4)
       if (size === undefined) break
       this.#transmit(now, path, this.#nextSegment(size))
@@ -256,7 +261,7 @@ export class Sender {
     for (const { segment, from } of this.#lost) {
       if (this.#outstanding.has(segment.sequence)) {
         const path = this.#paths.choose(from)
-        if (!path || path.windowFull(now)) break
+        if (!path || path.fullFor(this, now)) break
         this.resent++
         this.#transmit(now, path, segment)
       }
@@ -277,7 +282,7 @@ export class Sender {
 
   #transmit(now: Instant, path: Path, segment: Segment): void {
     const { bytes } = segment
-    const departure = path.departed(now, bytes)
+    const departure = path.departed(now, this, bytes)
     const copy: Copy = { packet: this.#nextPacket++, segment, bytes, path, sentAt: now, departure, open: true }
     segment.copies.push(copy)
     this.#bytesSent += bytes
