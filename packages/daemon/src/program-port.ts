@@ -7,6 +7,7 @@
  */
 import { CausewayError, type FrameClass, NAME_PATTERN } from '@causeway/protocol'
 import type { NodeInput, ProgramEffect } from '@causeway/node'
+import { countBulk } from './bulk-memory.ts'
 import type { OpenOptions, ProgramChannel, ProgramChannelListener, Programs } from './program-channel.ts'
 
 const UNSENT_BYTES_MAX = 256 * 1024
@@ -124,6 +125,7 @@ class PortChannel implements ProgramChannel {
     if (this.#ended) return false
     this.#unsent.push(message)
     this.#unsentBytes += message.length
+    countBulk(message.length)
     if (this.#unsentBytes >= UNSENT_BYTES_MAX) this.#flush()
     else this.#flushSoon()
     const free = !this.#blocked && !this.#busy && this.#unsentBytes < UNSENT_BYTES_MAX

@@ -240,7 +240,8 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     // What is not sent again must not come before the channel is known.
     if (this.#sender.known) this.#datagrams?.sender.pump(now)
     this.#sendAcks(now)
-    const { unacknowledgedBytes, roomBytes } = this.#sender
+    const { unacknowledgedBytes } = this.#sender
+    const roomBytes = this.#sender.roomBytes(now)
     if (!this.#blocked && unacknowledgedBytes > roomBytes) {
       this.#blocked = true
       this.#effects.push({ type: 'blocked' })

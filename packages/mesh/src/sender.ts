@@ -116,9 +116,9 @@ export class Sender {
     return this.#finished && this.#idle
   }
 
-  /** What the program may have waiting here before it is asked to pause. */
-  get roomBytes(): number {
-    return Math.max(this.#limits.channelWindowBytes, this.#peerWindowBytes)
+  /** What the program may have waiting here before it is asked to pause: what the path takes, and as much as may pass meanwhile. */
+  roomBytes(now: Instant): number {
+    return this.#limits.channelWindowBytes + (this.#paths.active?.windowBytes(now) ?? 0)
   }
 
   get #idle(): boolean {
