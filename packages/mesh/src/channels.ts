@@ -48,7 +48,7 @@ export type ChannelsEffect =
   | { readonly type: 'channelEnded'; readonly channel: ChannelHandle; readonly reason: string | null }
 
 /** Seals packets for peers with whom this node has agreed on keys. */
-export interface Sealer {
+interface Sealer {
   ready(peer: NodeId): boolean
   /** Asks for keys, if there are none and none are on their way. */
   want(now: Instant, peer: NodeId): void
