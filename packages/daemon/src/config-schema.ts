@@ -51,6 +51,7 @@ export interface ParsedConfig {
   readonly dataDir: string
   readonly listen: { readonly tcp: HostPort; readonly udp?: HostPort | null | undefined; readonly stream?: HostPort | null | undefined }
   readonly api: { readonly socket: string; readonly metrics?: HostPort | null | undefined }
+  readonly announce: readonly string[]
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
@@ -73,7 +74,8 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     })
     .prefault({}),
   bind: notYet(),
-  announce: notYet(),
+  /** Where others may dial this node, if it has several addresses: they try all of them, and keep what works. */
+  announce: z.array(dialAddress).max(16).default([]),
   api: z
     .strictObject({
       socket: z.string().min(1).default('./causeway.sock'),

@@ -32,6 +32,7 @@ describe('config', () => {
       listen: { tcp: { host: '0.0.0.0', port: 7400 }, udp: { host: '0.0.0.0', port: 7400 }, stream: { host: '0.0.0.0', port: 7401 } },
       apiSocket: join(directory, 'causeway.sock'),
       apiMetrics: null,
+      announce: [],
       hubs: [],
       peers: [],
       uplinks: 4,

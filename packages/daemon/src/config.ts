@@ -23,6 +23,7 @@ export interface DaemonConfig {
   readonly apiSocket: string
   /** Where /metrics is served over TCP too; `null`: nowhere. */
   readonly apiMetrics: HostPort | null
+  readonly announce: readonly string[]
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
@@ -94,6 +95,7 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     listen: listenOf(parsed.listen),
     apiSocket: from(parsed.api.socket),
     apiMetrics: parsed.api.metrics ?? null,
+    announce: parsed.announce,
     hubs: parsed.hubs,
     peers: parsed.peers,
     uplinks: parsed.uplinks,

@@ -143,6 +143,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
   const nodeConfig: NodeConfig = {
     credential: loaded.signed,
     authorityKey: loaded.authorityKey,
+    announce: config.announce,
     hubs: config.hubs,
     peers: config.peers,
     uplinks: config.uplinks,

@@ -1,6 +1,6 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { LIMITS, type NetworkEffect, type NetworkInput, instant } from '@causeway/protocol'
 import {
@@ -155,6 +155,20 @@ describe('Libp2pNetwork', () => {
       reason: expect.stringContaining(`longer than ${LIMITS.controlMessageBytesMax} bytes`),
     })
     await Promise.all([sender.stop(), strict.network.stop(), lax.network.stop()])
+  })
+
+  it('connects to whichever address of a node works, without waiting for one that does not', async () => {
+    const silent = createServer(() => undefined)
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const dialler = await startDriver()
+    const there = await startDriver()
+    dialler.apply([{ type: 'dial', address, others: ['no-such-host.invalid:1', there.address] }])
+    await waitFor(() => dialler.inputs.length === 1, 'an answer')
+    expect(dialler.inputs[0]).toMatchObject({ type: 'connected', address })
+    silent.close()
+    await Promise.all([dialler.network.stop(), there.network.stop()])
   })
 
   it('reports disconnected when the peer vanishes, and accepts it again', async () => {

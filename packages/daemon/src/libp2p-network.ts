@@ -29,6 +29,7 @@ import { type StreamCrypto, TOKEN_BYTES } from './stream-socket.ts'
 
 /** For TCP: a host that does not answer by then is not there. */
 const ANSWER_MS_MAX = 5_000
+const RESOLVE_MS_MAX = 1_000
 /** With the handshake: a hub to which 500 gateways return at once takes its time. */
 const DIAL_MS_MAX = 15_000
 /** Addresses of names that worked and are remembered. */
@@ -144,7 +145,7 @@ export class Libp2pNetwork {
   apply(effect: NetworkEffect): void {
     switch (effect.type) {
       case 'dial':
-        void this.#dial(effect.address)
+        void this.#dial(effect.address, effect.others ?? [])
         return
       case 'send':
         this.#connections.get(effect.connection)?.send(effect.lane, effect.message)
@@ -207,10 +208,10 @@ export class Libp2pNetwork {
     this.#opened(connection, { control, stream: bulk }, undefined)
   }
 
-  async #dial(address: string): Promise<void> {
+  async #dial(address: string, others: readonly string[]): Promise<void> {
     const signal = AbortSignal.timeout(DIAL_MS_MAX)
     try {
-      const { connection, target } = await this.#connect(address, signal)
+      const { connection, target } = await this.#connect([address, ...others], signal)
       try {
         const open = (lane: StreamedLane): Promise<Stream> => connection.newStream(PROTOCOLS[lane], { signal, maxOutboundStreams: 1 })
         const [control, stream] = await Promise.all([open('control'), open('stream')])
@@ -227,29 +228,27 @@ export class Libp2pNetwork {
     }
   }
 
-  /** To the first of the addresses behind `address` that takes us. */
-  async #connect(address: string, signal: AbortSignal): Promise<{ readonly connection: Connection; readonly target: HostPort }> {
-    const named = parseHostPort(address)
-    if (!named || named.port === 0) throw new Error('it is not an address of the form host:port')
-    const { port } = named
-    const last = this.#lastWorked.get(address)
-    const found = await addressesOf(named.host, signal)
-    const hosts = found.toSorted((one, other) => Number(other === last) - Number(one === last))
+  /** To the first address of that node that takes us; the one that did last time has a head start. */
+  async #connect(
+    addresses: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly connection: Connection; readonly target: HostPort }> {
+    const [name = ''] = addresses
+    const last = this.#lastWorked.get(name)
+    const found = await targetsOf(addresses, signal)
+    const targets = found.toSorted((one, other) => Number(formatHostPort(other) === last) - Number(formatHostPort(one) === last))
     const connected = await firstToWork(
-      hosts,
-      async (host, givenUp) => {
-        const target = { host, port }
-        return { connection: await this.#connectTo(target, AbortSignal.any([signal, givenUp])), target }
-      },
-      ({ connection }) => connection.abort(new Error('another address of the same name was quicker')),
+      targets,
+      async (target, givenUp) => ({ connection: await this.#connectTo(target, AbortSignal.any([signal, givenUp])), target }),
+      ({ connection }) => connection.abort(new Error('another address of the same node was quicker')),
     )
-    if (found.length > 1) this.#remember(address, connected.target.host)
+    if (found.length > 1) this.#remember(name, formatHostPort(connected.target))
     return connected
   }
 
-  #remember(address: string, host: string): void {
-    this.#lastWorked.delete(address)
-    this.#lastWorked.set(address, host)
+  #remember(name: string, address: string): void {
+    this.#lastWorked.delete(name)
+    this.#lastWorked.set(name, address)
     const oldest = this.#lastWorked.keys().next().value
     if (this.#lastWorked.size > REMEMBERED_MAX && oldest !== undefined) this.#lastWorked.delete(oldest)
   }
@@ -321,4 +320,22 @@ export class Libp2pNetwork {
 
 function openDatagrams({ pulse, onInput, onDatagramsLost }: Libp2pNetworkOptions, listen: HostPort): Promise<Datagrams> {
   return Datagrams.open({ listen, pulse, onInput, onLost: (cause) => onDatagramsLost?.(cause) })
+}
+
+/** Where those addresses lead; throws for the first that cannot be told if none can. */
+async function targetsOf(addresses: readonly string[], signal: AbortSignal): Promise<HostPort[]> {
+  // One name that nobody resolves must not hold up the other addresses.
+  const inTime = addresses.length > 1 ? AbortSignal.any([signal, AbortSignal.timeout(RESOLVE_MS_MAX)]) : signal
+  const resolved = await Promise.allSettled(
+    addresses.map(async (address) => {
+      const named = parseHostPort(address)
+      if (!named || named.port === 0) throw new Error('it is not an address of the form host:port')
+      return (await addressesOf(named.host, inTime)).map((host) => ({ host, port: named.port }))
+    }),
+  )
+  const targets = resolved.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
+  const [first] = resolved
+  if (targets.length === 0 && first?.status === 'rejected') throw first.reason
+  const known = new Set<string>()
+  return targets.filter((target) => known.size < known.add(formatHostPort(target)).size)
 }

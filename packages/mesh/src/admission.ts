@@ -25,11 +25,13 @@ export interface AdmissionConfig {
   readonly authorityKey: Uint8Array
   readonly incarnation: number
   readonly crypto: Crypto
+  /** Where this node may be dialled, as it tells its peers. */
+  readonly announce: readonly string[]
 }
 
 export function helloOf(config: AdmissionConfig, alone: boolean, { datagram, stream }: Pick<Hello, 'datagram' | 'stream'>): Hello {
-  const { credential, incarnation } = config
-  return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram, stream }
+  const { credential, incarnation, announce } = config
+  return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram, stream, addresses: announce }
 }
 
 /** What the first message of a connection comes to. The reasons are for people at both ends: they say who is wrong about what. */

@@ -19,7 +19,8 @@ import { DatagramSender } from './datagram-sender.ts'
 import type { Path } from './path.ts'
 import type { PathSet } from './path-set.ts'
 import { type Arrival, Receiver } from './receiver.ts'
-import { type Segment, Sender } from './sender.ts'
+import type { Segment } from './segment.ts'
+import { Sender } from './sender.ts'
 
 const LINGER_MS = 3_000
 

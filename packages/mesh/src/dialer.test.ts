@@ -9,22 +9,33 @@ function dialer(uplinks: number, peers: string[] = []): Dialer {
   return new Dialer(instant(0), { hubs: HUBS, peers, uplinks, random: new SeededRandom(1) })
 }
 
+const addresses = (targets: readonly { readonly address: string }[]): string[] => targets.map(({ address }) => address)
+
 describe('Dialer', () => {
+  it('tries all addresses that a node has told', () => {
+    const d = dialer(1)
+    d.takeDue(instant(0), none)
+    d.connected('h1:1')
+    d.identified('h1:1', nodeId('h1'), ['h1:1', 'h1.example:1'])
+    d.failed(instant(10), 'h1:1', true)
+    expect(d.takeDue(instant(60_000), none)).toMatchObject([{ address: 'h1:1', others: ['h1.example:1'] }])
+  })
+
   it('dials as many hubs as wanted, once at a time, and all peers', () => {
     const d = dialer(2, ['p:1'])
-    expect(d.takeDue(instant(0), none)).toEqual(['h1:1', 'h2:1', 'p:1'])
-    expect(d.takeDue(instant(0), none)).toEqual([])
+    expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1', 'h2:1', 'p:1'])
+    expect(addresses(d.takeDue(instant(0), none))).toEqual([])
   })
 
   it('goes on to the next hub when one does not answer, and comes back to it', () => {
     const d = dialer(1)
-    expect(d.takeDue(instant(0), none)).toEqual(['h1:1'])
+    expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1'])
     d.failed(instant(10), 'h1:1', true)
-    expect(d.takeDue(instant(10), none)).toEqual(['h2:1'])
+    expect(addresses(d.takeDue(instant(10), none))).toEqual(['h2:1'])
     d.failed(instant(20), 'h2:1', true)
-    expect(d.takeDue(instant(20), none)).toEqual(['h3:1'])
+    expect(addresses(d.takeDue(instant(20), none))).toEqual(['h3:1'])
     d.failed(instant(30), 'h3:1', true)
-    expect(d.takeDue(instant(1000), none)).toEqual(['h1:1'])
+    expect(addresses(d.takeDue(instant(1000), none))).toEqual(['h1:1'])
   })
 
   it('backs off up to its ceiling, never beyond, never for ever', () => {
@@ -32,7 +43,7 @@ describe('Dialer', () => {
     let now = 0
     let longest = 0
     for (let i = 0; i < 300; i++) {
-      const [address] = d.takeDue(instant(now), none)
+      const [address] = addresses(d.takeDue(instant(now), none))
       if (address) d.failed(instant(now), address, false)
       const next = d.nextWake(none) ?? Infinity
       longest = Math.max(longest, next - now)
@@ -50,18 +61,18 @@ describe('Dialer', () => {
     d.identified('h2:1', 'self')
     for (const address of HUBS) d.failed(instant(1), address, true)
     const linked = (node: NodeId): boolean => node === nodeId('h1')
-    expect(d.takeDue(instant(60_000), linked)).toEqual(['h3:1'])
-    expect(d.takeDue(instant(60_000), none)).toEqual(['h1:1'])
+    expect(addresses(d.takeDue(instant(60_000), linked))).toEqual(['h3:1'])
+    expect(addresses(d.takeDue(instant(60_000), none))).toEqual(['h1:1'])
   })
   it('dials another hub in place of one that drains, and keeps that one', () => {
     const d = dialer(2)
-    expect(d.takeDue(instant(0), none)).toEqual(['h1:1', 'h2:1'])
+    expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1', 'h2:1'])
     d.connected('h1:1')
     d.identified('h1:1', nodeId('h1'))
     const linked = (node: NodeId): boolean => node === nodeId('h1')
     d.setDraining(nodeId('h1'), true)
-    expect(d.takeDue(instant(1), linked)).toEqual(['h3:1'])
+    expect(addresses(d.takeDue(instant(1), linked))).toEqual(['h3:1'])
     d.setDraining(nodeId('h1'), false)
-    expect(d.takeDue(instant(2), linked)).toEqual([])
+    expect(addresses(d.takeDue(instant(2), linked))).toEqual([])
   })
 })

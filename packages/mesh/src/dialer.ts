@@ -16,6 +16,8 @@ const BACKOFF_CEILING_ALONE_MS = 8_000
 
 interface Target {
   readonly address: string
+  /** Others at which the node behind it has said that it may be dialled. */
+  others: readonly string[]
   readonly kind: 'hub' | 'peer'
   state: 'idle' | 'dialling' | 'connected'
   /** Who answers there, once known; `self` if it is us. */
@@ -40,7 +42,7 @@ export class Dialer {
   constructor(now: Instant, config: DialerConfig) {
     const target =
       (kind: Target['kind']) =>
-      (address: string): Target => ({ address, kind, state: 'idle', node: undefined, failures: 0, notBefore: now })
+      (address: string): Target => ({ address, others: [], kind, state: 'idle', node: undefined, failures: 0, notBefore: now })
     this.#targets = [...new Set(config.hubs)].map(target('hub')).concat([...new Set(config.peers)].map(target('peer')))
     this.#uplinks = config.uplinks
     this.#random = config.random
@@ -51,10 +53,12 @@ export class Dialer {
     if (target) target.state = 'connected'
   }
 
-  /** The node behind an address has shown who it is. */
-  identified(address: string, node: NodeId | 'self'): void {
+  /** The node behind an address has shown who it is, and told where else it may be dialled. */
+  identified(address: string, node: NodeId | 'self', addresses: readonly string[] = []): void {
     const target = this.#find(address)
-    if (target) target.node = node
+    if (!target) return
+    target.node = node
+    target.others = addresses.filter((other) => other !== address)
   }
 
   /** The link that came of this address works. */
@@ -78,16 +82,16 @@ export class Dialer {
     target.notBefore = after(now, BACKOFF_FLOOR_MS / 2 + this.#random.float() * ceiling)
   }
 
-  /** The addresses to dial now. `linked` tells whether a connection with that node stands. */
-  takeDue(now: Instant, linked: (node: NodeId) => boolean): string[] {
-    const due: string[] = []
+  /** What to dial now. `linked` tells whether a connection with that node stands. */
+  takeDue(now: Instant, linked: (node: NodeId) => boolean): Pick<Target, 'address' | 'others'>[] {
+    const due: Target[] = []
     let held = this.#held(linked)
     for (const target of this.#targets) {
       if (!this.#wanted(target, linked) || target.notBefore > now) continue
       if (target.kind === 'hub' && held >= this.#uplinks) continue
       if (target.kind === 'hub') held++
       target.state = 'dialling'
-      due.push(target.address)
+      due.push(target)
     }
     return due
   }

@@ -176,7 +176,7 @@ export class Links {
   }
 
   #dial(now: Instant): void {
-    for (const address of this.#dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', address })
+    for (const { address, others } of this.#dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', address, others })
   }
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
@@ -317,7 +317,7 @@ export class Links {
   }
 
   #admitted(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
-    if (connection.address !== undefined) this.#dialer.identified(connection.address, peer.id)
+    if (connection.address !== undefined) this.#dialer.identified(connection.address, peer.id, hello.addresses)
     const link = this.#links.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {

@@ -20,6 +20,8 @@ class SharedPath {
   readonly #receivers: Channel[] = []
   #events: { at: number; run: () => void }[] = []
   #lineFreeAt = 0
+  /** Nothing passes. */
+  cut = false
 
   constructor() {
     const hops = { costTo: () => 1, ways: () => [], impaired: () => false, mayMove: () => true }
@@ -77,6 +79,7 @@ class SharedPath {
   }
 
   #send(channel: number, side: 'a' | 'b', packet: ChannelPacket): void {
+    if (this.cut) return
     const bytes = packet.kind === 'data' ? packet.payload.reduce((sum, { length }) => sum + length, 60) : 60
     this.#lineFreeAt = side === 'a' ? Math.max(this.#lineFreeAt, this.now) + bytes / BYTES_PER_MS : this.#lineFreeAt
     const at = (side === 'a' ? this.#lineFreeAt : this.now) + ONE_WAY_MS
@@ -129,4 +132,17 @@ test('a channel that ends takes nothing with it', () => {
   expect(path.paths.active?.inFlightBytes).toBeGreaterThan(0)
   path.reset(channel)
   expect(path.paths.active?.inFlightBytes).toBe(0)
+})
+
+test('many channels that lost something at once do not wait for each other', () => {
+  const path = new SharedPath()
+  const channels = Array.from({ length: 100 }, () => path.open('ordered'))
+  path.run(200)
+  path.cut = true
+  for (const channel of channels) path.write(channel, 100)
+  path.run(100)
+  path.cut = false
+  path.run(1000)
+  // The name of each, and what was lost.
+  expect(channels.map((channel) => path.received[channel])).toEqual(channels.map(() => 2))
 })

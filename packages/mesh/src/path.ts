@@ -44,7 +44,6 @@ export class Path {
   #shrunkAt: Instant | undefined
   #timeouts = 0
   #suspectSince: Instant | undefined
-  #timedOutAt: Instant | undefined
   #nextTrial: Instant | undefined
   #loss = new PathLoss()
 
@@ -93,14 +92,12 @@ export class Path {
     return smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
   }
 
-  /** When a packet sent at `sentAt` is overdue. After a timeout the next one comes later, doubling every time. */
-  overdueAt(sentAt: Instant): Instant {
-    if (this.#timedOutAt === undefined) return after(sentAt, this.patienceMs)
-    return after(sentAt > this.#timedOutAt ? sentAt : this.#timedOutAt, this.#backoffMs)
-  }
+  /** How often something was acknowledged over it, or it became new: what was doubted before may be void. */
+  renewals = 0
 
-  get #backoffMs(): number {
-    return Math.min(this.patienceMs * 2 ** Math.min(this.#timeouts, 10), PTO_CEILING_MS)
+  /** Patience after so many timeouts in a row. */
+  backoffMs(timeouts: number): number {
+    return Math.min(this.patienceMs * 2 ** Math.min(timeouts, 10), PTO_CEILING_MS)
   }
 
   /** Grown while there is no queue and nothing is marked, but never beyond what the path delivers in a short while. */
@@ -158,7 +155,6 @@ export class Path {
   /** A packet was not acknowledged within the probe timeout. */
   timedOut(now: Instant): void {
     this.#timeouts++
-    this.#timedOutAt = now
     this.#suspectSince ??= now
     this.#nextTrial ??= after(now, Math.min(this.patienceMs, TRIAL_CEILING_MS))
     this.#shrink(now)
@@ -172,15 +168,15 @@ export class Path {
   /** True once per (doubling) interval while suspect: time to try whether the path works again. */
   trialDue(now: Instant): boolean {
     if (this.#nextTrial === undefined || now < this.#nextTrial || !this.up) return false
-    this.#nextTrial = after(now, Math.min(this.#backoffMs, TRIAL_CEILING_MS))
+    this.#nextTrial = after(now, Math.min(this.backoffMs(this.#timeouts), TRIAL_CEILING_MS))
     return true
   }
 
   /** It answers, or the link at its start is a new one: what was suspected is void. */
   renew(): void {
     this.#timeouts = 0
+    this.renewals++
     this.#suspectSince = undefined
-    this.#timedOutAt = undefined
     this.#nextTrial = undefined
   }
 

@@ -15,9 +15,9 @@
 import { type Instant, type Limits, after, earliest } from '@causeway/protocol'
 import type { AckPacket } from './channel-packet.ts'
 import { OutgoingStream } from './outgoing-stream.ts'
-import type { Departure } from './delivery-rate.ts'
 import type { Path } from './path.ts'
 import type { PathSet } from './path-set.ts'
+import type { Copy, Segment } from './segment.ts'
 
 const HEDGE_BURST_BYTES = 64 * 1024
 const HEDGE_FLOOR_BYTES = 256 * 1024
@@ -35,24 +35,11 @@ const KEEPALIVE_MS = 20_000
 /** And now and then all the same, since the peer may be there and have forgotten the channel. */
 const RECALL_MS = 600_000
 
-export interface Segment {
-  readonly sequence: number
-  readonly payload: readonly Uint8Array[]
-  readonly bytes: number
-  readonly endOfStream: boolean
-  readonly copies: Copy[]
-}
-
-interface Copy {
-  readonly packet: number
-  /** `undefined` for what is not sent again. */
-  readonly segment: Segment | undefined
-  readonly bytes: number
-  readonly path: Path
-  readonly sentAt: Instant
-  readonly departure: Departure
-  /** Still counted as in flight on its path. */
-  open: boolean
+/** Timeouts in a row on a path, the last at `at`. */
+interface Doubt {
+  readonly timeouts: number
+  readonly at: Instant
+  readonly renewals: number
 }
 
 export interface SenderOutput {
@@ -73,6 +60,8 @@ export class Sender {
   readonly #outstanding = new Map<number, Segment>()
   readonly #flights = new Map<Path, Copy[]>()
   readonly #byPacket = new Map<number, Copy>()
+  /** This channel's timeouts of each path. Not shared: else each of many channels would make the others wait longer. */
+  readonly #doubts = new Map<Path, Doubt>()
   #nextSequence = 0
   #nextPacket = 0
   #outstandingBytes = 0
@@ -229,6 +218,7 @@ export class Sender {
   pathsChanged(now: Instant): void {
     const live = new Set(this.#paths.paths.filter((path) => path.up))
     for (const path of this.#flights.keys()) if (!live.has(path)) this.#giveUp(path)
+    for (const path of this.#doubts.keys()) if (!live.has(path)) this.#doubts.delete(path)
     this.pump(now)
   }
 
@@ -324,7 +314,7 @@ export class Sender {
   wake(now: Instant): void {
     for (const path of [...this.#flights.keys()]) {
       const oldest = this.#oldestOpen(path)
-      if (oldest && now >= path.overdueAt(oldest.sentAt)) this.#hedge(now, path)
+      if (oldest && now >= this.#overdueAt(oldest)) this.#hedge(now, path)
     }
     this.pump(now)
   }
@@ -337,6 +327,7 @@ export class Sender {
   #hedge(now: Instant, path: Path): void {
     const only = this.#paths.paths.some((other) => other.suspect) ? 1 : Number.POSITIVE_INFINITY
     path.timedOut(now)
+    this.#doubts.set(path, { timeouts: this.#timeoutsOf(path) + 1, at: now, renewals: path.renewals })
     let copies = 0
     let burst = 0
     for (const copy of this.#flights.get(path) ?? []) {
@@ -351,6 +342,17 @@ export class Sender {
       copies++
       this.#lose(copy)
     }
+  }
+
+  /** When a copy is overdue: after a timeout the next one comes later, doubling every time until the path is heard of. */
+  #overdueAt({ path, sentAt }: Copy): Instant {
+    const doubt = this.#doubts.get(path)
+    return after(doubt && doubt.at > sentAt ? doubt.at : sentAt, path.backoffMs(this.#timeoutsOf(path)))
+  }
+
+  #timeoutsOf(path: Path): number {
+    const doubt = this.#doubts.get(path)
+    return doubt?.renewals === path.renewals ? doubt.timeouts : 0
   }
 
   #oldestOpen(path: Path): Copy | undefined {
@@ -381,7 +383,7 @@ export class Sender {
     let next: Instant | undefined = this.deadAt
     for (const path of [...this.#flights.keys()]) {
       const oldest = this.#oldestOpen(path)
-      if (oldest) next = earliest(next, path.overdueAt(oldest.sentAt))
+      if (oldest) next = earliest(next, this.#overdueAt(oldest))
     }
     if (!this.#out.ready()) return next
     next = earliest(next, this.#askAt)

@@ -92,6 +92,8 @@ export interface NodeConfig {
   readonly hubs: readonly string[]
   /** Addresses of nodes of the same site. */
   readonly peers: readonly string[]
+  /** Addresses at which others may dial this node. */
+  readonly announce: readonly string[]
   /** How many hubs to hold links with. */
   readonly uplinks: number
   /** Patterns over `collection/partition`, already expanded. */

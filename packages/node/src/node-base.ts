@@ -78,6 +78,7 @@ export abstract class NodeBase implements NodeMachine {
       hubs: config.hubs,
       peers: config.peers,
       uplinks: config.uplinks,
+      announce: config.announce,
       limits: config.limits,
       crypto,
       random,

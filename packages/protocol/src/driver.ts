@@ -75,7 +75,11 @@ export type NetworkInput =
   | { readonly type: 'laneDrained'; readonly connection: ConnectionId; readonly lane: Lane }
 
 export type NetworkEffect =
-  | { readonly type: 'dial'; readonly address: string }
+  /**
+   * Connects to `address`, or to one of the others at which the same node takes connections, whichever works first; it is
+   * reported as `address` in any case. A driver that knows no better way may leave the others out.
+   */
+  | { readonly type: 'dial'; readonly address: string; readonly others?: readonly string[] }
   | { readonly type: 'send'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
   /** Sends a probe as a datagram; its stamp is written as it leaves. */
   | { readonly type: 'probe'; readonly connection: ConnectionId; readonly probe: Probe }

@@ -45,6 +45,7 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
     alone: fc.boolean(),
     datagram,
     stream,
+    addresses: fc.array(fc.domain(), { maxLength: 4 }),
   }),
   fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
   fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),

@@ -41,6 +41,8 @@ export interface Hello {
   readonly datagram: DatagramKey | null
   /** The same of the `stream` lane. */
   readonly stream: StreamKey | null
+  /** Where this node may be dialled; from a given place perhaps only at some of them, and perhaps at others as well. */
+  readonly addresses: readonly string[]
 }
 
 /** Last message before a deliberate close. */
@@ -140,6 +142,9 @@ const id = nodeIdSchema
 /** A key of another length would make the cipher throw where it is used. */
 const secret = z.instanceof(Uint8Array).refine((key) => key.length === 32)
 const token = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 16)
+/** A DNS name and a port. */
+const ADDRESS_CHARACTERS_MAX = 260
+export const ADDRESSES_MAX = 16
 const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs: z.number().min(0), impaired: z.boolean() })
 const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
   z.object({
@@ -150,6 +155,7 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     alone: z.boolean(),
     datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: secret }).nullable(),
     stream: z.object({ port: z.number().int().min(0).max(65_535), token, key: secret }).nullable(),
+    addresses: z.array(z.string().min(1).max(ADDRESS_CHARACTERS_MAX)).max(ADDRESSES_MAX),
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
   z.object({ type: z.literal('linkState'), adverts: z.array(advertSchema).max(256) }),

@@ -115,6 +115,7 @@ function addNode(
     hubs: addressesOf(hubs),
     peers: addressesOf(site),
     uplinks: options.uplinks ?? 4,
+    announce: [],
     interest: node.interest,
     limits: options.limits ?? LIMITS,
     version: 'simulated',
