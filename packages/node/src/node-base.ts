@@ -68,18 +68,12 @@ export abstract class NodeBase implements NodeMachine {
     this.#wallOffsetMs = wallOffsetMs
     this.sessions = new Sessions(random)
     this.mesh = new Mesh(now, {
+      ...config,
       ...traits,
       self: this.self,
       name: this.credential.name,
       site: this.credential.site,
-      credential: config.credential,
-      authorityKey: config.authorityKey,
       incarnation: environment.incarnation,
-      hubs: config.hubs,
-      peers: config.peers,
-      uplinks: config.uplinks,
-      announce: config.announce,
-      limits: config.limits,
       crypto,
       random,
     })
