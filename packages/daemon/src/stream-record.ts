@@ -18,7 +18,7 @@
  * line does; he cannot shift a boundary, since the lengths are sealed, nor take one frame for another at its destination,
  * since the channel numbers and seals them. A message that is not a frame is nobody else's to seal: it goes into its entry.
  */
-import { AEAD_TAG_BYTES, type Aead, FRAME_VERSION, frameHeaderBytes } from '@causeway/protocol'
+import { AEAD_TAG_BYTES, type Aead, frameHeaderBytes, isFrame } from '@causeway/protocol'
 import { allocateBulk } from './bulk-memory.ts'
 
 /** A record takes messages as long as they fit in here, and at least one. */
@@ -69,8 +69,7 @@ export class RecordSealer {
 }
 
 function sealedBytesOf(message: Uint8Array): number {
-  const isFrame = (message[0] ?? 0) >> 4 === FRAME_VERSION
-  if (!isFrame || message.length <= SEALED_WHOLE_BYTES_MAX) return message.length
+  if (!isFrame(message) || message.length <= SEALED_WHOLE_BYTES_MAX) return message.length
   return frameHeaderBytes(message[ROUTE_LENGTH_OFFSET] ?? 0)
 }
 

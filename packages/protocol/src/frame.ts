@@ -96,6 +96,11 @@ export function readFrameHeader(frame: Uint8Array): FrameHeader | undefined {
   }
 }
 
+/** Whether a message of the `stream` lane is a frame; whether it is well-formed, `readFrameHeader` tells. */
+export function isFrame(message: Uint8Array): boolean {
+  return byteAt(message, 0) >> 4 === FRAME_VERSION
+}
+
 /** Whose frame it is, and which of its flows; the frame must have a header. */
 export function frameFlow(frame: Uint8Array): { readonly source: NodeId; readonly flow: number } {
   return { source: asNodeId(readU32(frame, OFFSET_SOURCE)), flow: flowOf(frame) }

@@ -10,6 +10,7 @@ import type { NodeMachine } from '@causeway/node'
 import { type SiteView, checkFaults, checkPings, checkSites, checkViolations } from './checkers.ts'
 import type { Fault } from './fault.ts'
 import { type Fleet, type FleetOptions, makeFleet } from './fleet.ts'
+import { FrameWatch } from './frame-watch.ts'
 import { Observations } from './observations.ts'
 import { shuffle } from './planetlab.ts'
 import { StateTraffic } from './state-traffic.ts'
@@ -67,6 +68,7 @@ export function runScenario(options: ScenarioOptions): ScenarioReport {
   })
   const { world } = fleet
   const observations = new Observations<NodeMachine>(world)
+  const frames = new FrameWatch<NodeMachine>(world)
   const state = new StateTraffic(fleet, observations, world.fork())
   const objections: string[] = []
   const durationMs = (options.seconds ?? 30) * 1000
@@ -85,7 +87,7 @@ export function runScenario(options: ScenarioOptions): ScenarioReport {
     world.runUntil(() => world.faults.every((fault) => fault.dropped > 0), HIT_MS_MAX)
     world.healAll()
     objections.push(...settle(world, () => [...checkPings(observations.pings), ...state.check(), ...checkSites(siteViews(fleet))]))
-    objections.push(...checkViolations(observations.violations), ...checkFaults(world.faults))
+    objections.push(...checkViolations(observations.violations), ...checkFaults(world.faults), ...frames.objections())
   } catch (error) {
     // A throw out of a machine is an invariant that does not hold: the gravest objection there is.
     objections.push(error instanceof Error ? `${error.name}: ${error.message}` : String(error))

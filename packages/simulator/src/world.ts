@@ -19,6 +19,7 @@ export type WorldOptions = NetworkOptions
 
 /** Somebody who watches: checkers, traces, clients of the local API. */
 export type Watcher<M extends SimulatedMachine> = (node: WorldNode<M>, effect: NodeEffect) => void
+export type Observer<M extends SimulatedMachine> = (node: WorldNode<M>, input: NodeInput) => void
 
 /** One node, or several that share a fate. */
 export type Group = string | readonly string[]
@@ -33,6 +34,7 @@ export class World<M extends SimulatedMachine = NodeMachine> {
   readonly #nodes = new Map<string, WorldNode<M>>()
   readonly #deadlines = new Deadlines<WorldNode<M>>()
   readonly #watchers: Watcher<M>[] = []
+  readonly #observers: Observer<M>[] = []
   #trace = 0x811c9dc5
   #turns = 0
 
@@ -66,8 +68,14 @@ export class World<M extends SimulatedMachine = NodeMachine> {
     return new SeededRandom(this.random.uint32())
   }
 
+  /** Hears of every effect of every machine. */
   watch(watcher: Watcher<M>): void {
     this.#watchers.push(watcher)
+  }
+
+  /** Hears of every input, before the machine does. */
+  observe(observer: Observer<M>): void {
+    this.#observers.push(observer)
   }
 
   /** Adds a host and starts its machine. */
@@ -220,6 +228,7 @@ export class World<M extends SimulatedMachine = NodeMachine> {
 
   #turn(node: WorldNode<M>, input: NodeInput): void {
     this.#turns++
+    for (const observer of this.#observers) observer(node, input)
     this.#note(node.host.index)
     this.#note(Math.round(this.now * 1000))
     this.#note(input.type.length * 31 + input.type.charCodeAt(0))
