@@ -106,11 +106,15 @@ describe.skipIf(missing !== undefined)('daemons in network namespaces', () => {
     expect(figures.gapMs).toBeLessThan(GAP_MS_MAX)
   }
 
-  test('three disjoint paths, the best over the nearest hub', async () => {
+  test('three disjoint paths, in the order of their delay', async () => {
     await settled()
     await eventually('they stand in the order of their delay', async () => {
       expect(await pathsOf('a', 'b')).toEqual(HUBS.map((hub) => `up ${hub} b`))
-      expect((await fleet.activePath('a', 'b')).hops).toEqual(['h1', 'b'])
+      // What is up first is used first, and left only for what is better by more than 10 ms: h2 is worse by just that.
+      expect([
+        ['h1', 'b'],
+        ['h2', 'b'],
+      ]).toContainEqual((await fleet.activePath('a', 'b')).hops)
       return true
     })
   })
