@@ -18,6 +18,7 @@ import { problemResponse } from './problem.ts'
 import { listenOnSocket, removeSocket } from './unix-socket.ts'
 
 const BODY_BYTES_MAX = 1024 * 1024
+const DISCARDED_BYTES_MAX = 32 * BODY_BYTES_MAX
 const PING_COUNT_MAX = 1_000_000
 
 /** The routes alone, without a server. */
@@ -30,7 +31,7 @@ function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Lo
   routes.notFound((context) =>
     problemResponse(new CausewayError('not-found', `there is no ${context.req.path}`, 'see the documentation of the local API')),
   )
-  routes.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
+  routes.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: ({ req }) => tooLarge(req.raw.body) }))
   routes.route('/', metricsRoutes(exporter))
   routes.get('/readyz', (context) => {
     const { cutOff, uplinks, role } = backend.status()
@@ -118,7 +119,17 @@ function numberOf(name: string, text: string | undefined, otherwise: number, min
   throw new CausewayError('usage', `${name}=${text} is not a number from ${min} to ${max}`, `set ${name} within that range`)
 }
 
-function tooLarge(): Response {
+/**
+ * The rest is read and thrown away, within a bound: a socket that is closed with something unread is reset, and the answer
+ * with it (RFC 9112, 9.6).
+ */
+async function tooLarge(body: ReadableStream<Uint8Array> | null): Promise<Response> {
+  try {
+    let left = DISCARDED_BYTES_MAX
+    for await (const chunk of body ?? []) if ((left -= chunk.length) < 0) break
+  } catch {
+    // Whoever sends it has gone, or somebody has read it already.
+  }
   return problemResponse(
     new CausewayError('usage', `the body is larger than ${BODY_BYTES_MAX} bytes`, 'store large values elsewhere and put a reference here'),
     413,
