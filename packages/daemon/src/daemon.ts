@@ -97,6 +97,7 @@ async function assemble(
   const pulse = new Pulse()
   const runtime = new NodeRuntime({
     machine,
+    limits: config.limits,
     log,
     pulse,
     ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }),

@@ -15,6 +15,8 @@ import {
   type EventEffect,
   type EventView,
   type Instant,
+  LIMITS,
+  type Limits,
   type NetworkEffect,
   type PingReply,
   type StoreEffect,
@@ -36,6 +38,8 @@ const VIOLATION_KINDS_MAX = 10_000
 
 export interface NodeRuntimeOptions {
   readonly machine: NodeMachine
+  /** @default LIMITS */
+  readonly limits?: Limits
   readonly log: Logger
   /** Beats while the runtime runs. */
   readonly pulse: Pulse
@@ -60,7 +64,7 @@ export interface PingRequest {
 
 export class NodeRuntime {
   readonly machine: NodeMachine
-  readonly programs: ProgramPort = new ProgramPort((input) => this.input(input))
+  readonly programs: ProgramPort
   readonly #log: Logger
   readonly #onFatal: (error: unknown) => void
   readonly #clockwork: Clockwork
@@ -87,6 +91,7 @@ export class NodeRuntime {
 
   constructor(options: NodeRuntimeOptions) {
     this.machine = options.machine
+    this.programs = new ProgramPort((input) => this.input(input), options.limits ?? LIMITS)
     this.#log = options.log
     this.#onFatal = options.onFatal ?? (() => process.exit(EXIT_BUG))
     this.#clockwork = new Clockwork({ pulse: options.pulse, onWake: () => this.input(WAKE), onClock: (input) => this.input(input) })

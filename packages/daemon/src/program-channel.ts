@@ -24,7 +24,8 @@ export interface ProgramChannel {
   listen(listener: ProgramChannelListener): void
   /**
    * Takes a message; the caller must not change its bytes any more. False: taken all the same, but the channel is full,
-   * and the caller should wait for `writable`. What is sent within one turn travels together.
+   * and the caller should wait for `writable`. What is sent within one turn travels together. Throws `refused` for a message
+   * of more than 4 MiB, of class `latest` or `twin` 64 KiB.
    */
   send(message: Uint8Array): boolean
   /** Stops the peer, after what is under way, until `resume`: its window stays full. */

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { LIMITS } from '@causeway/protocol'
 import type { NodeInput } from '@causeway/node'
 import { ProgramPort } from './program-port.ts'
 
@@ -9,7 +10,7 @@ class FakeMachine {
   readonly port: ProgramPort = new ProgramPort((input) => {
     this.given.push(input)
     return !this.busy
-  })
+  }, LIMITS)
 
   openLast(): void {
     this.port.effect({ type: 'channelOpened', request: 1, channel: 7, error: null })
@@ -107,4 +108,13 @@ test('a service has one program, and its channels come with the name of the peer
   port.effect({ type: 'channelAccepted', channel: 10, peer: 'nrt-1-a', service: 'signal', class: 'ordered' })
   expect(given.at(-1)).toMatchObject({ type: 'channelReset', channel: 10 })
   expect(() => port.open('No Name', 'signal')).toThrow(/not the name of a node/)
+})
+
+test.each([
+  ['ordered', LIMITS.messageBytesMax],
+  ['twin', LIMITS.datagramMessageBytesMax],
+] as const)('a message that is too long is refused here, not at the other end (%s)', (frameClass, most) => {
+  const channel = new FakeMachine().port.open('hkg-1-a', 'bulk', { class: frameClass })
+  channel.send(new Uint8Array(most))
+  expect(() => channel.send(new Uint8Array(most + 1))).toThrow(/is longer than a channel of class/)
 })

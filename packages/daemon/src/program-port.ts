@@ -5,7 +5,7 @@
  *  2. A channel tells its program nothing after `ended`.
  *  3. While a program has paused a channel, what arrives waits here, and counts against the window of the peer.
  */
-import { CausewayError, type FrameClass, NAME_PATTERN } from '@causeway/protocol'
+import { CausewayError, type FrameClass, type Limits, NAME_PATTERN } from '@causeway/protocol'
 import type { NodeInput, ProgramEffect } from '@causeway/node'
 import { countBulk } from './bulk-memory.ts'
 import type { OpenOptions, ProgramChannel, ProgramChannelListener, Programs } from './program-channel.ts'
@@ -18,19 +18,21 @@ export type GiveInput = (input: NodeInput) => boolean
 
 export class ProgramPort implements Programs {
   readonly #give: GiveInput
+  readonly #limits: Limits
   readonly #channels = new Map<number, PortChannel>()
   readonly #opening = new Map<number, PortChannel>()
   readonly #services = new Map<string, (channel: ProgramChannel) => void>()
   #lastRequest = 0
 
-  constructor(give: GiveInput) {
+  constructor(give: GiveInput, limits: Limits) {
     this.#give = give
+    this.#limits = limits
   }
 
   open(to: string, service: string, options: OpenOptions = {}): ProgramChannel {
     if (!NAME_PATTERN.test(to)) throw new CausewayError('refused', `"${to}" is not the name of a node`, 'use lower case, digits and dashes')
     checkService(service)
-    const channel = new PortChannel(this.#give, { peer: to, service, class: options.class ?? 'ordered' })
+    const channel = new PortChannel(this.#give, this.#limits, { peer: to, service, class: options.class ?? 'ordered' })
     const request = ++this.#lastRequest
     this.#opening.set(request, channel)
     this.#give({ type: 'openChannel', request, to, service, class: channel.class })
@@ -76,7 +78,7 @@ export class ProgramPort implements Programs {
 
   #accepted({ channel: handle, ...identity }: Extract<ProgramEffect, { type: 'channelAccepted' }>): void {
     const onChannel = this.#services.get(identity.service)
-    const channel = new PortChannel(this.#give, identity)
+    const channel = new PortChannel(this.#give, this.#limits, identity)
     channel.opened(handle)
     if (!onChannel) return channel.reset(`the service ${identity.service} is not offered any more`)
     this.#channels.set(handle, channel)
@@ -94,6 +96,7 @@ class PortChannel implements ProgramChannel {
   readonly service: string
   readonly class: FrameClass
   readonly #give: GiveInput
+  readonly #messageBytesMax: number
   #handle: number | undefined
   #listener: ProgramChannelListener | undefined
   #unsent: Uint8Array[] = []
@@ -110,8 +113,9 @@ class PortChannel implements ProgramChannel {
   /** What the program said of its end before the machine had numbered the channel. */
   #last: 'finish' | { readonly reset: string } | undefined
 
-  constructor(give: GiveInput, { peer, service, class: frameClass }: Pick<ProgramChannel, 'peer' | 'service' | 'class'>) {
+  constructor(give: GiveInput, limits: Limits, { peer, service, class: frameClass }: Pick<ProgramChannel, 'peer' | 'service' | 'class'>) {
     this.#give = give
+    this.#messageBytesMax = frameClass === 'ordered' ? limits.messageBytesMax : limits.datagramMessageBytesMax
     this.peer = peer
     this.service = service
     this.class = frameClass
@@ -123,6 +127,7 @@ class PortChannel implements ProgramChannel {
 
   send(message: Uint8Array): boolean {
     if (this.#ended) return false
+    this.#check(message)
     this.#unsent.push(message)
     this.#unsentBytes += message.length
     countBulk(message.length)
@@ -131,6 +136,13 @@ class PortChannel implements ProgramChannel {
     const free = !this.#blocked && !this.#busy && this.#unsentBytes < UNSENT_BYTES_MAX
     this.#refused ||= !free
     return free
+  }
+
+  /** The peer would reset the channel, or never get the message. */
+  #check({ length }: Uint8Array): void {
+    if (length <= this.#messageBytesMax) return
+    const fault = `a message of ${length} bytes is longer than a channel of class ${this.class} takes, ${this.#messageBytesMax}`
+    throw new CausewayError('refused', fault, 'send it in parts')
   }
 
   pause(): void {

@@ -11,13 +11,16 @@
  */
 import type { ConnectionId, DatagramKey, Instant } from '@causeway/protocol'
 import { KIND_PROBE, KIND_REPLY, SENT_OFFSET, decodeProbePacket, encodeProbePacket, stampOf } from '@causeway/protocol/probe-packet'
+import { ReplayWindow } from '@causeway/protocol/replay-window'
 import { Reflector } from '@causeway/probe/reflector'
 import type { DropCounters, DropReason } from './datagram-drops.ts'
 import type { DepartureLead } from './departure-lead.ts'
 import { SEAL_BYTES, counterOf, indexOf, open, seal } from './datagram-seal.ts'
 import type { HostPort } from './host-port.ts'
 import type { Pulse } from './pulse.ts'
-import { ReplayWindow } from './replay-window.ts'
+
+/** Datagrams of one path overtake each other by far less. */
+const REPLAY_WINDOW = 1_024
 
 export interface SealedLaneOptions {
   readonly now: () => Instant
@@ -73,7 +76,7 @@ export class SealedLane {
       connection,
       index: local.index,
       key: local.key,
-      seen: new ReplayWindow(),
+      seen: new ReplayWindow(REPLAY_WINDOW),
       reflector: new Reflector(),
       newest: -1,
       remote: undefined,

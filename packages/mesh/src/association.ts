@@ -1,18 +1,27 @@
 /**
  * An association: the keys that two nodes have agreed on to seal what they send each other end to end, whatever relays
- * are between. All channels of the pair share it, because a handshake for each would cost two round trips and more CPU than
+ * are between. All channels of the pair share it, because a handshake for each would cost a round trip and more CPU than
  * most channels use. Here is one of them; `associations.ts` makes, chooses and drops them.
  */
-import { AEAD_TAG_BYTES, type Credential, type Instant, type NodeId, type Random, after, invariant, jittered } from '@causeway/protocol'
+import {
+  AEAD_TAG_BYTES,
+  type Credential,
+  type Instant,
+  type NodeId,
+  type Random,
+  ReplayWindow,
+  after,
+  invariant,
+  jittered,
+} from '@causeway/protocol'
 import { SEALED_HEADER_BYTES, sealedCounter, writeSealedHeader } from './association-packet.ts'
 import type { TransportKeys } from './noise-handshake.ts'
-import { ReplayWindow } from './replay-window.ts'
 
 /** New keys after so long, jittered. The responder waits longer, so that not both ends ask. */
 const REKEY_MS = 3_600_000
 const REKEY_PATIENCE_MS = 300_000
 const REKEY_JITTER = 0.05
-/** New keys after so many packets. With 2,048 blocks of 16 bytes in each, AES-GCM stays within 2^-27 of ideal (σ²/2^129). */
+/** New keys after so many packets. With 4,096 blocks of 16 bytes in each, AES-GCM stays within 2^-25 of ideal (σ²/2^129). */
 const REKEY_PACKETS = 2 ** 40
 /** The end, if no new keys could be had: the credentials were checked so long ago. */
 const LIFE_MS = 2 * REKEY_MS
@@ -21,6 +30,11 @@ const RETIRED_LIFE_MS = 60_000
 /** If nothing comes back for so long, the peer never received message 3. */
 const UNCONFIRMED_LIFE_MS = 60_000
 const IDLE_LIFE_MS = 600_000
+/**
+ * Packets of an association take paths of different length: at 100,000 a second and 100 ms between the fastest path and
+ * the slowest, 10,000 that are not late overtake each other.
+ */
+const REPLAY_WINDOW = 16_384
 
 export interface AssociationInit {
   readonly peer: NodeId
@@ -51,7 +65,7 @@ export class Association {
   /** When the responder last told the initiator that message 3 has arrived. */
   toldAt: Instant | undefined
   readonly #rekeyAt: Instant
-  readonly #window = new ReplayWindow()
+  readonly #window = new ReplayWindow(REPLAY_WINDOW)
   #counter = 0
 
   constructor(now: Instant, init: AssociationInit, random: Random) {

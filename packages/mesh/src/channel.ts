@@ -12,7 +12,17 @@
  *  3. A finished channel lingers, so that a lost last acknowledgement can be repeated.
  *  4. What many packets of one turn ask for is done once, at `flush`: one ack for each way, one look at what may go out.
  */
-import { type FrameClass, type Instant, type Limits, type Machine, type NodeId, type Wake, after, earliest } from '@causeway/protocol'
+import {
+  type ChannelView,
+  type FrameClass,
+  type Instant,
+  type Limits,
+  type Machine,
+  type NodeId,
+  type Wake,
+  after,
+  earliest,
+} from '@causeway/protocol'
 import type { ChannelPacket } from './channel-packet.ts'
 import { DatagramReceiver } from './datagram-receiver.ts'
 import { DatagramSender } from './datagram-sender.ts'
@@ -137,11 +147,12 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     return this.#ended && (this.#lingerUntil === undefined || now >= this.#lingerUntil)
   }
 
-  get figures(): { bytesIn: number; bytesOut: number; resent: number; unacknowledgedBytes: number } {
+  get figures(): Pick<ChannelView, 'bytesIn' | 'bytesOut' | 'resent' | 'dropped' | 'unacknowledgedBytes'> {
     return {
-      bytesIn: this.#receiver.bytesReceived,
+      bytesIn: this.#receiver.bytesReceived + (this.#datagrams?.receiver.bytesReceived ?? 0),
       bytesOut: this.#sender.bytesSent,
       resent: this.#sender.resent,
+      dropped: (this.#datagrams?.sender.dropped ?? 0) + (this.#datagrams?.receiver.late ?? 0),
       unacknowledgedBytes: this.#sender.unacknowledgedBytes,
     }
   }
@@ -223,13 +234,12 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     if (messages.length > 0) this.#effects.push({ type: 'messages', messages })
   }
 
-  /** The opener's first message goes the sure way, whatever the class. */
   #write(now: Instant, messages: readonly Uint8Array[]): void {
     if (!this.#datagrams) return this.#sender.write(now, messages)
     for (const message of messages) this.#datagrams.sender.write(message)
   }
 
-  /** Names the service: what the peer hears first. */
+  /** Names the service: what the peer hears first, and the sure way, whatever the class. */
   name(now: Instant, message: Uint8Array): ChannelEffect[] {
     this.#sender.write(now, [message])
     return this.handle(now, { type: 'flush' })

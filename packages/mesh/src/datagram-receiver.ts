@@ -5,13 +5,14 @@
  *  1. No message is delivered twice.
  *  2. At most `PARTIAL_MAX` messages are incomplete at a time; the oldest gives way.
  */
+import { joinBytes } from '@causeway/protocol'
 import type { DatagramPacket } from './channel-packet.ts'
 
 const PARTIAL_MAX = 32
 /** How far back `twin` remembers what it has delivered; what is older is taken for a repetition. */
 const SEEN_MAX = 4096
 
-interface Partial {
+interface Incomplete {
   readonly fragments: (Uint8Array | undefined)[]
   missing: number
 }
@@ -21,9 +22,10 @@ export class DatagramReceiver {
   /** Of `latest` the highest delivered; of `twin` the highest seen. */
   #highest = -1
   readonly #seen = new Set<number>()
-  readonly #partial = new Map<number, Partial>()
-  /** Messages that came too late, or again. */
-  dropped = 0
+  readonly #partial = new Map<number, Incomplete>()
+  /** Of `latest`: messages that came too late. */
+  late = 0
+  bytesReceived = 0
 
   constructor(frameClass: 'latest' | 'twin') {
     this.#ordered = frameClass === 'latest'
@@ -32,11 +34,13 @@ export class DatagramReceiver {
   /** The message, if the packet completes one that is to be delivered. */
   packet({ sequence, fragment, fragments, payload }: DatagramPacket): Uint8Array | undefined {
     if (!this.#wanted(sequence)) {
-      this.dropped++
+      if (this.#ordered && fragment === 0) this.late++
       return undefined
     }
     const message = fragments === 1 ? payload : this.#gather(sequence, fragment, fragments, payload)
-    if (message) this.#delivered(sequence)
+    if (!message) return undefined
+    this.bytesReceived += message.length
+    this.#delivered(sequence)
     return message
   }
 
@@ -71,16 +75,6 @@ export class DatagramReceiver {
     if (partial.fragments.length !== fragments || partial.fragments[fragment]) return undefined
     partial.fragments[fragment] = payload
     if (--partial.missing > 0) return undefined
-    return joined(partial.fragments as Uint8Array[])
+    return joinBytes(...(partial.fragments as Uint8Array[]))
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -23,10 +23,10 @@ import {
   type SignedCredential,
   checkCredential,
   decodeRecord,
+  joinBytes,
   readU32,
   writeU32,
 } from '@causeway/protocol'
-import { joinBytes } from './noise-handshake.ts'
 
 const PROOF_CONTEXT = Uint8Array.from('causeway association', (character) => character.charCodeAt(0))
 const OFFSET_PROOF = 8

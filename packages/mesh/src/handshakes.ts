@@ -24,12 +24,13 @@ import {
   equalBytes,
   invariant,
   jittered,
+  joinBytes,
   readU32,
 } from '@causeway/protocol'
 import { HANDSHAKE_BYTES_MAX, type HandshakePacket, writeHandshake } from './association-packet.ts'
 import { type HalfOpen, HalfOpens, halfOpenKey } from './half-opens.ts'
 import { type Identity, checkIdentity, writeIdentity } from './handshake-identity.ts'
-import { NoiseHandshake, type NoiseKeyPair, type TransportKeys, generateNoiseKeyPair, joinBytes } from './noise-handshake.ts'
+import { NoiseHandshake, type NoiseKeyPair, type TransportKeys, generateNoiseKeyPair } from './noise-handshake.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 const PROLOGUE = Uint8Array.from('causeway/1', (character) => character.charCodeAt(0))

@@ -4,6 +4,8 @@
  *
  *  1. After `overflowed` nothing more is given back: the peer began a message that is longer than any may be.
  */
+import { joinBytes } from '@causeway/protocol'
+
 const LENGTH_BYTES = 4
 
 export class IncomingStream {
@@ -44,13 +46,7 @@ export class IncomingStream {
 
   #complete(last: Uint8Array): Uint8Array {
     if (this.#gathered === 0) return last
-    const whole = new Uint8Array(this.#gathered + last.length)
-    let at = 0
-    for (const part of this.#parts) {
-      whole.set(part, at)
-      at += part.length
-    }
-    whole.set(last, at)
+    const whole = joinBytes(...this.#parts, last)
     this.#parts = []
     this.#gathered = 0
     return whole

@@ -9,7 +9,7 @@
  *     <- e, ee, s, es       32, 32 + 16, payload + 16
  *     -> s, se              32 + 16, payload + 16
  */
-import { AEAD_TAG_BYTES, type Aead, type Crypto, invariant } from '@causeway/protocol'
+import { AEAD_TAG_BYTES, type Aead, type Crypto, invariant, joinBytes } from '@causeway/protocol'
 
 export interface NoiseKeyPair {
   /** X25519, 32 bytes each. */
@@ -206,14 +206,4 @@ export class NoiseHandshake {
 export function generateNoiseKeyPair(crypto: Pick<Crypto, 'randomBytes' | 'publicKey'>): NoiseKeyPair {
   const privateKey = crypto.randomBytes(KEY_BYTES)
   return { privateKey, publicKey: crypto.publicKey(privateKey) }
-}
-
-export function joinBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
 }

@@ -34,6 +34,8 @@ export class Path {
   /** The first link of the path is up. */
   up = false
   inFlightBytes = 0
+  /** How often something was acknowledged over it, or it became new: what was doubted before may be void. */
+  renewals = 0
   /** Of them each channel's, by whatever stands for it. */
   readonly #shares = new Map<object, number>()
 
@@ -91,9 +93,6 @@ export class Path {
     const variance = this.#smoothedMs === undefined ? guess / 2 : this.#varianceMs
     return smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
   }
-
-  /** How often something was acknowledged over it, or it became new: what was doubted before may be void. */
-  renewals = 0
 
   /** Patience after so many timeouts in a row. */
   backoffMs(timeouts: number): number {

@@ -113,6 +113,8 @@ export interface ChannelView {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly resent: number
+  /** Messages of class `latest` or `twin` that could not be sent in time, and of `latest` that came too late. */
+  readonly dropped: number
   readonly unacknowledgedBytes: number
 }
 

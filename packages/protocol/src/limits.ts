@@ -11,6 +11,8 @@ export interface Limits {
   readonly segmentBytesMax: number
   /** One message of a channel. */
   readonly messageBytesMax: number
+  /** The same of class `latest` or `twin`: it travels in fragments, and all must arrive. */
+  readonly datagramMessageBytesMax: number
   /** Nodes in a route after the source. */
   readonly routeHopsMax: number
   /** Records larger than this are refused at the writer. */
@@ -33,6 +35,7 @@ export const LIMITS: Limits = {
   frameBytesMax: 64 * 1024,
   segmentBytesMax: 60 * 1024,
   messageBytesMax: 4 * 1024 * 1024,
+  datagramMessageBytesMax: 64 * 1024,
   routeHopsMax: 8,
   recordBytesMax: 256 * 1024,
   laneQueueBytesMax: 4 * 1024 * 1024,

@@ -6,6 +6,7 @@
  *  3. A datagram is delivered only if it was sealed with the key that this end had given out.
  */
 import {
+  DATAGRAM_BYTES_MAX,
   type ConnectionId,
   type DatagramKey,
   type Probe,
@@ -13,6 +14,7 @@ import {
   decodeProbePacket,
   encodeProbePacket,
   equalBytes,
+  invariant,
   stampOf,
 } from '@causeway/protocol'
 import { Reflector } from '@causeway/probe'
@@ -22,8 +24,6 @@ import { StreamPipe } from './stream-pipe.ts'
 
 export type StreamLane = 'control' | 'stream'
 
-/** Payload of one datagram; longer messages travel in fragments, and one lost fragment loses the message. */
-const DATAGRAM_BYTES_MAX = 1232
 const DATAGRAM_OVERHEAD_BYTES = 64
 const RESET_RETRY_MS = 500
 const RESET_RETRY_MS_MAX = 8000
@@ -113,9 +113,9 @@ export class ConnectionEnd {
     const key = this.#peerKey
     if (!this.#open || !peer || !key) return
     const { timeline } = this.#network
-    const packets = Math.max(1, Math.ceil(message.length / DATAGRAM_BYTES_MAX))
+    invariant(message.length <= DATAGRAM_BYTES_MAX, `a datagram of ${message.length} bytes is too long`)
     const wire = this.#network.wire(this.#port.host, peer.#port.host)
-    for (const at of wire.datagramArrivals(timeline.now, message.length + packets * DATAGRAM_OVERHEAD_BYTES, packets)) {
+    for (const at of wire.datagramArrivals(timeline.now, message.length + DATAGRAM_OVERHEAD_BYTES)) {
       timeline.at(at, () => peer.#receiveDatagram(key, message))
     }
   }

@@ -13,6 +13,7 @@ import {
   encodeCredential,
   equalBytes,
   invariant,
+  joinBytes,
 } from '@causeway/protocol'
 
 /** Odd multipliers of the lanes of `mixingHash`; any large odd numbers do. */
@@ -29,7 +30,7 @@ export function simulatorCrypto(random: Random, own: SimulatedKeyPair = SIMULATE
       publicKey.length === 32 && signature.length === 64 && equalBytes(signature, signFor(publicKey, message)),
     sign: own.sign,
     hash: mixingHash,
-    mac: (key, message) => mixingHash(joined(key, message)),
+    mac: (key, message) => mixingHash(joinBytes(key, message)),
     publicKey: mixingHash,
     agree: (privateKey, publicKey) => secretOf(mixingHash(privateKey), publicKey),
     aead: (key) => new SimulatedAead(key),
@@ -64,7 +65,7 @@ export function simulatorCredential(spec: CredentialSpec): SignedCredential {
 
 function signFor(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
   const signature = new Uint8Array(64)
-  const first = mixingHash(joined(publicKey, message))
+  const first = mixingHash(joinBytes(publicKey, message))
   signature.set(first)
   signature.set(mixingHash(first), 32)
   return signature
@@ -74,13 +75,6 @@ function signFor(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
 function secretOf(own: Uint8Array, other: Uint8Array): Uint8Array | undefined {
   if (other.length !== 32) return undefined
   return mixingHash(own.map((byte, i) => byte ^ (other[i] ?? 0)))
-}
-
-function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  const both = new Uint8Array(head.length + tail.length)
-  both.set(head)
-  both.set(tail, head.length)
-  return both
 }
 
 /** Hides nothing, but notices what was changed: the tag is a hash of everything. */
@@ -103,11 +97,8 @@ class SimulatedAead implements Aead {
   }
 
   #tag(counter: number, associated: Uint8Array, message: Uint8Array): Uint8Array {
-    const head = joined(this.#key, associated)
-    return mixingHash(joined(joined(head, Uint8Array.of(counter, counter >>> 8, counter >>> 16, counter >>> 24)), message)).subarray(
-      0,
-      AEAD_TAG_BYTES,
-    )
+    const count = Uint8Array.of(counter, counter >>> 8, counter >>> 16, counter >>> 24)
+    return mixingHash(joinBytes(this.#key, associated, count, message)).subarray(0, AEAD_TAG_BYTES)
   }
 }
 

@@ -92,9 +92,9 @@ export class Wire {
   }
 
   /** When the copies of a datagram arrive: none, one or two. */
-  datagramArrivals(now: number, bytes: number, packets: number): number[] {
+  datagramArrivals(now: number, bytes: number): number[] {
     const { duplicateRatio, reorderRatio, bytesPerSecond } = this.conditions
-    if (!this.passes(packets)) return []
+    if (!this.passes(1)) return []
     if (bytesPerSecond !== undefined && this.#busyUntil - now > QUEUE_MS_MAX) return []
     const arrivals = [this.arrival(now, bytes)]
     if (duplicateRatio > 0 && this.#random.float() < duplicateRatio) arrivals.push(this.arrival(now, bytes))

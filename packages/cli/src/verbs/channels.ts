@@ -23,11 +23,13 @@ async function channelsTable(channels: readonly ChannelView[]): Promise<string> 
   const rows = channels.map((channel) => [
     channel.peer,
     channel.service,
+    channel.class,
     bytes(channel.bytesOut),
     bytes(channel.bytesIn),
     String(channel.resent),
+    String(channel.dropped),
     bytes(channel.unacknowledgedBytes),
     channel.path.join(' > '),
   ])
-  return renderTable(['PEER', 'SERVICE', '>SENT', '>RECEIVED', '>RESENT', '>UNACKED', 'PATH'], rows)
+  return renderTable(['PEER', 'SERVICE', 'CLASS', '>SENT', '>RECEIVED', '>RESENT', '>DROPPED', '>UNACKED', 'PATH'], rows)
 }

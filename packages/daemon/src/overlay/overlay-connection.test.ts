@@ -1,6 +1,7 @@
 /** The bytes of a channel as libp2p sees them, over channels in memory. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { LIMITS } from '@causeway/protocol'
 import { ProgramPort } from '../program-port.ts'
 import { overlayAddress } from './overlay-address.ts'
 import { OverlayConnection } from './overlay-connection.ts'
@@ -161,7 +162,7 @@ describe('OverlayConnection', () => {
 
 /** A connection over a channel of a real port, whose machine is the test. */
 function openPort(): { port: ProgramPort; accepted: OverlayConnection } {
-  const port = new ProgramPort(() => true)
+  const port = new ProgramPort(() => true, LIMITS)
   let accepted: OverlayConnection | undefined
   port.serve('libp2p', (channel) => {
     accepted = new OverlayConnection({ channel, self: 'node-b', remoteAddr: overlayAddress('node-a'), direction: 'inbound', log: SILENT })
