@@ -105,6 +105,17 @@ describe('PathSet', () => {
     expect(paths.plan([via(H1, 10), via(H2, 50)], 4)).toBe(H1)
   })
 
+  it('forgets a suspicion that no channel is left to try', () => {
+    const paths = new Refreshed()
+    paths.plan([via(H1, 10), via(H2, 50)], 1)
+    const first = paths.set.choose()
+    first?.timedOut(at(paths.now))
+    expect(paths.plan([via(H1, 10), via(H2, 50)], 8)).toBe(H2)
+    expect(first?.suspect).toBe(true)
+    expect(paths.plan([via(H1, 10), via(H2, 50)], 20)).toBe(H1)
+    expect(first?.suspect).toBe(false)
+  })
+
   it('leaves a path that loses at once, and comes back only when it has been clean for a hold that doubles (invariant 5)', () => {
     const paths = new Refreshed()
     const secondsAway = (): number => {

@@ -145,7 +145,7 @@ export class PathSet {
   #observe(path: Path, hops: FirstHops, impaired: boolean): void {
     const standing = this.#standingOf(path)
     const up = hops.costTo(path.firstHop) !== undefined
-    if (up && !path.up) path.renew()
+    if (up && (!path.up || path.forgotten(this.#now))) path.renew()
     path.up = up
     standing.wanted = true
     standing.retiredAt = undefined

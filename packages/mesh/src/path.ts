@@ -4,7 +4,8 @@
  *
  *  1. `inFlightBytes` is the sum of the bytes of all copies that are out on this path and neither acknowledged,
  *     given up, nor overtaken.
- *  2. A path is suspect from the first probe timeout until anything sent over it is acknowledged.
+ *  2. A path is suspect from the first probe timeout until anything sent over it is acknowledged, or until nobody has
+ *     tried it for a while: then nothing is known, and its links speak for it.
  */
 import { type Instant, type NodeId, after } from '@causeway/protocol'
 import { DeliveryRate, type Departure } from './delivery-rate.ts'
@@ -25,6 +26,8 @@ const GROW_BELOW_MS = 20
 const SHRINK_ABOVE_MS = 100
 
 const TRIAL_CEILING_MS = 2_000
+/** A trial that is overdue by so much is nobody's: no channel leads that way any more. */
+const UNTRIED_MS = 10_000
 
 export class Path {
   /** Nodes after the source; the last is the destination. */
@@ -169,6 +172,11 @@ export class Path {
     if (this.#nextTrial === undefined || now < this.#nextTrial || !this.up) return false
     this.#nextTrial = after(now, Math.min(this.backoffMs(this.#timeouts), TRIAL_CEILING_MS))
     return true
+  }
+
+  /** Suspect, and no channel is left that would try it. */
+  forgotten(now: Instant): boolean {
+    return this.#nextTrial !== undefined && now - this.#nextTrial >= UNTRIED_MS
   }
 
   /** It answers, or the link at its start is a new one: what was suspected is void. */
