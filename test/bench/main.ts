@@ -15,6 +15,8 @@ import { runBench } from './run-bench.ts'
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   failover: async () => (await import('./failover/failover-bench.ts')).FAILOVER_BENCH,
   probe: async () => (await import('./probe/probe-bench.ts')).PROBE_BENCH,
+  store: async () => (await import('./store/store-bench.ts')).STORE_BENCH,
+  sync: async () => (await import('./sync/sync-bench.ts')).SYNC_BENCH,
   throughput: async () => (await import('./throughput/throughput-bench.ts')).THROUGHPUT_BENCH,
 }
 /** Load that leaves no core to us. */

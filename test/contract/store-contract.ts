@@ -1,5 +1,5 @@
 /**
- * What every store must do (driver contract, rule 6): tickets become durable in order, each wholly or not at all,
+ * What every store must do (driver contract, rule 7): tickets become durable in order, each wholly or not at all,
  * and `persisted` is said only of what a later `reopen` will find.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -71,6 +71,44 @@ export function describeStoreContract(name: string, makeHarness: () => Promise<S
       store.persist({ type: 'persist', ticket: 1, entries: [entry('a', [1]), { key: 'a', value: undefined }, entry('a', [2])] })
       await harness.waitFor(() => store.persisted.length === 1, 'the ticket')
       expect((await harness.reopen()).entries).toEqual([entry('a', [2])])
+    })
+
+    it('deletes for good, and takes the key again', async () => {
+      const store = await harness.reopen()
+      store.persist(ticket(1, { a: [1], b: [2] }))
+      store.persist({ type: 'persist', ticket: 2, entries: [{ key: 'a', value: undefined }] })
+      await harness.waitFor(() => store.persisted.length === 2, 'two tickets')
+      const again = await harness.reopen()
+      expect(again.entries).toEqual([entry('b', [2])])
+      again.persist(ticket(1, { a: [3] }))
+      await harness.waitFor(() => again.persisted.length === 1, 'the ticket of the second life')
+      expect((await harness.reopen()).entries).toEqual([entry('a', [3]), entry('b', [2])])
+    })
+
+    it('keeps whole what one ticket brings, whatever its size', async () => {
+      const store = await harness.reopen()
+      const entries = Array.from({ length: 3_000 }, (_, index) => entry(key(index), [index & 0xff, index >> 8]))
+      store.persist({ type: 'persist', ticket: 1, entries })
+      await harness.waitFor(() => store.persisted.length === 1, 'the ticket')
+      expect((await harness.reopen()).entries).toEqual(entries)
+    })
+
+    it('does what is asked of it while it works on something else', async () => {
+      const store = await harness.reopen()
+      let asked = 0
+      // Each ticket is asked for when one before it is done, so that they meet a store at work.
+      const more = (): void => {
+        while (asked < 300 && asked < 2 * store.persisted.length + 5)
+          store.persist(ticket(++asked, { [key(asked % 7)]: [asked & 0xff], last: [asked & 0xff] }))
+      }
+      more()
+      await harness.waitFor(() => {
+        more()
+        return store.persisted.length === 300
+      }, 'all tickets')
+      const { entries } = await harness.reopen()
+      expect(entries.at(-1)).toEqual(entry('last', [300 & 0xff]))
+      expect(entries.slice(0, 7)).toEqual([294, 295, 296, 297, 298, 299, 300].map((number) => entry(key(number % 7), [number & 0xff])))
     })
 
     it('takes a copy: what the caller does to the bytes later changes nothing', async () => {

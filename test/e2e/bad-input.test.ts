@@ -2,12 +2,13 @@
  * What people get wrong, and what they are told: one line on stderr that names the fault and the remedy, an exit code
  * that a script can branch on, and never a stack trace.
  */
+import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { StatusView } from '@causeway/protocol'
+import type { EventView, StatusView } from '@causeway/protocol'
 import { type Outcome, causeway } from './command-line.ts'
 import { Deployment, type NodeSpec, succeeded } from './deployment.ts'
 import { eventually } from './eventually.ts'
@@ -204,25 +205,38 @@ describe('a store', () => {
     whole = readFileSync(lab.path(STORE))
   })
 
-  const startOn = (content: Uint8Array): Promise<Outcome> => {
+  /** Starts the node on that store, and tells what it says of it. */
+  const startOn = async (content: Uint8Array): Promise<unknown> => {
     lab.write(STORE, content)
-    return lab.causeway('run', '--config', 'keeper-1.yaml')
+    await lab.start('keeper-1')
+    const events = (await lab.at('keeper-1', 'events', '-o', 'ndjson')).trim().split('\n')
+    return events.map((line) => JSON.parse(line) as EventView).find(({ name }) => name === 'store-repaired')?.data
   }
 
-  test('that is something else', async () => {
-    expectFault(
-      await startOn(Buffer.alloc(65_536, 'garbage ')),
-      ANSWER_NO,
-      /store\.mdb is damaged: it is not an LMDB file.+ Restore it from a backup/,
-    )
+  test('that is something else is set aside, and the node begins anew', async () => {
+    const garbage = Buffer.alloc(65_536, 'garbage ')
+    const damage = expect.stringContaining('is not that of an LMDB file')
+    expect(await startOn(garbage)).toMatchObject({ aside: 'store.mdb.damaged', kept: 0, damage })
+    expect(lab.log('keeper-1')).toContain('the store was damaged')
+    expect(await lab.ask('keeper-1', 'kv', 'list', 'notes')).toMatchObject({ items: [] })
+    await lab.at('keeper-1', 'kv', 'put', 'notes/b', '1')
+    await lab.end('keeper-1', 'SIGTERM')
+    expect(readFileSync(lab.path(`${STORE}.damaged`))).toEqual(garbage)
   })
 
-  test('in which one record is not what was written', async () => {
+  test('in which one record is not what was written loses that one', async () => {
     const damaged = Buffer.from(whole)
     let found = 0
     for (let at = damaged.indexOf('needle-in'); at >= 0; at = damaged.indexOf('needle-in', at + 1), found++) damaged[at] = 0x4e
     expect(found).toBeGreaterThan(0)
-    expectFault(await startOn(damaged), ANSWER_NO, /store\.mdb is damaged: the checksum of "\S+" does not match\. Restore it/)
+    lab.write(STORE, damaged)
+    const verdict = await lab.causeway('docs', 'verify', 'keeper-1.data')
+    expect(verdict.code).toBe(1)
+    expect(verdict.stdout).toMatch(/DAMAGED\n.*the checksum of "\S+" does not match/)
+    expect(await startOn(damaged)).toMatchObject({ damage: expect.stringMatching(/the checksum of "\S+" does not match/) })
+    expect((await lab.causeway('kv', 'get', 'notes/a', '--api', 'keeper-1.sock')).code).toBe(1)
+    await lab.end('keeper-1', 'SIGTERM')
+    expect((await lab.causeway('docs', 'verify', 'keeper-1.data')).code).toBe(0)
   })
 
   test('that is whole again is taken', async () => {
@@ -230,6 +244,44 @@ describe('a store', () => {
     await lab.start('keeper-1')
     expect(await lab.ask('keeper-1', 'kv', 'get', 'notes/a')).toMatchObject({ value: 'needle-in-the-haystack' })
     await lab.end('keeper-1', 'SIGKILL')
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('a disk that is full', () => {
+  /** A file that may not grow answers as a full disk does. */
+  const limitFiles = (bytes: number | 'unlimited'): void => {
+    const { status, stderr } = spawnSync('prlimit', ['--pid', String(lab.pid('keeper-1')), `--fsize=${bytes}:unlimited`], {
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+  }
+  const put = (key: string, value: string): Promise<Outcome> =>
+    causeway(['kv', 'put', `notes/${key}`, '-', '--api', 'keeper-1.sock'], { cwd: lab.directory, input: JSON.stringify(value) })
+
+  test('refuses writes and serves reads, until there is room', async () => {
+    await lab.start('keeper-1')
+    succeeded(await put('small', 'before'))
+    limitFiles(statSync(lab.path('keeper-1.data/store.mdb')).size)
+    const large = 'a'.repeat(200_000)
+    let refused: Outcome | undefined
+    for (let turn = 0; turn < 20 && refused === undefined; turn++) {
+      const outcome = await put(`large-${turn}`, large)
+      if (outcome.code !== 0) refused = outcome
+    }
+    expectFault(
+      refused ?? (await put('large', large)),
+      ANSWER_NO,
+      /the disk of \S+ is full: .+; this write may yet take effect.* Make room on it/,
+    )
+    expectFault(await put('small', 'meanwhile'), ANSWER_NO, /the disk of \S+ is full: .+\. Make room on it; reads go on/)
+    expect(await lab.ask('keeper-1', 'kv', 'get', 'notes/small')).toMatchObject({ value: 'before' })
+    expect(await lab.at('keeper-1', 'events')).toContain('store-full')
+    limitFiles('unlimited')
+    await eventually('writes are taken again', async () => (await put('small', 'after')).code === 0)
+    expect(await lab.ask('keeper-1', 'kv', 'get', 'notes/small')).toMatchObject({ value: 'after' })
+    expect(await lab.end('keeper-1', 'SIGTERM')).toBe(0)
+    expect((await lab.causeway('docs', 'verify', 'keeper-1.data')).code).toBe(0)
   })
 })
 

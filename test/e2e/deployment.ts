@@ -27,7 +27,7 @@ export interface NodeSpec {
 }
 
 /** What a person would type for one node, and the process that came of it. */
-export class Deployment {
+export class Deployment implements AsyncDisposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'cw-e2e-'))
   readonly #ports = new Map<string, number>()
   readonly #running = new Map<string, ChildProcess>()
@@ -92,8 +92,17 @@ export class Deployment {
 
   /** Starts a node and waits until it says that it is ready. */
   async start(name: string): Promise<void> {
-    const log = openSync(this.path(`${name}.log`), 'a')
+    const child = this.launch(name)
     const from = this.log(name).length
+    await eventually(`${name} is ready`, () => {
+      if (hasEnded(child)) throw new Error(`it ended: ${this.log(name)}`)
+      return this.log(name).slice(from).includes(`causeway: ${name} is ready`)
+    })
+  }
+
+  /** Starts a node and does not wait. */
+  launch(name: string): ChildProcess {
+    const log = openSync(this.path(`${name}.log`), 'a')
     const child = spawn(process.execPath, [MAIN, 'run', '--config', `${name}.yaml`], {
       cwd: this.directory,
       env: { ...process.env, CAUSEWAY_DEBUG: '' },
@@ -101,10 +110,7 @@ export class Deployment {
     })
     closeSync(log)
     this.#running.set(name, child)
-    await eventually(`${name} is ready`, () => {
-      if (hasEnded(child)) throw new Error(`it ended: ${this.log(name)}`)
-      return this.log(name).slice(from).includes(`causeway: ${name} is ready`)
-    })
+    return child
   }
 
   /** Ends a node; resolves with its exit code, `null` if the signal ended it. */
@@ -130,6 +136,10 @@ export class Deployment {
   async close(): Promise<void> {
     await Promise.all([...this.#running.keys()].map((name) => this.end(name, 'SIGKILL')))
     rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   async #reservePorts(names: readonly string[]): Promise<void> {

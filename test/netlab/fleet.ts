@@ -21,13 +21,15 @@ export class Fleet implements AsyncDisposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'cw-fleet-'))
   readonly #lab: Lab
   readonly #siteOf: (host: string) => string
+  readonly #settings: object
   readonly #running = new Map<string, ChildProcess>()
   readonly #clients = new Map<string, Causeway>()
 
-  /** `siteOf` names the site of an edge node. */
-  constructor(lab: Lab, siteOf: (host: string) => string = (host) => host) {
+  /** `siteOf` names the site of an edge node; `settings` are in the config of every node. */
+  constructor(lab: Lab, siteOf: (host: string) => string = (host) => host, settings: object = {}) {
     this.#lab = lab
     this.#siteOf = siteOf
+    this.#settings = settings
   }
 
   /** Makes the network, and starts all nodes. */
@@ -55,6 +57,7 @@ export class Fleet implements AsyncDisposable {
         hubs: neighbours.filter(isHub).map(addressOf),
         peers: neighbours.filter((peer) => !isHub(peer) && this.#siteOf(peer) === site).map(addressOf),
         state: { interest: ['config/**'] },
+        ...this.#settings,
       }
       // JSON is YAML.
       writeFileSync(this.configPath(host), JSON.stringify(config))

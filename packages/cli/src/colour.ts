@@ -8,13 +8,16 @@ type Tone = 'good' | 'doubt' | 'bad' | 'faint' | 'strong'
 
 const STYLES = { good: 'green', doubt: 'yellow', bad: 'red', faint: 'dim', strong: 'bold' } as const
 
-const TONES: Readonly<Record<string, Tone>> = { up: 'good', degraded: 'doubt', suspect: 'doubt', probing: 'doubt', down: 'bad' }
+const TONES: Readonly<Record<string, Tone>> = {
+  ...{ up: 'good', degraded: 'doubt', suspect: 'doubt', probing: 'doubt', down: 'bad' },
+  ...{ alive: 'good', unknown: 'doubt', 'cut-off': 'doubt', crashed: 'bad' },
+}
 
 export function tint(tone: Tone, text: string, stream: NodeJS.WriteStream = process.stdout): string {
   return styleText(STYLES[tone], text, { stream })
 }
 
-/** The state of a link or path, in its colour. */
+/** The state of a link or path, or the verdict on a node, in its colour. */
 export function tintState(state: string): string {
   const tone = TONES[state]
   return tone ? tint(tone, state) : state

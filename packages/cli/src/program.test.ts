@@ -29,6 +29,12 @@ let server: Server
 let api: string
 
 const RECORD = { key: 'a/b', partition: 'global', value: { n: 1 }, labels: {}, revision: 'r1', writer: 'x', asOf: 0 }
+const HISTORY = { key: 'a/b', partition: 'global', since: 0, items: [{ type: 'ADDED', record: RECORD, at: 1_000 }] }
+const WATCHED = [
+  { type: 'ADDED', record: RECORD },
+  { type: 'BOOKMARK', token: 't', complete: true },
+  { type: 'UNSYNCED', partition: 'global' },
+]
 const USE = { to: 'b', paths: [{ hops: ['core-1', 'b'], costMs: 12, state: 'up', active: true }], reason: 'it is the best that works' }
 const WHY = {
   from: 'a',
@@ -53,7 +59,12 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'cw-cli-'))
   api = join(directory, 'api.sock')
   server = createServer((request, response) => {
-    if (request.url?.startsWith('/v1/kv/config/a%2Fb')) response.end(JSON.stringify(RECORD))
+    if (request.url === '/v1/kv/config/a%2Fb?history=true') response.end(JSON.stringify(HISTORY))
+    else if (request.url === '/v1/kv/cut?limit=1')
+      response.end(JSON.stringify({ items: [RECORD], token: 't', continue: 'next', asOf: 0, cutOff: true }))
+    else if (request.url?.startsWith('/v1/kv/config?watch=true'))
+      response.end(`${WATCHED.map((event) => JSON.stringify(event)).join('\n')}\n`)
+    else if (request.url?.startsWith('/v1/kv/config/a%2Fb')) response.end(JSON.stringify(RECORD))
     else if (request.url === '/v1/kv/config') response.end(JSON.stringify({ items: [RECORD], token: 't' }))
     else if (request.url?.startsWith('/v1/ping/far?count=3&')) {
       for (const sequence of [0, 1]) {
@@ -80,6 +91,9 @@ test.each([
   [['ping', 'a', '-c', 'many'], 'whole number from 1 to 1000000'],
   [['status', '-o', 'xml'], 'Allowed choices are table, json, ndjson, yaml.'],
   [['kv', 'get', 'config'], '"config" is not of the form COLLECTION/KEY. Write it like tasks/rec-42.'],
+  [['kv', 'patch', 'config/a', '1'], 'the fields are no JSON object.'],
+  [['kv', 'put', 'config/a', '1', '--durability', 'moon'], 'Allowed choices are local, site, hub.'],
+  [['kv', 'batch', 'config', './none.json'], './none.json cannot be read'],
   [['demo', '--hubs', '99'], 'whole number from 2 to 8'],
 ])('wrong usage is one line and exit code 2: %j', async (args, message) => {
   const { code, stdout, stderr } = await causeway(...args)
@@ -106,6 +120,21 @@ test('a record prints as its value for people, whole as JSON and YAML', async ()
   expect(JSON.parse((await causeway('kv', 'get', 'config/a/b', '--api', api, '-o', 'json')).stdout)).toEqual(RECORD)
   expect((await causeway('kv', 'list', 'config', '--api', api, '-o', 'ndjson')).stdout).toBe(`${JSON.stringify(RECORD)}\n`)
   expect((await causeway('kv', 'get', 'config/a/b', '--api', api, '-o', 'yaml')).stdout).toContain('value:\n  n: 1\n')
+})
+
+test('lists say that there is more and that the site is cut off; a watch and a history have a line for each change', async () => {
+  const cut = await causeway('kv', 'list', 'cut', '--limit', '1', '--api', api)
+  expect(cut.stdout).toMatch(/there are more: --continue next/)
+  expect(cut.stderr).toBe('this site is cut off since 1970-01-01T00:00:00.000Z: others may have written what is not shown\n')
+  const watch = await causeway('kv', 'watch', 'config', '--since', 't', '--no-resume', '--api', api)
+  expect(watch.stdout.split('\n')).toEqual([
+    'ADDED     global  a/b  {"n":1}',
+    '-- all of it so far',
+    '-- global is not held here any more',
+    '',
+  ])
+  const history = await causeway('kv', 'history', 'config/a/b', '--api', api)
+  expect(history.stdout).toMatch(/1970-01-01T00:00:01\.000Z +ADDED +{"n":1}/)
 })
 
 test('why tells candidates, reasons and the path in use; trace every hop', async () => {

@@ -15,6 +15,8 @@ const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
   issue: async () => (await import('./verbs/issue.ts')).declareIssue,
   run: async () => (await import('./verbs/run.ts')).declareRun,
   status: async () => (await import('./verbs/status.ts')).declareStatus,
+  nodes: async () => (await import('./verbs/nodes.ts')).declareNodes,
+  sites: async () => (await import('./verbs/sites.ts')).declareSites,
   links: async () => (await import('./verbs/links.ts')).declareLinks,
   paths: async () => (await import('./verbs/paths.ts')).declarePaths,
   why: async () => (await import('./verbs/why.ts')).declareWhy,
@@ -27,6 +29,9 @@ const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
   drain: async () => (await import('./verbs/drain.ts')).declareDrain,
   undrain: async () => (await import('./verbs/undrain.ts')).declareUndrain,
   events: async () => (await import('./verbs/events.ts')).declareEvents,
+  docs: async () => (await import('./verbs/docs.ts')).declareDocs,
+  backup: async () => (await import('./verbs/backup.ts')).declareBackup,
+  restore: async () => (await import('./verbs/restore.ts')).declareRestore,
 }
 
 const AFTER_HELP = `

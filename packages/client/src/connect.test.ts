@@ -44,6 +44,7 @@ test('keys, modes, revisions and labels arrive as the API names them', async () 
   await tasks.create('k', { n: 2 })
   await tasks.update('k', { n: 3 }, { revision: 'r&1' })
   await tasks.delete('k', { revision: 'r' })
+  answer(200, { items: [], token: 't' })
   await tasks.list({ selector: 'kind=x' })
   expect(seen).toEqual([
     'PUT /v1/kv/tasks/a%2Fb%20c?partition=p&label=kind%3Dx&label=tier%3Dy%3Dz {"n":1}',

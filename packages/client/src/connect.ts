@@ -2,9 +2,21 @@
  * The way in: finds the local daemon and offers its API as typed calls. Nothing is sent before the first call, so a
  * program may connect before its sidecar is up, and keeps working when the sidecar is restarted.
  */
-import type { ChannelView, EventView, LinkView, PathsView, PingReply, StatusView, TraceView, WhyView } from '@causeway/protocol'
+import type {
+  ChannelView,
+  EventView,
+  LinkView,
+  NodesView,
+  PathsView,
+  PingReply,
+  SitesView,
+  StatusView,
+  TraceView,
+  VitalValues,
+  WhyView,
+} from '@causeway/protocol'
 import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
-import { type Collection, openCollection } from './collection.ts'
+import { type Collection, type CollectionOptions, openCollection } from './collection.ts'
 import { Transport } from './transport.ts'
 
 export interface ConnectOptions {
@@ -46,6 +58,15 @@ export interface Causeway {
   status(): Promise<StatusView>
   links(options?: StreamOptions): Promise<readonly LinkView[]>
   channels(): Promise<readonly ChannelView[]>
+  /** All nodes of which this one has heard, with their vitals. */
+  nodes(options?: StreamOptions): Promise<NodesView>
+  /** The same by site. */
+  sites(options?: StreamOptions): Promise<SitesView>
+  /**
+   * Tells numbers of this application (`{players: 12}`), which every hub then shows with those of the node. They hold for
+   * a minute: repeat them. At most 32 names.
+   */
+  vitals(values: VitalValues): Promise<void>
   paths(to: string): Promise<PathsView>
   /** Which ways lead from one node to another, and why they are taken or not. */
   why(from: string, to: string): Promise<WhyView>
@@ -53,7 +74,8 @@ export interface Causeway {
   trace(to: string, options?: StreamOptions): Promise<TraceView>
   /** This hub wants to be left, or no longer. Throws `refused` on an edge node. */
   drain(draining: boolean): Promise<StatusView>
-  collection<Value = unknown>(name: string): Collection<Value>
+  /** With a schema (Standard Schema v1: Zod, Valibot, ArkType, …) values are checked when written and when read. */
+  collection<Input = unknown, Output = Input>(name: string, options?: CollectionOptions<Input, Output>): Collection<Input, Output>
   /** Messages to another node and back over an ordered channel; one item per answer. */
   ping(to: string, options?: PingOptions): AsyncGenerator<PingReply, void, undefined>
   /** State changes with their reasons: recent ones, then as they happen. */
@@ -71,11 +93,14 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     status: () => read('status'),
     links: ({ signal } = {}) => transport.json({ method: 'GET', path: ['links'], signal }),
     channels: () => read('channels'),
+    nodes: ({ signal } = {}) => transport.json({ method: 'GET', path: ['nodes'], signal }),
+    sites: ({ signal } = {}) => transport.json({ method: 'GET', path: ['sites'], signal }),
+    vitals: (values) => transport.json({ method: 'PUT', path: ['vitals'], body: values }),
     paths: (to) => read('paths', to),
     why: (from, to) => read('why', from, to),
     trace: (to, { signal } = {}) => transport.json({ method: 'GET', path: ['trace', to], signal }),
     drain: (draining) => transport.json({ method: draining ? 'POST' : 'DELETE', path: ['drain'] }),
-    collection: (name) => openCollection(transport, name),
+    collection: (name, options) => openCollection(transport, name, options),
     ping: (to, { count, intervalMs, bytes, signal } = {}) =>
       transport.lines({ method: 'POST', path: ['ping', to], query: { count, intervalMs, bytes }, signal }),
     events: ({ follow, signal } = {}) => transport.lines({ method: 'GET', path: ['events'], query: { follow }, signal }),

@@ -10,12 +10,19 @@
 export { type ApiAddress, DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
 export type {
   Collection,
+  CollectionOptions,
   DeleteOptions,
   ListOptions,
+  PatchOf,
+  PatchOptions,
   ReadOptions,
+  TypedList,
   TypedRecord,
   TypedWatchEvent,
+  ViolatingRecord,
   WatchOptions,
   WriteOptions,
 } from './collection.ts'
 export { type Causeway, type ConnectOptions, connect, type EventsOptions, type PingOptions, type StreamOptions } from './connect.ts'
+export { describeIssue, type SchemaIssue, SchemaViolation, type StandardSchema } from './standard-schema.ts'
+export type { RelistedEvent, WatchStreamOptions } from './watch-stream.ts'

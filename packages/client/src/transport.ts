@@ -14,7 +14,7 @@ const ANSWER_MS_MAX = 30_000
 const LINE_CHARS_MAX = 4 * 1024 * 1024
 const ANSWER_CHARS_MAX = 64 * 1024 * 1024
 
-type Method = 'GET' | 'PUT' | 'DELETE' | 'POST'
+type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE' | 'POST'
 type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
 export interface Call {
@@ -159,8 +159,11 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'port-in-use',
   'store-corrupt',
   'store-locked',
+  'store-full',
   'not-found',
   'conflict',
+  'gone',
+  'invalid',
   'unreachable',
   'timeout',
   'usage',
@@ -187,6 +190,7 @@ function problemError(problem: Partial<Problem>, status: number): CausewayError 
 function codeOfStatus(status: number): ErrorCode {
   if (status === 404) return 'not-found'
   if (status === 409 || status === 412) return 'conflict'
+  if (status === 410) return 'gone'
   if (status === 504) return 'timeout'
   return status === 400 || status === 422 ? 'usage' : 'refused'
 }

@@ -3,8 +3,10 @@
  * routes know nothing of inputs and effects. Faults are `CausewayError`.
  */
 import type {
+  BatchResult,
   ChannelView,
   EventView,
+  HistoryView,
   LinkView,
   PathsView,
   PingReply,
@@ -13,8 +15,9 @@ import type {
   TraceView,
   WatchEvent,
   WhyView,
-  WriteResult,
 } from '@causeway/protocol'
+import type { Durability, OpenWatch, PageQuery, RecordPage, WatchQuery, WriteChange } from '@causeway/state'
+import type { FleetBackend } from './fleet-routes.ts'
 import type { PingRequest } from './node-runtime.ts'
 
 /** One record; the partition is the node's own site if none is named. */
@@ -24,28 +27,41 @@ export interface RecordAddress {
   readonly key: string
 }
 
-export interface RecordWrite extends RecordAddress {
-  /** `undefined` deletes. */
-  readonly value: unknown
-  readonly labels?: Readonly<Record<string, string>>
-  /** Only if this is the revision that this node knows. */
-  readonly revision?: string
-  /** `create`: only if it is not there; `update`: only if it is. @default either */
-  readonly mode?: 'create' | 'update'
-}
-
-export interface RecordQuery {
+/** All changes or none. */
+export interface RecordsWrite {
   readonly collection: string
-  /** @default all that this node holds */
-  readonly partition?: string
-  readonly matches: (record: RecordView) => boolean
+  readonly partition: string
+  readonly changes: readonly WriteChange[]
+  readonly durability: Durability
+  /** Everywhere at once, or not at all: what only an allocator can grant. */
+  readonly strict: boolean
 }
 
-/** What a watch says after its initial state. */
-export type RecordChange = Extract<WatchEvent, { record: RecordView }>
+/** How far what is read here can be behind. */
+export interface Freshness {
+  /** Wall clock, milliseconds since 1970: when the site was last seen connected; `null` if not since the start. */
+  readonly asOf: number | null
+  readonly cutOff: boolean
+}
+
+export interface RecordBackend {
+  readonly site: string
+  freshness(): Freshness
+  /** Every interest has been served. */
+  complete(): boolean
+  get(address: RecordAddress): RecordView | undefined
+  page(query: PageQuery): RecordPage
+  history(address: RecordAddress): HistoryView
+  /** Resolves when what the token names can be read here; throws `timeout` if that takes more than 2 s. */
+  settle(token: string): Promise<void>
+  /** Throws `usage`, or `gone` for a `since` of which too little is known here. */
+  watch(query: WatchQuery, listener: (event: WatchEvent) => void): OpenWatch
+  write(write: RecordsWrite): Promise<BatchResult>
+}
 
 export interface ApiBackend {
-  readonly site: string
+  readonly records: RecordBackend
+  readonly fleet: FleetBackend
   status(): StatusView
   links(): LinkView[]
   channels(): ChannelView[]
@@ -56,10 +72,5 @@ export interface ApiBackend {
   drain(draining: boolean): StatusView
   readonly recentEvents: readonly EventView[]
   onEvent(listener: (event: EventView) => void): () => void
-  get(address: RecordAddress): RecordView | undefined
-  list(query: RecordQuery): { readonly items: RecordView[]; readonly token: string; readonly complete: boolean }
-  /** Calls `listener` for every change from now on, until the returned function is called. */
-  watch(query: RecordQuery, listener: (change: RecordChange) => void): () => void
-  write(write: RecordWrite): Promise<WriteResult>
   ping(ping: PingRequest, onReply: (reply: PingReply) => void): { readonly ended: Promise<string | null>; cancel(): void }
 }

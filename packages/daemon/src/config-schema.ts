@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { LIMITS, type Limits } from '@causeway/protocol'
+import { LIMITS, type Limits, VITAL_NAME_PATTERN } from '@causeway/protocol'
 import { type HostPort, parseHostPort } from './host-port.ts'
 
 /** Unset, or as good as unset: the later versions of the config may be written already. */
@@ -56,6 +56,7 @@ export interface ParsedConfig {
   readonly peers: readonly string[]
   readonly uplinks: number
   readonly state: { readonly interest: readonly string[] }
+  readonly vitals: { readonly system: boolean; readonly thresholds: Readonly<Record<string, number>> }
   readonly probe: { readonly stampReflector?: HostPort | null | undefined }
   readonly limits: { readonly [Key in keyof Limits]?: number | undefined }
 }
@@ -102,6 +103,14 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     })
     .prefault({}),
   leases: notYet(),
+  vitals: z
+    .strictObject({
+      /** Whether to read this machine's; off, only applications tell theirs. */
+      system: z.boolean().default(true),
+      /** The least change of a vital that is told. 0 tells everything; each costs some bytes a second at every hub. */
+      thresholds: z.record(z.string().regex(VITAL_NAME_PATTERN), z.number().nonnegative()).default({}),
+    })
+    .prefault({}),
   /** Where to answer the test packets of anybody (RFC 8762); `null`: nowhere. It is not authenticated. */
   probe: z.strictObject({ stampReflector: listenAddress.nullish() }).prefault({}),
   limits: limits.prefault({}),

@@ -38,6 +38,7 @@ describe('config', () => {
       uplinks: 4,
       interest: ['config/**', 'tasks/{site}', 'nodes/{region}/**'],
       stampReflector: null,
+      vitals: { system: true, thresholds: {} },
       limits: LIMITS,
     })
   })
@@ -56,6 +57,7 @@ describe('config', () => {
       limits: { ...LIMITS, channelDeadMs: 5000 },
     })
     expect(load(`${MINIMAL}api: {metrics: "[::1]:9464"}`).apiMetrics).toEqual({ host: '::1', port: 9464 })
+    expect(load(`${MINIMAL}vitals: {system: false, thresholds: {cpu: 0}}`).vitals).toEqual({ system: false, thresholds: { cpu: 0 } })
     expect(load(`${MINIMAL}probe: {stampReflector: "0.0.0.0:862"}`).stampReflector).toEqual({ host: '0.0.0.0', port: 862 })
     expect(load(`${MINIMAL}listen: {tcp: "127.0.0.1:1"}`).listen.udp).toEqual({ host: '127.0.0.1', port: 1 })
     expect(load(`${MINIMAL}listen: {tcp: "127.0.0.1:1"}`).listen.stream, 'any').toEqual({ host: '127.0.0.1', port: 0 })
@@ -98,6 +100,8 @@ describe('config', () => {
       'node.yaml:4: api.metrics: expected an IP address of this machine and a port',
       'correct it',
     ],
+    [`${MINIMAL}vitals: {thresholds: {cpu: -1}}`, 'node.yaml:3: vitals.thresholds.cpu: ', ''],
+    [`${MINIMAL}vitals: {thresholds: {"a b": 1}}`, 'node.yaml:3: vitals.thresholds.a b: ', ''],
     [`${MINIMAL}hubs: [a`, 'node.yaml:3: it is not YAML', 'correct that line'],
     ['- a list', 'the config: expected object', ''],
     ['', 'role: is required', ''],

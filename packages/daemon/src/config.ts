@@ -29,6 +29,7 @@ export interface DaemonConfig {
   readonly uplinks: number
   /** As written, with `{site}` and `{region}` in place. */
   readonly interest: readonly string[]
+  readonly vitals: ParsedConfig['vitals']
   readonly stampReflector: HostPort | null
   readonly limits: Limits
 }
@@ -100,6 +101,7 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     peers: parsed.peers,
     uplinks: parsed.uplinks,
     interest: parsed.state.interest,
+    vitals: parsed.vitals,
     stampReflector: parsed.probe.stampReflector ?? null,
     limits: { ...LIMITS, ...(Object.fromEntries(given) as Partial<Limits>) },
   }

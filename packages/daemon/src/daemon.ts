@@ -12,7 +12,7 @@ import { type LoadedCredential, loadCredential } from './credential-file.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { isLoopback } from './host-port.ts'
-import { LmdbStore } from './lmdb-store.ts'
+import { LmdbStore, type StoreRepair } from './lmdb-store.ts'
 import { LocalApi } from './local-api.ts'
 import { type Logger, createLogger } from './logger.ts'
 import { MetricsExporter } from './metrics/metrics-exporter.ts'
@@ -25,7 +25,10 @@ import { StampReflector } from './probing/stamp-reflector.ts'
 import { guardProcess } from './process-guard.ts'
 import type { Programs } from './program-channel.ts'
 import { Pulse } from './pulse.ts'
+import { ZstdSessionCodec } from './session-codec.ts'
 import { SystemRandom } from './system-random.ts'
+import { NodeFleet } from './vitals/node-fleet.ts'
+import { VitalsFeed } from './vitals/vitals-feed.ts'
 
 /** EX_IOERR of sysexits. */
 const EXIT_DISK = 74
@@ -83,14 +86,7 @@ async function assemble(
   checkRole(config, loaded.credential)
   for (const warning of loaded.warnings) log.warn(warning)
 
-  const store = LmdbStore.open({
-    dataDir: config.dataDir,
-    onPersisted: (ticket) => runtime.input({ type: 'persisted', ticket }),
-    onFailure: (error) => {
-      log.fatal({ err: error }, error.message)
-      onFatal(EXIT_DISK, error)
-    },
-  })
+  const store = await openStore(config, log, onFatal, () => runtime)
   undo.push(() => store.close())
 
   const machine = createMachine(config, loaded, store.load())
@@ -102,6 +98,7 @@ async function assemble(
     pulse,
     ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }),
   })
+  if (store.repair) reportRepair(store.repair, runtime, log)
   const privateKey = Buffer.concat([loaded.seed, loaded.credential.key])
   const network = await Libp2pNetwork.start({
     privateKey,
@@ -123,7 +120,16 @@ async function assemble(
   if (reflector) undo.push(() => reflector.stop())
   const exporter = new MetricsExporter(() => readNodeMetrics(runtime, network, reflector))
 
-  const api = await LocalApi.start(config.apiSocket, new NodeBackend(runtime, loaded.credential), exporter, log)
+  const feed = new VitalsFeed({
+    dataDir: config.dataDir,
+    system: config.vitals.system,
+    onVitals: (values) => runtime.input({ type: 'vitals', values }),
+  })
+  feed.start()
+  undo.push(() => feed.stop())
+  const backend = new NodeBackend(runtime, loaded.credential, new NodeFleet(runtime, feed), config.limits)
+  undo.push(() => backend.records.close())
+  const api = await LocalApi.start(config.apiSocket, backend, exporter, log)
   undo.push(() => api.stop())
   const metrics = await startMetrics(config, exporter, log)
   undo.push(() => metrics?.stop())
@@ -131,6 +137,32 @@ async function assemble(
   const addresses = { ...network.addresses, metrics: metrics?.address ?? null }
   log.info({ node: name, site, region, role, ...addresses, stamp: reflector?.address ?? null, api: config.apiSocket }, 'node-started')
   return { name, apiSocket: config.apiSocket, addresses, programs: runtime.programs, stop }
+}
+
+/** It speaks to a runtime that is made after it, from what it holds. */
+function openStore(
+  { dataDir }: DaemonConfig,
+  log: Logger,
+  onFatal: (exitCode: number, error: unknown) => void,
+  runtime: () => NodeRuntime,
+): Promise<LmdbStore> {
+  return LmdbStore.open({
+    dataDir,
+    onPersisted: (ticket) => runtime().input({ type: 'persisted', ticket }),
+    onFailure: (error) => {
+      log.fatal({ err: error }, error.message)
+      onFatal(EXIT_DISK, error)
+    },
+    onFull: (error) => {
+      if (error) log.error({ err: error }, error.message)
+      runtime().refuseWrites(error)
+    },
+  })
+}
+
+function reportRepair({ aside, damage, kept }: StoreRepair, runtime: NodeRuntime, log: Logger): void {
+  log.error({ aside, damage, kept }, 'the store was damaged; what is whole of it is kept, and peers bring back what they hold')
+  runtime.report({ type: 'event', name: 'store-repaired', data: { aside, kept, damage: damage[0] ?? '', damages: damage.length } })
 }
 
 async function startMetrics({ apiMetrics }: DaemonConfig, exporter: MetricsExporter, log: Logger): Promise<MetricsServer | undefined> {
@@ -150,6 +182,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     uplinks: config.uplinks,
     interest: expandInterest(config.interest, loaded.credential),
     limits: config.limits,
+    vitalThresholds: config.vitals.thresholds,
     version: packageVersion(),
   }
   const environment: NodeEnvironment = {
@@ -158,6 +191,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     incarnation: nextIncarnation(config.dataDir, Date.now()),
     wallOffsetMs: wallOffset(),
     now: instant(performance.now()),
+    sessionCodec: () => new ZstdSessionCodec(config.limits.messageBytesMax),
   }
   return config.role === 'hub' ? new Hub(nodeConfig, environment, stored) : new EdgeNode(nodeConfig, environment, stored)
 }

@@ -1,126 +1,149 @@
 /**
  * `/v1/kv`: records over HTTP. A record is addressed by collection and key in the path and by partition in the
  * query; without one it is in the partition of the node's own site. Lists and watches look at all partitions.
+ *
+ *     GET    /:collection                 list: selector, partition, limit, continue, at-least
+ *     GET    /:collection?watch=true      NDJSON: what is there, a BOOKMARK, then changes: selector, partition, since
+ *     GET    /:collection/:key            one record: at-least; history=true: what has lately become of it
+ *     PUT    /:collection/:key            mode=create|update, If-Match or revision, If-None-Match: *, label, ttl
+ *     POST   /:collection/:key            the same with mode=create
+ *     PATCH  /:collection/:key            some fields (RFC 7396, one level; null removes one), label=K=V or K-
+ *     DELETE /:collection/:key
+ *     POST   /:collection:batch           several changes of one partition, all or none
+ *
+ * All writes take durability=local|site|hub and strict=true. Reads say how fresh they are in two headers.
  */
 import { type Context, Hono } from 'hono'
-import { CausewayError, type RecordView } from '@causeway/protocol'
-import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
+import { CausewayError, type RecordListView, type WriteResult } from '@causeway/protocol'
+import type { WriteChange } from '@causeway/state'
+import type { RecordAddress, RecordBackend } from './api-backend.ts'
+import {
+  addressOf,
+  batchOf,
+  bodyOf,
+  checkQuery,
+  continueText,
+  deleteOf,
+  durabilityOf,
+  flagOf,
+  pageQueryOf,
+  param,
+  patchOf,
+  putOf,
+  watchQueryOf,
+} from './kv-request.ts'
 import { NdjsonStream } from './ndjson-stream.ts'
 import { problemResponse } from './problem.ts'
-import { parseSelector } from './selector.ts'
 
 const RECORD = '/:collection/:key{.+}'
+const BATCH = ':batch'
+/** Of RFC 7396, and plain JSON. */
+const PATCH_TYPES = new Set(['application/merge-patch+json', 'application/json'])
 
-export function kvRoutes(backend: ApiBackend): Hono {
+const WRITE = ['partition', 'durability', 'strict'] as const
+const PUT = [...WRITE, 'revision', 'label', 'ttl'] as const
+
+export function kvRoutes(records: RecordBackend): Hono {
   const routes = new Hono()
-  routes.get('/:collection', (context) => (context.req.query('watch') === 'true' ? watch(backend, context) : list(backend, context)))
-  routes.get(RECORD, (context) => {
-    const address = addressOf(backend, context)
-    const record = backend.get(address)
-    if (!record) throw absent(address)
-    return context.json(record, 200, { etag: JSON.stringify(record.revision) })
-  })
+  routes.get('/:collection', (context) => (flagOf(context, 'watch') ? watch(records, context) : list(records, context)))
+  routes.get(RECORD, (context) => get(records, context))
   routes.put(RECORD, async (context) => {
-    const value = await bodyOf(context)
-    const result = await backend.write({ ...addressOf(backend, context), ...conditionsOf(context), value, ...labelsOf(context) })
-    return context.json(result, 200, { etag: JSON.stringify(result.revision) })
+    checkQuery(context, [...PUT, 'mode'])
+    const address = addressOf(context, records.site)
+    return write(records, context, address, putOf(context, address.key, await bodyOf(context), context.req.query('mode')))
   })
-  routes.delete(RECORD, async (context) => {
-    const address = addressOf(backend, context)
-    if (!backend.get(address)) throw absent(address)
-    return context.json(await backend.write({ ...address, ...conditionsOf(context), value: undefined }))
+  routes.post(RECORD, async (context) => {
+    checkQuery(context, [...WRITE, 'label', 'ttl'])
+    const address = addressOf(context, records.site)
+    return write(records, context, address, putOf(context, address.key, await bodyOf(context), 'create'), 201)
   })
-  routes.on(['POST', 'PATCH'], RECORD, (context) => {
-    const error = new CausewayError('usage', `${context.req.method} is not supported on records by this version`, 'use GET, PUT or DELETE')
-    return problemResponse(error, 405)
+  routes.patch(RECORD, async (context) => {
+    checkQuery(context, [...WRITE, 'revision', 'label'])
+    const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
+    if (type !== undefined && !PATCH_TYPES.has(type)) return unsupportedPatch(type)
+    const address = addressOf(context, records.site)
+    return write(records, context, address, patchOf(context, address.key, await bodyOf(context)))
   })
+  routes.delete(RECORD, (context) => {
+    checkQuery(context, [...WRITE, 'revision'])
+    const address = addressOf(context, records.site)
+    return write(records, context, address, deleteOf(context, address.key))
+  })
+  routes.post('/:collection', (context) => batch(records, context))
   return routes
 }
 
-function list(backend: ApiBackend, context: Context): Response {
-  const { items, token } = backend.list(queryOf(context))
-  return context.json({ items, token })
+async function get(records: RecordBackend, context: Context): Promise<Response> {
+  checkQuery(context, ['partition', 'at-least', 'history'])
+  const address = addressOf(context, records.site)
+  await settle(records, context, 'at-least')
+  const headers = freshnessHeaders(records)
+  if (flagOf(context, 'history')) return context.json(records.history(address), 200, headers)
+  const record = records.get(address)
+  if (!record) throw absent(address)
+  return context.json(record, 200, { ...headers, etag: JSON.stringify(record.revision) })
 }
 
-/** The present state as ADDED lines, a BOOKMARK, then every change. */
-function watch(backend: ApiBackend, context: Context): Response {
-  if (context.req.query('since') !== undefined) {
-    throw new CausewayError('usage', 'resuming a watch with since= is not supported by this version yet', 'list or watch from the start')
+async function list(records: RecordBackend, context: Context): Promise<Response> {
+  checkQuery(context, ['watch', 'partition', 'selector', 'limit', 'continue', 'at-least'])
+  const query = pageQueryOf(context)
+  await settle(records, context, 'at-least')
+  const { items, token, continue: place } = records.page(query)
+  const view: RecordListView = {
+    items,
+    token,
+    ...(place !== undefined && { continue: continueText(place) }),
+    complete: records.complete(),
+    ...records.freshness(),
   }
-  const query = queryOf(context)
-  const { items, token, complete } = backend.list(query)
-  const seen = new Set(items.map(identify))
-  const stream = new NdjsonStream(() => unwatch())
-  const unwatch = backend.watch({ ...query, matches: () => true }, (change) => {
-    const told = asSelected(change, query.matches(change.record), seen)
-    if (told) stream.write(told)
-  })
-  stream.writeAll(items.map((record) => ({ type: 'ADDED', record })))
-  stream.writeAll([{ type: 'BOOKMARK', token, complete }])
-  return stream.response()
+  return context.json(view, 200, freshnessHeaders(records))
 }
 
-/** A record that comes to match a selector is ADDED for this watch, one that no longer does is DELETED. */
-function asSelected({ type, record }: RecordChange, matches: boolean, seen: Set<string>): RecordChange | undefined {
-  const identity = identify(record)
-  if (type === 'DELETED' || !matches) return seen.delete(identity) ? { type: 'DELETED', record } : undefined
-  const known = seen.has(identity)
-  seen.add(identity)
-  return { type: known ? 'MODIFIED' : 'ADDED', record }
+async function watch(records: RecordBackend, context: Context): Promise<Response> {
+  checkQuery(context, ['watch', 'partition', 'selector', 'since'])
+  const query = watchQueryOf(context)
+  await settle(records, context, 'since')
+  const stream = new NdjsonStream(() => close())
+  const { initial, close } = records.watch(query, (event) => stream.write(event))
+  stream.begin(initial)
+  return stream.response(freshnessHeaders(records))
 }
 
-function identify({ partition, key }: RecordView): string {
-  return JSON.stringify([partition, key])
+async function batch(records: RecordBackend, context: Context): Promise<Response> {
+  const name = param(context, 'collection')
+  if (!name.endsWith(BATCH)) throw new CausewayError('not-found', `there is no POST ${context.req.path}`, 'add a key, or :batch')
+  checkQuery(context, WRITE)
+  const { partition = context.req.query('partition') ?? records.site, changes } = batchOf(await bodyOf(context))
+  const [durability, strict] = [durabilityOf(context), flagOf(context, 'strict')]
+  return context.json(await records.write({ collection: name.slice(0, -BATCH.length), partition, changes, durability, strict }))
 }
 
-function addressOf(backend: ApiBackend, context: Context): RecordAddress {
-  return { collection: param(context, 'collection'), key: param(context, 'key'), partition: context.req.query('partition') ?? backend.site }
+async function write(
+  records: RecordBackend,
+  context: Context,
+  { collection, partition, key }: RecordAddress,
+  change: WriteChange,
+  status: 200 | 201 = 200,
+): Promise<Response> {
+  const [durability, strict] = [durabilityOf(context), flagOf(context, 'strict')]
+  const { items, token } = await records.write({ collection, partition, changes: [change], durability, strict })
+  const result: WriteResult = { key, partition, revision: items[0]?.revision ?? '', token }
+  return context.json(result, status, change.operation.type === 'delete' ? {} : { etag: JSON.stringify(result.revision) })
 }
 
-function queryOf(context: Context): RecordQuery {
-  const selector = parseSelector(context.req.query('selector') ?? '')
-  const partition = context.req.query('partition')
-  const matches = (record: RecordView): boolean => selector(record.labels)
-  return { collection: param(context, 'collection'), matches, ...(partition === undefined ? {} : { partition }) }
+async function settle(records: RecordBackend, context: Context, name: string): Promise<void> {
+  const token = context.req.query(name)
+  if (token !== undefined) await records.settle(token)
 }
 
-function conditionsOf(context: Context): Pick<RecordWrite, 'revision' | 'mode'> {
-  const revision = context.req.query('revision') ?? context.req.header('if-match')?.replace(/^(?:W\/)?"(.*)"$/, '$1')
-  const mode = context.req.query('mode')
-  if (mode !== undefined && mode !== 'create' && mode !== 'update') {
-    throw new CausewayError('usage', `mode=${mode} is not understood`, 'use mode=create or mode=update, or leave it out')
-  }
-  for (const unsupported of ['durability', 'at-least', 'ttl']) {
-    if (context.req.query(unsupported) !== undefined)
-      throw new CausewayError('usage', `${unsupported}= is not supported by this version yet`, 'leave it out')
-  }
-  return { ...(revision === undefined ? {} : { revision }), ...(mode === undefined ? {} : { mode }) }
+function freshnessHeaders(records: RecordBackend): Record<string, string> {
+  const { asOf, cutOff } = records.freshness()
+  return { 'causeway-as-of': String(asOf), 'causeway-cut-off': String(cutOff) }
 }
 
-function labelsOf(context: Context): { labels?: Record<string, string> } {
-  const given = context.req.queries('label')
-  if (!given) return {}
-  const labels: Record<string, string> = {}
-  for (const label of given) {
-    const [, key, value] = /^([^=]+)=(.*)$/.exec(label) ?? []
-    if (key === undefined || value === undefined)
-      throw new CausewayError('usage', `label=${label} is not understood`, 'write label=KEY=VALUE')
-    labels[key] = value
-  }
-  return { labels }
-}
-
-async function bodyOf(context: Context): Promise<unknown> {
-  try {
-    const value: unknown = await context.req.json()
-    return value
-  } catch (cause) {
-    throw new CausewayError('usage', 'the body is not JSON', 'send the value as one JSON document', { cause })
-  }
-}
-
-function param(context: Context, name: string): string {
-  return context.req.param(name) ?? ''
+function unsupportedPatch(type: string): Response {
+  const remedy = `send ${[...PATCH_TYPES].join(' or ')}`
+  return problemResponse(new CausewayError('usage', `a patch of type ${type} is not understood`, remedy), 415)
 }
 
 function absent({ collection, partition, key }: RecordAddress): CausewayError {

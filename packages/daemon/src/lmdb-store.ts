@@ -6,31 +6,50 @@
  * is on disk. Here `overlappingSync` is off: the writer thread commits as plain LMDB does, data pages are synced
  * and the meta page is written with O_DSYNC before the promise resolves, and that is what `persisted` reports.
  *
- *  1. Tickets are written in order; a transaction holds whole tickets only (driver contract, rule 6).
+ *  1. Tickets are written in order; a transaction holds whole tickets only (driver contract, rule 7).
  *  2. At most one transaction is under way.
- *  3. Each value is stored with a CRC-32 over key and value; a mismatch at the start is `store-corrupt`.
- *  4. A write that fails is fatal to the node: it is reported once, and nothing is persisted after it.
+ *  3. LMDB is given a file only after all of it was read and found sound. A damaged one is set aside, and a new one is made of
+ *     the entries that are whole.
+ *  4. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
+ *     fatal to the node: it is reported once, and nothing is persisted after it.
  */
-import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync, truncateSync } from 'node:fs'
-import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
-import { type RootDatabase, open } from 'lmdb'
-import { CausewayError, type StoreEffect, type StoreEntry, readU32, writeU32 } from '@causeway/protocol'
+import { accessSync, constants, existsSync, statSync, truncateSync } from 'node:fs'
+import { basename } from 'node:path'
+import { CausewayError, type StoreEffect, type StoreEntry } from '@causeway/protocol'
 import { DataLock } from './data-lock.ts'
+import { hasRoom, saysFull } from './disk-room.ts'
+import {
+  type StoreContent,
+  type StoreDatabase,
+  openDatabase,
+  readStoreFile,
+  replaceStoreFile,
+  sealed,
+  storeFile,
+  withoutCleanMark,
+} from './store-file.ts'
 
-const FILE = 'store.mdb'
-const CRC_BYTES = 4
-/** `MDB_meta` in the first page of the file, little-endian on every machine we run on. */
-const META_MAGIC_OFFSET = 24
-const META_VERSION_OFFSET = 28
-const META_MAGIC = 0xbeefc0de
-const META_VERSION = 2
+/** Between attempts to write to a full disk. */
+const RETRY_MS = 1_000
+/** Pages that a transaction writes besides its values. */
+const SPARE_BYTES = 256 * 1024
 
 export interface LmdbStoreOptions {
   readonly dataDir: string
   readonly onPersisted: (ticket: number) => void
   /** The disk refused a write; nothing will be persisted any more. */
   readonly onFailure: (error: CausewayError) => void
+  /** The disk is full: tickets wait. `undefined`: there is room again, and none waits any more for that. */
+  readonly onFull?: (error: CausewayError | undefined) => void
+}
+
+/** What was done about a damaged file. */
+export interface StoreRepair {
+  /** Where the damaged file is now. */
+  readonly aside: string
+  readonly damage: readonly string[]
+  /** Entries that were whole. */
+  readonly kept: number
 }
 
 interface Pending {
@@ -39,37 +58,47 @@ interface Pending {
 }
 
 export class LmdbStore {
+  /** Set if the file was damaged. */
+  readonly repair: StoreRepair | undefined
   readonly #options: LmdbStoreOptions
   readonly #lock: DataLock
-  readonly #database: RootDatabase<Buffer, string>
+  #database: StoreDatabase
+  #content: StoreContent | undefined
   #pending: Pending[] = []
   #writing: Promise<void> | undefined
   #failed = false
+  #full = false
+  readonly #closing = Promise.withResolvers<void>()
+  #closed = false
 
-  private constructor(options: LmdbStoreOptions, lock: DataLock, database: RootDatabase<Buffer, string>) {
+  private constructor(options: LmdbStoreOptions, lock: DataLock, content: StoreContent, repair: StoreRepair | undefined) {
     this.#options = options
     this.#lock = lock
-    this.#database = database
+    this.#content = content
+    this.repair = repair
+    this.#database = openSound(storeFile(options.dataDir))
   }
 
-  /** Throws `store-locked` or `store-corrupt`, naming the path and what to do. */
-  static open(options: LmdbStoreOptions): LmdbStore {
-    const path = join(options.dataDir, FILE)
-    const lock = acquire(options.dataDir)
+  /** Throws `store-locked`, or `store-corrupt` for a file of another version, naming the path and what to do. */
+  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    const path = storeFile(options.dataDir)
+    const lock = acquireLock(options.dataDir)
     try {
-      checkFile(path)
-      const database = open<Buffer, string>({ path, noSubdir: true, encoding: 'binary', overlappingSync: false, maxDbs: 1 })
-      fillUp(database, path)
-      return new LmdbStore(options, lock, database)
+      if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
+      const content = readStoreFile(path)
+      const repair = content.damage.length === 0 ? undefined : await repairFile(path, content)
+      return new LmdbStore(options, lock, repair ? { ...content, entries: withoutCleanMark(content.entries) } : content, repair)
     } catch (cause) {
       lock.release()
       throw openError(cause, path)
     }
   }
 
-  /** Everything that is stored, in the order of the keys. Throws `store-corrupt`. */
-  *load(): Generator<StoreEntry> {
-    for (const { key, value } of this.#database.getRange()) yield { key, value: unsealed(key, value, this.#options.dataDir) }
+  /** What was stored when it was opened, in the order of the keys. To be asked once: it is not kept. */
+  load(): readonly StoreEntry[] {
+    const { entries = [] } = this.#content ?? {}
+    this.#content = undefined
+    return entries
   }
 
   persist(effect: StoreEffect): void {
@@ -82,8 +111,10 @@ export class LmdbStore {
     this.#writing ??= this.#write()
   }
 
-  /** Writes what is pending, then lets go of the files. */
+  /** Writes what is pending, if the disk takes it, then lets go of the files. */
   async close(): Promise<void> {
+    this.#closed = true
+    this.#closing.resolve()
     await this.#writing
     await this.#database.close()
     this.#lock.release()
@@ -95,17 +126,50 @@ export class LmdbStore {
     while (this.#pending.length > 0 && !this.#failed) {
       const tickets = this.#pending
       this.#pending = []
-      try {
-        await this.#database.batch(() => {
-          for (const { entries } of tickets) for (const { key, stored } of entries) this.#put(key, stored)
-        })
-      } catch (cause) {
-        this.#fail(cause)
-        return
-      }
-      for (const { ticket } of tickets) this.#options.onPersisted(ticket)
+      const fault = await this.#commit(tickets)
+      if (fault === undefined) this.#reportPersisted(tickets)
+      else if (this.#hasRoom(tickets) && !saysFull(fault)) this.#fail(fault)
+      else await this.#waitForRoom(tickets, fault)
+      if (this.#closed && fault !== undefined) break
     }
     this.#writing = undefined
+  }
+
+  /** One transaction; resolves with what went wrong. */
+  async #commit(tickets: readonly Pending[]): Promise<Error | undefined> {
+    try {
+      await this.#database.batch(() => {
+        for (const { entries } of tickets) for (const { key, stored } of entries) this.#put(key, stored)
+      })
+      return undefined
+    } catch (cause) {
+      return faultOf(cause)
+    }
+  }
+
+  #reportPersisted(tickets: readonly Pending[]): void {
+    if (this.#full) this.#options.onFull?.(undefined)
+    this.#full = false
+    for (const { ticket } of tickets) this.#options.onPersisted(ticket)
+  }
+
+  /** The tickets keep their place. Returns when it is worth trying again, or the store is being closed. */
+  async #waitForRoom(tickets: readonly Pending[], fault: Error): Promise<void> {
+    this.#pending.unshift(...tickets)
+    if (!this.#full) this.#options.onFull?.(diskFull(this.#options.dataDir, fault))
+    this.#full = true
+    do {
+      const timer = Promise.withResolvers<void>()
+      const timeout = setTimeout(timer.resolve, RETRY_MS)
+      await Promise.race([timer.promise, this.#closing.promise])
+      clearTimeout(timeout)
+    } while (!this.#closed && !this.#hasRoom(this.#pending))
+  }
+
+  /** A write that was cut short is an input/output error to LMDB, whether the disk is full or broken. */
+  #hasRoom(tickets: readonly Pending[]): boolean {
+    const stored = tickets.flatMap(({ entries }) => entries).reduce((sum, entry) => sum + (entry.stored?.length ?? 0), 0)
+    return hasRoom(storeFile(this.#options.dataDir), stored + SPARE_BYTES)
   }
 
   #put(key: string, stored: Buffer | undefined): void {
@@ -113,23 +177,22 @@ export class LmdbStore {
     void (stored ? this.#database.put(key, stored) : this.#database.remove(key))
   }
 
-  #fail(cause: unknown): void {
+  #fail(cause: Error): void {
     this.#failed = true
     this.#pending = []
-    const path = join(this.#options.dataDir, FILE)
-    const detail = cause instanceof Error ? cause.message : String(cause)
     this.#options.onFailure(
       new CausewayError(
         'store-corrupt',
-        `cannot write ${path}: ${detail}`,
-        'make room on the disk or repair it, then start again; what was acknowledged is kept',
+        `cannot write ${storeFile(this.#options.dataDir)}: ${cause.message}`,
+        'repair the disk, then start again; what was acknowledged is kept',
         { cause },
       ),
     )
   }
 }
 
-function acquire(dataDir: string): DataLock {
+/** Throws `store-locked` or `config-invalid`. */
+export function acquireLock(dataDir: string): DataLock {
   try {
     return DataLock.acquire(dataDir)
   } catch (cause) {
@@ -141,59 +204,45 @@ function acquire(dataDir: string): DataLock {
   }
 }
 
-/** What LMDB would not survive itself: lmdb-js crashes the process on a file that is not its own. */
-function checkFile(path: string): void {
-  if (!existsSync(path)) return
-  accessSync(path, constants.R_OK | constants.W_OK)
-  const head = Buffer.alloc(META_VERSION_OFFSET + 4)
-  const file = openSync(path, 'r')
-  try {
-    const length = readSync(file, head, 0, head.length, 0)
-    if (length === 0) return
-    if (head.readUInt32LE(META_MAGIC_OFFSET) !== META_MAGIC || head.readUInt32LE(META_VERSION_OFFSET) !== META_VERSION) {
-      throw new Error('it is not an LMDB file of this version')
-    }
-  } finally {
-    closeSync(file)
-  }
+async function repairFile(path: string, { entries, damage }: StoreContent): Promise<StoreRepair> {
+  const aside = `${path}.damaged`
+  const kept = withoutCleanMark(entries)
+  await replaceStoreFile(path, kept, aside)
+  return { aside: basename(aside), damage, kept: kept.length }
 }
 
 /**
- * LMDB maps the file into memory: reading a page beyond its end would kill the process. A file may rightly be short
- * of pages that were allocated and never written, so it is filled up with zeros; if they were needed, the
- * checksums tell.
+ * A file may rightly be short of pages that were allocated and never written. LMDB maps it into memory, where reading
+ * beyond its end would kill the process, so it is filled up with zeros.
  */
-function fillUp(database: RootDatabase<Buffer, string>, path: string): void {
+function openSound(path: string): StoreDatabase {
+  const database = openDatabase(path)
   const { pageSize, lastPageNumber } = database.getStats() as { pageSize?: number; lastPageNumber?: number }
-  if (pageSize === undefined || lastPageNumber === undefined) return
-  const expected = pageSize * (lastPageNumber + 1)
-  if (statSync(path).size < expected) truncateSync(path, expected)
-}
-
-function sealed(key: string, value: Uint8Array): Buffer {
-  const stored = Buffer.allocUnsafe(CRC_BYTES + value.length)
-  stored.set(value, CRC_BYTES)
-  writeU32(stored, 0, checksum(key, value))
-  return stored
-}
-
-function unsealed(key: string, stored: Buffer, dataDir: string): Uint8Array {
-  const value = new Uint8Array(stored.subarray(CRC_BYTES))
-  if (stored.length < CRC_BYTES || readU32(stored, 0) !== checksum(key, value)) {
-    throw corrupt(join(dataDir, FILE), `the checksum of ${JSON.stringify(key)} does not match`)
+  if (pageSize !== undefined && lastPageNumber !== undefined) {
+    const expected = pageSize * (lastPageNumber + 1)
+    if (statSync(path).size < expected) truncateSync(path, expected)
   }
-  return value
+  return database
 }
 
-function checksum(key: string, value: Uint8Array): number {
-  return crc32(value, crc32(key))
+/** lmdb-js rejects with "see commitError", which is a promise of the cause, or rejects in its turn. */
+async function faultOf(cause: unknown): Promise<Error> {
+  const error = cause instanceof Error ? cause : new Error(String(cause))
+  const { commitError } = error as { commitError?: Promise<unknown> }
+  if (commitError === undefined) return error
+  try {
+    await commitError
+    return error
+  } catch (inner) {
+    return inner instanceof Error ? inner : error
+  }
 }
 
-function corrupt(path: string, detail: string, cause?: unknown): CausewayError {
+function diskFull(dataDir: string, cause: Error): CausewayError {
   return new CausewayError(
-    'store-corrupt',
-    `${path} is damaged: ${detail}`,
-    'restore it from a backup, or move it away: the node fetches again what its peers hold',
+    'store-full',
+    `the disk of ${dataDir} is full: ${cause.message}`,
+    'make room on it; reads go on, and writes are taken again as soon as there is room',
     { cause },
   )
 }
@@ -209,5 +258,11 @@ function openError(cause: unknown, path: string): CausewayError {
       { cause },
     )
   }
-  return corrupt(path, message, cause)
+  if (saysFull(cause as Error)) return diskFull(path, cause as Error)
+  return new CausewayError(
+    'store-corrupt',
+    `${path} cannot be opened: ${message}`,
+    'restore it from a backup, or move it away: the node fetches again what its peers hold',
+    { cause },
+  )
 }

@@ -9,6 +9,7 @@ import { type Server, createServer } from 'node:http'
 import type { Logger } from 'pino'
 import { CausewayError } from '@causeway/protocol'
 import type { ApiBackend } from './api-backend.ts'
+import { fleetRoutes } from './fleet-routes.ts'
 import { kvRoutes } from './kv-routes.ts'
 import type { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { metricsRoutes } from './metrics/metrics-server.ts'
@@ -18,6 +19,8 @@ import { problemResponse } from './problem.ts'
 import { listenOnSocket, removeSocket } from './unix-socket.ts'
 
 const BODY_BYTES_MAX = 1024 * 1024
+/** A token of a partition with a thousand writers fits in a query. */
+const HEADER_BYTES_MAX = 128 * 1024
 const DISCARDED_BYTES_MAX = 32 * BODY_BYTES_MAX
 const PING_COUNT_MAX = 1_000_000
 
@@ -60,7 +63,8 @@ function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Lo
       bytes: number('bytes', 64, 0, 16 * 1024 * 1024),
     })
   })
-  routes.route('/v1/kv', kvRoutes(backend))
+  routes.route('/v1/kv', kvRoutes(backend.records))
+  routes.route('/v1', fleetRoutes(backend.fleet))
   return routes
 }
 
@@ -76,7 +80,7 @@ export class LocalApi {
   /** Throws `port-in-use` if a live process has the socket, `config-invalid` if it cannot be made. */
   static async start(socket: string, backend: ApiBackend, exporter: MetricsExporter, log: Logger): Promise<LocalApi> {
     const listener = getRequestListener(createApiRoutes(backend, exporter, log).fetch)
-    const server = createServer((request, response) => void listener(request, response))
+    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => void listener(request, response))
     // Watches last for ever; a client that goes away is noticed by its socket.
     server.requestTimeout = 0
     server.on('clientError', (_error, client) => client.destroy())
@@ -96,7 +100,7 @@ export class LocalApi {
 function events(backend: ApiBackend, follow: boolean): Response {
   const stream = new NdjsonStream(() => off())
   const off = follow ? backend.onEvent((event) => stream.write(event)) : (): void => {}
-  stream.writeAll(backend.recentEvents)
+  stream.begin(backend.recentEvents.slice())
   if (!follow) stream.end()
   return stream.response()
 }

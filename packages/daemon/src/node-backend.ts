@@ -4,32 +4,44 @@ import {
   type ChannelView,
   type Credential,
   type EventView,
+  type Limits,
   type LinkView,
   type PathsView,
   type PingReply,
-  type RecordView,
   type StatusView,
   type TraceView,
   WAKE,
   type WhyView,
-  type WriteResult,
 } from '@causeway/protocol'
-import type { WriteOperation } from '@causeway/state'
-import type { ApiBackend, RecordAddress, RecordChange, RecordQuery, RecordWrite } from './api-backend.ts'
+import type { ApiBackend } from './api-backend.ts'
+import type { FleetBackend } from './fleet-routes.ts'
 import { Inquiries } from './inquiries.ts'
+import { NodeRecords } from './node-records.ts'
 import type { NodeRuntime, PingRequest } from './node-runtime.ts'
 
 /** A ping without an answer to where no way is known ends after this: nobody should wait for a name that was mistyped. */
 const NO_WAY_MS = 3_000
 
 export class NodeBackend implements ApiBackend {
-  readonly site: string
+  readonly records: NodeRecords
+  readonly fleet: FleetBackend
   readonly #runtime: NodeRuntime
   readonly #inquiries: Inquiries
 
-  constructor(runtime: NodeRuntime, credential: Credential) {
-    this.site = credential.site
+  constructor(runtime: NodeRuntime, credential: Credential, fleet: FleetBackend, limits: Limits) {
     this.#runtime = runtime
+    this.fleet = fleet
+    this.records = new NodeRecords(
+      credential.site,
+      {
+        replica: runtime.machine.replica,
+        now: () => runtime.now(),
+        cutOff: () => this.status().cutOff,
+        onChange: (listener) => runtime.onChange(listener),
+        write: (write) => runtime.write(write),
+      },
+      limits,
+    )
     this.#inquiries = new Inquiries(runtime, credential.name)
   }
 
@@ -76,30 +88,6 @@ export class NodeBackend implements ApiBackend {
     return this.#runtime.onEvent(listener)
   }
 
-  get({ collection, partition, key }: RecordAddress): RecordView | undefined {
-    return this.#runtime.machine.replica.get(collection, partition, key)
-  }
-
-  list({ collection, partition, matches }: RecordQuery): { items: RecordView[]; token: string; complete: boolean } {
-    const { replica } = this.#runtime.machine
-    return { items: replica.list(collection, partition).filter(matches), token: replica.token(), complete: replica.complete() }
-  }
-
-  watch({ collection, partition, matches }: RecordQuery, listener: (change: RecordChange) => void): () => void {
-    return this.#runtime.onChange(({ collection: changed, change, record }) => {
-      if (changed === collection && (partition ?? record.partition) === record.partition && matches(record))
-        listener({ type: change, record })
-    })
-  }
-
-  async write(write: RecordWrite): Promise<WriteResult> {
-    const { collection, partition, key, revision } = write
-    const condition = revision === undefined ? {} : { revision }
-    const { result } = await this.#runtime.write({ collection, partition, key, operation: operationOf(write), ...condition })
-    if (!result.ok) throw new CausewayError(result.code, result.message, result.remedy)
-    return { key: result.key, partition: result.partition, revision: result.revision, token: result.token }
-  }
-
   ping(ping: PingRequest, onReply: (reply: PingReply) => void): { readonly ended: Promise<string | null>; cancel(): void } {
     let answered = false
     const running = this.#runtime.ping(ping, (reply) => {
@@ -120,9 +108,4 @@ export class NodeBackend implements ApiBackend {
   #knowsWayTo(to: string): boolean {
     return this.paths(to).paths.some(({ hops, costMs }) => hops.length === 1 || costMs !== null)
   }
-}
-
-function operationOf({ value, labels, mode }: RecordWrite): WriteOperation {
-  if (value === undefined) return { type: 'delete' }
-  return { type: mode ?? 'put', value, ...(labels && { labels }) }
 }

@@ -7,6 +7,7 @@
  *  2. `wall` is the first input of all; nothing is handled before `start`.
  *  3. Time never goes backwards: one clock, `performance.now()`.
  *  4. A machine that throws is a bug of ours. The node stops at once with exit code 70: it never limps on.
+ *  5. While the store takes nothing, writes are refused; all else goes on.
  */
 import type { Logger } from 'pino'
 import {
@@ -73,6 +74,8 @@ export class NodeRuntime {
   #handling = false
   #dead = false
   #lastRequest = 0
+  #writeRefusal: CausewayError | undefined
+  readonly #writing = new Set<number>()
   readonly #requests = new Map<number, (effect: ResponseEffect | CausewayError) => void>()
   readonly #stopped = Promise.withResolvers<void>()
   readonly #onEvent = new Set<(event: EventView) => void>()
@@ -119,15 +122,33 @@ export class NodeRuntime {
 
   /** Answers when the write is done; throws what refused it. */
   write(write: WriteRequest): Promise<WrittenEffect> {
+    if (this.#writeRefusal) return Promise.reject(this.#writeRefusal)
     return new Promise((resolve, reject) => {
       const request = this.#expect((effect) => {
         if (effect instanceof CausewayError) reject(effect)
         else if (effect.type === 'written') resolve(effect)
         else return
         this.#requests.delete(request)
+        this.#writing.delete(request)
       })
+      this.#writing.add(request)
       this.input({ ...write, type: 'write', request })
     })
+  }
+
+  /** The store takes nothing for now, or, without a fault, does again. What waits to be written is told that it may yet be. */
+  refuseWrites(fault: CausewayError | undefined): void {
+    this.#writeRefusal = fault
+    if (!fault) return this.report({ type: 'event', name: 'store-writable', data: {} })
+    this.report({ type: 'event', name: 'store-full', data: { reason: fault.message } })
+    const { code, message, remedy } = fault
+    const late = new CausewayError(code, `${message}; this write may yet take effect, once there is room`, remedy, { cause: fault })
+    for (const request of [...this.#writing]) this.#requests.get(request)?.(late)
+  }
+
+  /** Something that happened around the machine. */
+  report(event: EventEffect): void {
+    this.#event(event)
   }
 
   /** Calls `onReply` for each answer and resolves at the end, with the fault if there was one. */

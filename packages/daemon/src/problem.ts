@@ -8,12 +8,15 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   refused: 403,
   'not-found': 404,
   conflict: 409,
+  gone: 410,
+  invalid: 422,
   unreachable: 502,
   'daemon-unreachable': 503,
   timeout: 504,
   'port-in-use': 500,
   'store-corrupt': 500,
   'store-locked': 500,
+  'store-full': 507,
 }
 
 const TITLE: Readonly<Record<ErrorCode, string>> = {
@@ -23,12 +26,15 @@ const TITLE: Readonly<Record<ErrorCode, string>> = {
   refused: 'Not allowed',
   'not-found': 'Not found',
   conflict: 'Changed meanwhile',
+  gone: 'Too long ago',
+  invalid: 'Does not fit the schema',
   unreachable: 'Not reachable',
   'daemon-unreachable': 'No daemon',
   timeout: 'Took too long',
   'port-in-use': 'The port is in use',
   'store-corrupt': 'The store is damaged',
   'store-locked': 'The store is in use',
+  'store-full': 'The disk is full',
 }
 
 /** What an error that is not ours to explain looks like from outside. */

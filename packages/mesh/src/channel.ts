@@ -133,6 +133,16 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     this.#datagrams = { sender, receiver: new DatagramReceiver(frameClass) }
   }
 
+  /** Acknowledges later, in company, over direct links, and waits as much longer for the peer's acknowledgements. */
+  calm(): void {
+    this.#sender.calm = true
+    this.#receiver.calm = true
+  }
+
+  get isCalm(): boolean {
+    return this.#receiver.calm
+  }
+
   get ended(): boolean {
     return this.#ended
   }
@@ -247,7 +257,9 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
 
   #settle(now: Instant): void {
     if (this.#ended) return
+    const sent = this.#sender.bytesSent
     this.#sender.pump(now)
+    if (this.#sender.bytesSent > sent) this.#receiver.companyLeaves(now)
     // What is not sent again must not come before the channel is known.
     if (this.#sender.known) this.#datagrams?.sender.pump(now)
     this.#sendAcks(now)

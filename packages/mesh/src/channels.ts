@@ -6,7 +6,7 @@
  *     acceptor's program sees starts after it.
  *  2. A packet of an unknown channel is answered with `gone`, unless it is one that could open it.
  *  3. When a peer comes back with another incarnation, every channel with its former self ends.
- *  4. Nothing leaves that is not sealed for the peer.
+ *  4. Nothing leaves that is not sealed for the peer: in a frame, or, from a calm channel, by the lane to it.
  */
 import {
   AEAD_TAG_BYTES,
@@ -27,6 +27,7 @@ import {
 import { SEALED_HEADER_BYTES } from './association-packet.ts'
 import { Channel, type ChannelEffect, type ChannelInput, type ChannelSurroundings } from './channel.ts'
 import { type ChannelPacket, channelPacketBytes, writeChannelPacket } from './channel-packet.ts'
+import { writeNeighbourPacket } from './neighbour-packet.ts'
 import type { PathSet } from './path-set.ts'
 import type { Arrival } from './receiver.ts'
 
@@ -73,6 +74,7 @@ export interface ChannelsConfig {
   readonly sealer: Sealer
   readonly pathsTo: (peer: NodeId) => PathSet
   readonly nameOf: (id: NodeId) => string
+  readonly isCalm?: (service: string) => boolean
 }
 
 /** What is known of a peer by what its channels do. */
@@ -130,6 +132,7 @@ export class Channels {
     this.#nextNumber = (number + 1) >>> 0
     const entry = this.#add(now, peer, number, true, frameClass)
     entry.service = service
+    if (this.#config.isCalm?.(service)) entry.channel.calm()
     this.#carry(now, entry, entry.channel.name(now, encodeRecord({ service, class: frameClass })))
     return entry.handle
   }
@@ -238,7 +241,7 @@ export class Channels {
     const channel = entry.handle
     switch (effect.type) {
       case 'packet':
-        this.#send(now, entry.channel.identity.peer, effect.route, effect.packet, entry.channel.class)
+        this.#packet(now, entry.channel, effect)
         break
       case 'messages':
         this.#messages(now, entry, effect.messages)
@@ -255,6 +258,13 @@ export class Channels {
       case 'ended':
         if (entry.service !== undefined) this.#effects.push({ type: 'channelEnded', channel, reason: effect.reason })
     }
+  }
+
+  #packet(now: Instant, channel: Channel, { route, packet }: ChannelEffect & { type: 'packet' }): void {
+    const { peer } = channel.identity
+    const direct = channel.isCalm && route.length === 1 ? writeNeighbourPacket(packet) : undefined
+    if (direct) this.#effects.push({ type: 'frame', firstHop: peer, frame: direct })
+    else this.#send(now, peer, route, packet, channel.class)
   }
 
   /** Lays a packet out in a frame, and seals it there. */
@@ -289,6 +299,7 @@ export class Channels {
     const opening = readOpening(message)
     if (opening) {
       entry.service = opening.service
+      if (this.#config.isCalm?.(opening.service)) entry.channel.calm()
       entry.channel.become(opening.class)
       this.#effects.push({ type: 'channelAccepted', channel: entry.handle, peer, ...opening })
       return true

@@ -38,6 +38,7 @@ import { type Router, type Verdict, forward } from './forwarder.ts'
 import type { Link } from './link.ts'
 import { Links } from './links.ts'
 import type { LinksConfig, LinksEffect } from './links-contract.ts'
+import { readNeighbourPacket } from './neighbour-packet.ts'
 
 /** Costs of own links move all the time; how often the order of paths follows them. */
 const TIDY_MS = 2_000
@@ -56,6 +57,8 @@ export interface MeshConfig extends LinksConfig {
   /** Whose frames to carry: everybody's, or only those from and to other nodes of the site. */
   readonly relay: 'all' | 'site'
   readonly router?: Router | undefined
+  /** Services of this node, at both ends of whose channels nobody waits for the other: see `receiver.ts`. */
+  readonly isCalm?: (service: string) => boolean
 }
 
 export class Mesh {
@@ -83,10 +86,8 @@ export class Mesh {
     const emit = (effect: DestinationsEffect): number => this.#effects.push(effect)
     this.#destinations = new Destinations(now, { self: config.self, site: config.site, links: this.#links, nameOf, emit })
     this.#channels = new Channels({
+      ...config,
       sealer: this.#associations,
-      self: config.self,
-      limits: config.limits,
-      random: config.random,
       pathsTo: (peer) => this.#destinations.to(this.#now, peer),
       nameOf,
     })
@@ -252,9 +253,7 @@ export class Mesh {
   }
 
   takeEffects(): MeshEffect[] {
-    const effects = this.#effects
-    this.#effects = []
-    return effects
+    return this.#effects.splice(0)
   }
 
   // ---- inside
@@ -340,6 +339,8 @@ export class Mesh {
   }
 
   #frame(now: Instant, from: NodeId, frame: Uint8Array): void {
+    const direct = readNeighbourPacket(frame)
+    if (direct) return this.#channels.packet(now, from, direct.packet, { wayBack: [from], marked: direct.marked })
     const { self, relay, router } = this.#config
     const reaches = (id: NodeId): boolean => this.#links.get(id)?.up === true
     const carries = (one: NodeId, other: NodeId): boolean => relay === 'all' || this.#isOfOurSite(one) || this.#isOfOurSite(other)

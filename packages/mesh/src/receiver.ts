@@ -5,6 +5,9 @@
  *  2. No more than the window waits out of order or unread; what is beyond is dropped and will come again.
  *  3. Every segment that is kept or was delivered is acknowledged.
  *  4. What came over a way is acknowledged over that way, so that the sender learns of each path by itself.
+ *  5. A calm channel acknowledges what came over a direct link with the data that it sends next, or after `CALM_ACK_MS`, or
+ *     every `CALM_ACK_BYTES`. Nobody has to notice sooner that such a link is dead than its own probes do; an
+ *     acknowledgement for each small message would cost three packets where one carries all there is to say.
  */
 import { type Instant, type Limits, type NodeId, after } from '@causeway/protocol'
 import { ACK_RANGES_MAX, type AckPacket, type DataPacket, type SequenceRange } from './channel-packet.ts'
@@ -13,6 +16,9 @@ import { IncomingStream } from './incoming-stream.ts'
 const ACK_DELAY_MS = 5
 /** Acknowledge at the latest with every n-th segment. */
 const ACK_EVERY = 2
+/** Longer than the second for which state waits before it answers, so that the answer takes the acknowledgement along. */
+const CALM_ACK_MS = 1_200
+const CALM_ACK_BYTES = 16 * 1024
 /** After a duplicate, acknowledgements go both ways for so long: the way back may be what is broken. */
 const DOUBLE_ACK_MS = 1_000
 /** Ways that are remembered; a channel has no more paths. */
@@ -48,11 +54,14 @@ export class Receiver {
   #passedBytes = 0
   #expected = 0
   #unacknowledged = 0
+  #unacknowledgedBytes = 0
   #ackAt: Instant | undefined
   #doubleUntil: Instant | undefined
   /** The most recently used first. */
   #ways: Way[] = []
   ended = false
+  /** Invariant 5. */
+  calm = false
   bytesReceived = 0
   duplicates = 0
 
@@ -101,12 +110,16 @@ export class Receiver {
       this.#earlyBytes -= bytesOf(next)
       this.#deliver(next, messages)
     }
-    if (++this.#unacknowledged >= ACK_EVERY || this.ended) this.#ackAt = now
+    this.#unacknowledgedBytes += size
+    const enough = this.#isCalm(arrival) ? this.#unacknowledgedBytes >= CALM_ACK_BYTES : ++this.#unacknowledged >= ACK_EVERY
+    if (enough || this.ended) this.#ackAt = now
     return messages
   }
 
-  /** A packet came that asks for nothing but an ack, at once if `now` is given as `due`. */
-  arrived(now: Instant, packet: number, { wayBack, marked }: Arrival, due: Instant = after(now, ACK_DELAY_MS)): void {
+  /** A packet came that asks for nothing but an ack, at once if `now` is given as `asked`. */
+  arrived(now: Instant, packet: number, arrival: Arrival, asked?: Instant): void {
+    const { wayBack, marked } = arrival
+    const due = asked ?? after(now, this.#isCalm(arrival) ? CALM_ACK_MS : ACK_DELAY_MS)
     if (this.#ackAt === undefined || due < this.#ackAt) this.#ackAt = due
     const at = this.#ways.findIndex(({ route }) => sameRoute(route, wayBack))
     const way = at < 0 ? { route: wayBack, echo: packet, echoAt: now, marked: false, pending: true } : (this.#ways[at] as Way)
@@ -115,6 +128,15 @@ export class Receiver {
     way.marked ||= marked
     way.pending = true
     if (at !== 0) this.#ways = [way, ...this.#ways.filter((other) => other !== way)].slice(0, WAYS_MAX)
+  }
+
+  /** Data leaves: what is to be acknowledged goes along. */
+  companyLeaves(now: Instant): void {
+    if (this.calm && this.#ackAt !== undefined) this.#ackAt = now
+  }
+
+  #isCalm({ wayBack }: Arrival): boolean {
+    return this.calm && wayBack.length === 1
   }
 
   /** So many bytes that were delivered wait for the program; they count against the window until it has read them. */
@@ -148,6 +170,7 @@ export class Receiver {
     if (this.#ackAt === undefined || now < this.#ackAt) return []
     this.#ackAt = undefined
     this.#unacknowledged = 0
+    this.#unacknowledgedBytes = 0
     this.#growWindow()
     const doubled = this.#doubleUntil !== undefined && now < this.#doubleUntil
     const due = this.#ways.filter(({ pending }, i) => pending || (doubled && i < 2))

@@ -32,6 +32,8 @@ const WINDOW_QUESTION_MS = 1_000
 const REORDER_FLOOR_MS = 10
 /** An idle channel asks whether the peer is there, unless the peer was heard of anyway. */
 const KEEPALIVE_MS = 20_000
+/** How much longer a calm channel waits for an acknowledgement over a direct link, before it looks for another way. */
+const CALM_MS = 2_000
 /** And now and then all the same, since the peer may be there and have forgotten the channel. */
 const RECALL_MS = 600_000
 
@@ -77,6 +79,8 @@ export class Sender {
   #hedgedBytes = 0
   /** Segments sent more than once. */
   resent = 0
+  /** The peer acknowledges what comes over a direct link only now and then. */
+  calm = false
 
   constructor(now: Instant, paths: PathSet, out: SenderOutput, known: boolean, limits: Limits) {
     this.#known = known
@@ -347,7 +351,8 @@ export class Sender {
   /** When a copy is overdue: after a timeout the next one comes later, doubling every time until the path is heard of. */
   #overdueAt({ path, sentAt }: Copy): Instant {
     const doubt = this.#doubts.get(path)
-    return after(doubt && doubt.at > sentAt ? doubt.at : sentAt, path.backoffMs(this.#timeoutsOf(path)))
+    const calmMs = this.calm && path.route.length === 1 ? CALM_MS : 0
+    return after(doubt && doubt.at > sentAt ? doubt.at : sentAt, calmMs + path.backoffMs(this.#timeoutsOf(path)))
   }
 
   #timeoutsOf(path: Path): number {

@@ -5,7 +5,7 @@
  *  1. A frame that may go goes at once; the queue is only for what may not.
  *  2. What this end owes the peer in credit is told once a turn.
  */
-import { type Instant, type NodeId, frameFlow } from '@causeway/protocol'
+import { type Instant, type NodeId, frameFlow, isFrame } from '@causeway/protocol'
 import { Egress, flowKey } from './egress.ts'
 import { HopCredit, type HopMessage, HopReceipt, decodeHopMessage, encodeHopMessage, isHopMessage } from './hop-credit.ts'
 
@@ -43,7 +43,8 @@ export class StreamLane {
       this.#out(now, frame)
       return
     }
-    const { source, flow } = frameFlow(frame)
+    // What is no frame is our own word to the neighbour.
+    const { source, flow } = isFrame(frame) ? frameFlow(frame) : { source: this.#config.self, flow: 0 }
     this.#egress.add(now, flowKey(source, flow), frame, source === this.#config.self)
     this.#pump(now)
   }

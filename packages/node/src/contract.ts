@@ -27,9 +27,10 @@ import type {
   StoreEffect,
   StoreEntry,
   StoreInput,
+  VitalValues,
   Wake,
 } from '@causeway/protocol'
-import type { ChangeEffect, Replica, WriteInput, WrittenEffect } from '@causeway/state'
+import type { ChangeEffect, Replica, Vitals, WriteInput, WrittenEffect } from '@causeway/state'
 
 /** A local program asks for something; `request` is the caller's number and comes back with the answer. */
 export type RequestInput =
@@ -45,6 +46,8 @@ export type RequestInput =
     }
   /** The caller has gone away or has enough. */
   | { readonly type: 'cancel'; readonly request: number }
+  /** All vitals of this node as they are now. To be repeated every second: a node that is silent counts as gone. */
+  | { readonly type: 'vitals'; readonly values: VitalValues }
   /** A hub wants to be left by those that have another way, or is there again. Not for edge nodes. */
   | { readonly type: 'drain'; readonly draining: boolean }
   /** Stop in good order: tell peers, flush, mark the store clean. Answered by a `stopped` effect. */
@@ -99,7 +102,22 @@ export interface NodeConfig {
   /** Patterns over `collection/partition`, already expanded. */
   readonly interest: readonly string[]
   readonly limits: Limits
+  /** Vital → the least change that is told. @default those of the schema, else 0 */
+  readonly vitalThresholds?: VitalValues
   readonly version: string
+}
+
+/**
+ * Packs what a state session says on its channel: one for each session, so that what was said before helps with what is
+ * said next. Both ends of a session have one, or neither.
+ */
+export interface SessionCodec {
+  /** The message as it travels; in the order in which they leave. */
+  pack(message: Uint8Array): Uint8Array
+  /** In the order in which they came; `undefined` if the peer did not pack it, or it is longer than a message may be. */
+  unpack(packed: Uint8Array): Uint8Array | undefined
+  /** Nothing more will be packed or unpacked. */
+  close(): void
 }
 
 /** What the driver injects. */
@@ -111,6 +129,8 @@ export interface NodeEnvironment {
   /** Wall clock minus monotonic instant, at the start. */
   readonly wallOffsetMs: number
   readonly now: Instant
+  /** @default sessions are not packed */
+  readonly sessionCodec?: () => SessionCodec
 }
 
 export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
@@ -131,6 +151,8 @@ export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
   /** What passed through, and what did not, by reason. */
   frameCounts(): FrameCounts
   readonly replica: Replica
+  /** What this node has heard of all others. */
+  readonly vitals: Vitals
 }
 
 /** Makes an edge node or a hub; `stored` is everything the store holds. */

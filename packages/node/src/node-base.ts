@@ -26,9 +26,10 @@ import {
   nodeId,
 } from '@causeway/protocol'
 import { Mesh, type MeshEffect, type Peer, type Router } from '@causeway/mesh'
-import { Replica, type ReplicaEffect, type ReplicaInput } from '@causeway/state'
+import { Replica, type ReplicaEffect, type ReplicaInput, type Vitals } from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
 import { ownCredential } from './own-credential.ts'
+import { ownVitals } from './own-vitals.ts'
 import { ECHO_SERVICE, EchoService, type PingStep, Pinger, pingFault } from './pinger.ts'
 import { Programs } from './programs.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
@@ -47,6 +48,7 @@ type ChannelNews = Extract<
 
 export abstract class NodeBase implements NodeMachine {
   readonly replica: Replica
+  readonly vitals: Vitals
   protected readonly config: NodeConfig
   protected readonly credential: Credential
   protected readonly self: NodeId
@@ -60,27 +62,27 @@ export abstract class NodeBase implements NodeMachine {
   #effects: NodeEffect[] = []
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>, traits: NodeTraits) {
-    const { now, crypto, random, wallOffsetMs } = environment
+    const { now, random, wallOffsetMs } = environment
     this.config = config
     this.credential = ownCredential(config, environment)
     this.self = nodeId(this.credential.name)
     this.#startedAt = now
     this.#wallOffsetMs = wallOffsetMs
-    this.sessions = new Sessions(random)
+    this.sessions = new Sessions(random, environment.sessionCodec)
     this.mesh = new Mesh(now, {
       ...config,
       ...traits,
+      ...environment,
       self: this.self,
       name: this.credential.name,
       site: this.credential.site,
-      incarnation: environment.incarnation,
-      crypto,
-      random,
+      isCalm: (service) => acceptedRelation(service) !== undefined,
     })
     this.mesh.clock(now, { type: 'wall', offsetMs: wallOffsetMs })
     this.#programs = new Programs(this.mesh, this.self)
-    const replicaConfig = { writer: this.credential.name, interest: config.interest, write: this.credential.write, limits: config.limits }
-    this.replica = new Replica(replicaConfig, { random, crypto, now, wallOffsetMs }, stored)
+    const { name: writer, write, role } = this.credential
+    this.vitals = ownVitals(this.credential, config, environment, this.mesh)
+    this.replica = new Replica({ ...config, writer, write, core: role === 'hub' }, { ...environment, vitals: this.vitals }, stored)
   }
 
   // ---- what a role adds
@@ -141,6 +143,9 @@ export abstract class NodeBase implements NodeMachine {
       case 'lag':
         this.mesh.clock(now, input)
         break
+      case 'vitals':
+        this.vitals.set(now, input.values)
+        break
       case 'ping':
         this.#startPing(now, input)
         break
@@ -190,7 +195,7 @@ export abstract class NodeBase implements NodeMachine {
   #ofReplica(now: Instant, effect: ReplicaEffect): void {
     switch (effect.type) {
       case 'sessionSend':
-        this.mesh.write(now, effect.session, [effect.message])
+        this.mesh.write(now, effect.session, [this.sessions.pack(effect.session, effect.message)])
         break
       case 'sessionReset':
         this.mesh.reset(now, effect.session, effect.reason)
@@ -284,7 +289,7 @@ export abstract class NodeBase implements NodeMachine {
       const reply = this.#echo.reply(now, channel, message, this.#wallOffsetMs)
       if (reply) this.mesh.write(now, channel, [reply])
     } else if (this.sessions.get(channel)) {
-      this.toReplica(now, { type: 'sessionMessage', session: channel, message })
+      this.toReplica(now, { type: 'sessionMessage', session: channel, message: this.sessions.unpack(channel, message) })
     } else {
       this.#ping(now, this.#pinger.message(now, channel, message, this.#wallOffsetMs))
     }

@@ -4,10 +4,12 @@
  *
  *  1. There is at most one session of ours with a peer that we opened.
  *  2. A session number is the handle of its channel; it is never used twice.
+ *  3. What a session says is packed once, in the order in which it is written to the channel, and nothing else is.
  */
 import { type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
 import type { ChannelHandle } from '@causeway/mesh'
 import type { Relation } from '@causeway/state'
+import type { SessionCodec } from './contract.ts'
 
 /** The service name tells the acceptor what it is to the opener. */
 const SERVICES: ReadonlyMap<string, Relation> = new Map([
@@ -18,6 +20,8 @@ const RETRY_FLOOR_MS = 100
 const RETRY_CEILING_MS = 5_000
 /** A session that has lasted so long was a good one: the next retry is quick again. */
 const LASTED_MS = 10_000
+
+const NOTHING = new Uint8Array(0)
 
 interface Wanted {
   readonly relation: Relation
@@ -43,13 +47,36 @@ export class Sessions {
   readonly #random: Random
   readonly #wanted = new Map<NodeId, Wanted>()
   readonly #open = new Map<ChannelHandle, Session>()
+  readonly #codec: (() => SessionCodec) | undefined
+  readonly #codecs = new Map<ChannelHandle, SessionCodec>()
 
-  constructor(random: Random) {
+  /** `codec`: makes what packs one session. */
+  constructor(random: Random, codec?: () => SessionCodec) {
     this.#random = random
+    this.#codec = codec
   }
 
   get(channel: ChannelHandle): Session | undefined {
     return this.#open.get(channel)
+  }
+
+  /** What to write to the channel for a message of its session. */
+  pack(channel: ChannelHandle, message: Uint8Array): Uint8Array {
+    return this.#codecOf(channel)?.pack(message) ?? message
+  }
+
+  /** Empty, which no session says, if the peer did not pack it by the rules. */
+  unpack(channel: ChannelHandle, packed: Uint8Array): Uint8Array {
+    const codec = this.#codecOf(channel)
+    return codec ? (codec.unpack(packed) ?? NOTHING) : packed
+  }
+
+  /** Made when it is first needed: a session to a peer that never answers costs nothing. */
+  #codecOf(channel: ChannelHandle): SessionCodec | undefined {
+    if (!this.#codec || !this.#open.has(channel)) return undefined
+    let codec = this.#codecs.get(channel)
+    if (!codec) this.#codecs.set(channel, (codec = this.#codec()))
+    return codec
   }
 
   all(): Iterable<Session> {
@@ -83,6 +110,8 @@ export class Sessions {
   ended(now: Instant, channel: ChannelHandle): void {
     const session = this.#open.get(channel)
     this.#open.delete(channel)
+    this.#codecs.get(channel)?.close()
+    this.#codecs.delete(channel)
     const wanted = session && this.#wanted.get(session.peer)
     if (wanted?.channel !== channel) return
     wanted.channel = undefined

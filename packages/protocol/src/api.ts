@@ -130,6 +130,8 @@ export interface RecordView {
   readonly writer: string
   /** Wall clock, milliseconds since 1970: the stamp of the write. */
   readonly asOf: number
+  /** Wall clock, milliseconds since 1970: the record is gone from then on. Absent: it stays. */
+  readonly expiresAt?: number
 }
 
 export interface ListView<Item> {
@@ -138,16 +140,64 @@ export interface ListView<Item> {
   readonly token: string
 }
 
+/** Records by partition and key. */
+export interface RecordListView extends ListView<RecordView> {
+  /** There are more: this asks for the next page. `token` is that of the first page on all of them. */
+  readonly continue?: string
+  /** Whether every interest of this node has been served. */
+  readonly complete: boolean
+  /** Wall clock, milliseconds since 1970: when this site was last connected; `null` if not since the node started. */
+  readonly asOf: number | null
+  readonly cutOff: boolean
+}
+
+export type RecordChangeType = 'ADDED' | 'MODIFIED' | 'DELETED'
+
 export type WatchEvent =
-  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly record: RecordView }
-  /** First after the initial state: `complete` tells whether every interest has been served. */
+  | { readonly type: RecordChangeType; readonly record: RecordView }
+  /** The state that has been told so far. First after the initial state: `complete` tells whether every interest has been served. */
   | { readonly type: 'BOOKMARK'; readonly token: string; readonly complete: boolean }
+  /** This node no longer holds the partition: its records are not deleted, but what becomes of them is not told any more. */
+  | { readonly type: 'UNSYNCED'; readonly partition: string }
 
 export interface WriteResult {
   readonly key: string
   readonly partition: string
   readonly revision: string
   readonly token: string
+}
+
+/** One change of a batch. `value`: of a patch the fields to change, `null` removes one; of a delete there is none. */
+export interface BatchChange {
+  readonly key: string
+  readonly op: 'put' | 'create' | 'update' | 'patch' | 'delete'
+  readonly value?: RecordValue
+  /** `null` removes a label, in a patch. */
+  readonly labels?: Readonly<Record<string, string | null>>
+  /** Only if this is its revision; if one of a batch is not, none of it is done. */
+  readonly revision?: string
+  readonly ttlMs?: number
+}
+
+export interface BatchResult {
+  readonly partition: string
+  /** In the order of the changes. */
+  readonly items: readonly { readonly key: string; readonly revision: string }[]
+  readonly token: string
+}
+
+/** What has been seen of a record at this node, oldest first. */
+export interface HistoryView {
+  readonly key: string
+  readonly partition: string
+  readonly items: readonly {
+    readonly type: RecordChangeType
+    readonly record: RecordView
+    /** Wall clock, milliseconds since 1970: when it was seen here. */
+    readonly at: number
+  }[]
+  /** Wall clock, milliseconds since 1970: what was before is not known here any more. */
+  readonly since: number
 }
 
 /** One line of a running ping. */

@@ -67,17 +67,20 @@ export type CredentialCheck =
   | { readonly ok: true; readonly credential: Credential; readonly id: NodeId }
   | { readonly ok: false; readonly reason: string }
 
+/** What the authority has signed, whoever shows it and whenever; or what is wrong with it. Never throws. */
+export function credentialIn(crypto: Pick<Crypto, 'verify'>, signed: SignedCredential, authorityKey: Uint8Array): Credential | string {
+  if (!crypto.verify(authorityKey, signed.body, signed.signature)) return 'its credential was not signed by the authority of this network'
+  return credentialSchema.safeParse(decodeRecord(signed.body)).data ?? 'its credential cannot be read by this version'
+}
+
 /** Checks a peer's credential against the authority, its own proven key and the clock. Never throws. */
 export function checkCredential(
   crypto: Pick<Crypto, 'verify'>,
   signed: SignedCredential,
   trust: { readonly authorityKey: Uint8Array; readonly peerKey: Uint8Array; readonly wallMs: number },
 ): CredentialCheck {
-  if (!crypto.verify(trust.authorityKey, signed.body, signed.signature)) {
-    return { ok: false, reason: 'its credential was not signed by the authority of this network' }
-  }
-  const credential = credentialSchema.safeParse(decodeRecord(signed.body)).data
-  if (!credential) return { ok: false, reason: 'its credential cannot be read by this version' }
+  const credential = credentialIn(crypto, signed, trust.authorityKey)
+  if (typeof credential === 'string') return { ok: false, reason: credential }
   if (!equalBytes(credential.key, trust.peerKey)) {
     return { ok: false, reason: `it shows the credential of ${credential.name} but does not hold its key` }
   }

@@ -17,6 +17,12 @@ export interface Limits {
   readonly routeHopsMax: number
   /** Records larger than this are refused at the writer. */
   readonly recordBytesMax: number
+  /** A document whose log is smaller is not worth folding. */
+  readonly foldBytesMin: number
+  /** What a node remembers of changes, so that watches can go on after a break: how long, how many, and about how many bytes. */
+  readonly journalMs: number
+  readonly journalChangesMax: number
+  readonly journalBytesMax: number
   /** Bytes that wait in one lane of one link before frames are dropped (control: before the link is closed). */
   readonly laneQueueBytesMax: number
   /** Unacknowledged and unread bytes of one channel, each way; at the start. */
@@ -38,6 +44,10 @@ export const LIMITS: Limits = {
   datagramMessageBytesMax: 64 * 1024,
   routeHopsMax: 8,
   recordBytesMax: 256 * 1024,
+  foldBytesMin: 64 * 1024,
+  journalMs: 3_600_000,
+  journalChangesMax: 100_000,
+  journalBytesMax: 64 * 1024 * 1024,
   laneQueueBytesMax: 4 * 1024 * 1024,
   channelWindowBytes: 1024 * 1024,
   channelWindowBytesMax: 16 * 1024 * 1024,

@@ -49,6 +49,12 @@ export function checkWrites(
   )
 }
 
+/** A disk keeps what it has called safe: a process that has just started reads, without any peer, all it was acknowledged. */
+export function checkKept(node: string, writes: readonly WriteRecord[], read: ReadValue): string[] {
+  const own = writes.filter((write) => write.node === node)
+  return own.some(({ acknowledged }) => acknowledged) ? checkWrites(own, () => [node], read) : []
+}
+
 /** What one node says of its site. */
 export interface SiteView {
   readonly node: string

@@ -2,7 +2,7 @@
  * A fault that was ordered, and the proof that it happened: `dropped` counts what it kept from its way (packets,
  * flights, dials; for a crash connections, for a stall inputs). A scenario whose faults hit nothing has tested nothing.
  */
-export type FaultKind = 'cut' | 'loss' | 'delay' | 'crash' | 'stall' | 'skew' | 'disk'
+export type FaultKind = 'cut' | 'loss' | 'delay' | 'crash' | 'power' | 'stall' | 'skew' | 'disk'
 
 export class Fault {
   readonly kind: FaultKind

@@ -8,6 +8,7 @@ import { EdgeNode, type NodeConfig, type NodeMachine } from '@causeway/node'
 import { placeNodes, planetlab, type RttMatrix } from './planetlab.ts'
 import { SIMULATED_AUTHORITY, simulatorCredential, simulatorCrypto, simulatorKeyPair } from './simulated-crypto.ts'
 import type { Host } from './simulated-network.ts'
+import type { StoreOptions } from './simulated-store.ts'
 import { PERFECT_WIRE, type WireConditions } from './wire.ts'
 import { World } from './world.ts'
 
@@ -28,6 +29,8 @@ export interface FleetOptions {
   readonly wide?: Partial<Omit<WireConditions, 'delayMs'>>
   readonly matrix?: RttMatrix
   readonly limits?: Limits
+  /** How their disks are. */
+  readonly store?: StoreOptions
 }
 
 export interface FleetNode {
@@ -126,6 +129,7 @@ function addNode(
     address: node.address,
     key: keys.publicKey,
     listens: node.role === 'hub' || !options.nat,
+    ...(options.store && { store: options.store }),
     start: ({ stored, ...boot }) => new Machine(config, { ...boot, crypto: simulatorCrypto(boot.random, keys) }, stored),
   })
 }

@@ -177,7 +177,7 @@ class FaultStorm {
     const { world, hubs } = this.#fleet
     const [a, b] = this.#linkedPair()
     const oneWay = this.#random.float() < 0.5
-    switch (this.#random.uint32() % 7) {
+    switch (this.#random.uint32() % 8) {
       case 0:
       case 1:
         return a !== undefined && b !== undefined && this.#mayCut(a, b) ? world.cut(a, b, { oneWay }) : undefined
@@ -197,6 +197,12 @@ class FaultStorm {
         return a !== undefined && b !== undefined ? world.setLoss(a, b, 0.05 + this.#random.float() * 0.3, { oneWay }) : undefined
       case 5:
         return a !== undefined && b !== undefined ? world.slow(a, b, 20 + this.#random.float() * 200, { oneWay }) : undefined
+      case 6: {
+        // All of a site at once: nobody there remembers what no disk of it has.
+        const site = this.#pick([...this.#fleet.sites.keys()])
+        const nodes = (site === undefined ? undefined : this.#fleet.sites.get(site)) ?? []
+        return nodes.length > 0 && nodes.every((name) => this.#mayCrash(name)) ? world.powerCut(nodes) : undefined
+      }
       default: {
         const victim = this.#pick(this.#names)
         return victim === undefined ? undefined : world.skew(victim, (this.#random.float() - 0.5) * 60_000)

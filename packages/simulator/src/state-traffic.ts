@@ -4,7 +4,7 @@
  */
 import type { Random } from '@causeway/protocol'
 import type { NodeMachine } from '@causeway/node'
-import { type ReplicaHolding, checkConvergence, checkWrites } from './checkers.ts'
+import { type ReplicaHolding, checkConvergence, checkKept, checkWrites } from './checkers.ts'
 import type { Fleet, FleetNode } from './fleet.ts'
 import type { Observations } from './observations.ts'
 
@@ -16,6 +16,8 @@ export class StateTraffic {
   readonly #fleet: Fleet
   readonly #observations: Observations<NodeMachine>
   readonly #random: Random
+  readonly #lives = new Map<string, number>()
+  readonly #losses: string[] = []
   #lastValue = 0
 
   constructor(fleet: Fleet, observations: Observations<NodeMachine>, random: Random) {
@@ -24,6 +26,12 @@ export class StateTraffic {
     this.#random = random
     fleet.world.watch((node, effect) => {
       if (effect.type === 'written' && effect.result.ok) observations.acknowledged(node, effect.request)
+    })
+    // The wall clock is what a process hears first: it has read its disk, and nobody else yet.
+    fleet.world.observe((node, input) => {
+      if (input.type !== 'wall' || this.#lives.get(node.name) === node.incarnation) return
+      this.#lives.set(node.name, node.incarnation)
+      this.#losses.push(...checkKept(node.name, observations.writes, (name, partition, key) => this.#read(name, partition, key)))
     })
   }
 
@@ -49,18 +57,18 @@ export class StateTraffic {
       request,
       collection: COLLECTION,
       partition: edge.site,
-      key,
-      operation: { type: 'put', value },
+      changes: [{ key, operation: { type: 'put', value } }],
     })
   }
 
   check(): string[] {
     return [
+      ...this.#losses,
       ...checkConvergence(this.#holdings()),
       ...checkWrites(
         this.#observations.writes,
         (partition) => this.#interested(partition).map(({ name }) => name),
-        (node, partition, key) => this.#machine(node).replica.get(COLLECTION, siteOf(partition), key)?.value,
+        (node, partition, key) => this.#read(node, partition, key),
       ),
     ]
   }
@@ -80,6 +88,10 @@ export class StateTraffic {
         contentHash: this.#machine(name).replica.contentHash(COLLECTION, siteOf(partition)),
       })),
     )
+  }
+
+  #read(name: string, partition: string, key: string): unknown {
+    return this.#machine(name).replica.get(COLLECTION, siteOf(partition), key)?.value
   }
 
   #machine(name: string): NodeMachine {

@@ -139,12 +139,13 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
     this.#input(life, { type: 'wall', offsetMs: this.#wallOffsetMs(clockMs) })
   }
 
-  crash(): { readonly connections: number; readonly tickets: number } {
+  /** The process dies; with the power also what its disk had not flushed. */
+  crash(power = false): { readonly connections: number; readonly tickets: number } {
     const life = this.#life
     invariant(life !== undefined, `${this.name} is down already`)
     this.#life = undefined
     this.#world.wakeAt(undefined)
-    return { connections: this.#world.network.close(life.port), tickets: this.store.crash() }
+    return { connections: this.#world.network.close(life.port), tickets: power ? this.store.powerCut() : this.store.crash() }
   }
 
   request(input: NodeInput): boolean {

@@ -162,6 +162,18 @@ export class World<M extends SimulatedMachine = NodeMachine> {
     return fault
   }
 
+  /** The power of these nodes fails at one moment, and with it all that their disks had not flushed; healing restarts them. */
+  powerCut(group: Group): Fault {
+    const nodes = list(group).map((name) => this.node(name))
+    const start = (): void => nodes.forEach((node) => node.start())
+    const fault = this.#order(new Fault('power', `power cut ${say(group)}`, start))
+    for (const node of nodes) {
+      const { connections, tickets } = node.crash(true)
+      fault.dropped += 1 + connections + tickets
+    }
+    return fault
+  }
+
   /** Starts a crashed process again with what its disk holds. */
   restart(name: string): void {
     const crash = this.faults.findLast((fault) => fault.active && fault.kind === 'crash' && fault.what === `crash ${name}`)

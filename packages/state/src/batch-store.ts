@@ -1,6 +1,6 @@
 /**
  * How the replica lies in the store: keys that sort, values that carry a checksum. Everything is written once and
- * never changed, so that a crash can lose only the end.
+ * never changed, so that a crash can lose only the end; what a fold has replaced is deleted once the fold is durable.
  *
  *     state/format                                              {version}
  *     state/clean                                               {epoch}: the last stop was clean; gone before the first write
@@ -12,11 +12,13 @@
 import { CausewayError, type Hasher, type StoreEntry, decodeRecord, encodeRecord, equalBytes } from '@causeway/protocol'
 import { type Batch, type DocumentName, type LogPoint, decodeBatch } from './batch.ts'
 import { isNatural } from './entry.ts'
+import type { Log } from './log.ts'
 
-const VERSION = 1
+const VERSION = 2
 const CHECKSUM_BYTES = 4
 const FORMAT_KEY = 'state/format'
-const CLEAN_KEY = 'state/clean'
+/** Holds the mark of a clean stop. */
+export const CLEAN_KEY = 'state/clean'
 const BATCH_PREFIX = 'state/batch|'
 
 /** What was found in the store. */
@@ -30,7 +32,7 @@ export interface StoredState {
   readonly damaged: readonly string[]
 }
 
-export function batchKey(name: DocumentName, { epoch, seq }: LogPoint): string {
+export function batchKey(name: DocumentName, { epoch, seq }: Pick<LogPoint, 'epoch' | 'seq'>): string {
   const end = `${epoch.toString(16).padStart(13, '0')}|${seq.toString(16).padStart(9, '0')}`
   return `${BATCH_PREFIX}${name.collection}|${name.partition}|${name.writer}|${end}`
 }
@@ -41,6 +43,11 @@ export function batchEntry(crypto: Hasher, batch: Batch): StoreEntry {
 
 export function formatEntry(crypto: Hasher): StoreEntry {
   return { key: FORMAT_KEY, value: seal(crypto, encodeRecord({ version: VERSION })) }
+}
+
+/** Removes a log. */
+export function dropEntries(log: Log): StoreEntry[] {
+  return log.batches().map((batch) => ({ key: batchKey(batch, batch), value: undefined }))
 }
 
 /** The mark of a clean stop; without an epoch: its removal. */

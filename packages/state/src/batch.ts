@@ -1,30 +1,48 @@
 /**
- * A batch: what a writer did to one document in one go. Encoded once, by the writer; stored and passed on as the
- * very same bytes, so that a relay can neither change nor forge it without breaking the chain.
+ * A batch: what a writer did to one document in one go. Encoded and signed once, by the writer; stored and passed on as
+ * the very same bytes, so that a relay can neither change nor forge it.
  *
  * A msgpack array:
  *
- *     0  format      1
+ *     0  format      2
  *     1  collection  name
  *     2  partition   names joined by `/`
  *     3  writer      node name
  *     4  epoch       52 bits: boot wall clock in seconds (32) and 20 random bits; also the Yjs clientID
  *     5  seq         1, 2, 3, … within (document, epoch)
- *     6  previous    seq > 1: the first 16 bytes of SHA-256 over the encoding of batch seq - 1; seq = 1: empty
- *     7  base        seq = 1: [epoch, seq, epoch, seq, …] of earlier logs of this document which the writer held and
- *                    which no other of them includes; seq > 1: empty. To be applied only by who holds that much
- *     8  update      Yjs V1 update
- *     9  signature   reserved: empty until batches are signed; today the chain shows damage, not forgery
+ *     6  head        seq = 1: [base, parts, credential, signature of the credential]; seq > 1: nil
+ *     7  update      Yjs V1 update; nil in a thin batch
+ *     8  signature   Ed25519 by the writer's key over "causeway batch" and the digest
+ *
+ * The digest is SHA-256 over fields 0 to 6, SHA-256 of the update, and the first 16 bytes of the digest of the batch before
+ * (none if seq = 1): so every signature covers the whole log up to there, and a batch need not name the one before.
+ *
+ * `parts` = 0: the log rests on `base` ([epoch, seq, link, …]), earlier logs of the document that the writer held and that no
+ * other of them includes; only who holds that much can apply it. `parts` > 0: the log is a fold. Its first `parts` batches repeat
+ * everything that is live, and once they are there the logs of all lower epochs are void. To who holds exactly `base` they
+ * travel thin: what is live there makes the same updates, and the signature tells whether it did.
  */
-import { type Hasher, NAME_PATTERN, decodeRecord, encodeRecord } from '@causeway/protocol'
+import { NAME_PATTERN, type SignedCredential, decodeRecord, encodeRecord, joinBytes } from '@causeway/protocol'
 import { isNatural } from './entry.ts'
 import { isCollection, isPartition } from './interest.ts'
+import type { Signer } from './replica-contract.ts'
 
-const FORMAT = 1
+const FORMAT = 2
 const LINK_BYTES = 16
+/** Of a link, in a point: enough to tell two logs of one writer apart. */
+const POINT_LINK_BYTES = 8
+const SIGNATURE_BYTES = 64
 const BASE_POINTS_MAX = 64
+const PARTS_MAX = 100_000
 export const EPOCH_MAX: number = 2 ** 52 - 1
 const SEQ_MAX = 2 ** 32
+const CONTEXT = Uint8Array.from('causeway batch', (letter) => letter.codePointAt(0) ?? 0)
+const NOTHING = new Uint8Array(0)
+
+/** Wall clock when the epoch was begun, as its writer knew it. */
+export function wallMsOf(epoch: number): number {
+  return Math.floor(epoch / 2 ** 20) * 1000
+}
 
 /** Names a document: one writer's part of one partition. */
 export interface DocumentName {
@@ -37,17 +55,32 @@ export interface DocumentName {
 export interface LogPoint {
   readonly epoch: number
   readonly seq: number
+  /** The start of the digest of that batch, where it is known: tells a forked log from the true one. */
+  readonly link?: Uint8Array | undefined
 }
 
-export interface BatchFields extends DocumentName, LogPoint {
-  readonly previous: Uint8Array
+/** What the first batch of a log says of all of it. */
+export interface LogHead {
   readonly base: readonly LogPoint[]
+  /** Above zero: the log is a fold, complete with so many batches. */
+  readonly parts: number
+  readonly credential: SignedCredential
+}
+
+export interface BatchFields extends DocumentName {
+  readonly epoch: number
+  readonly seq: number
+  /** With `seq` 1 only. */
+  readonly head: LogHead | undefined
   readonly update: Uint8Array
 }
 
 export interface Batch extends BatchFields {
+  readonly signature: Uint8Array
   /** The batch as its writer encoded it. */
   readonly encoded: Uint8Array
+  /** It came without its update. */
+  readonly thin: boolean
 }
 
 /** One string per document, usable as a key: names contain neither `|` nor control characters. */
@@ -55,47 +88,86 @@ export function documentId(name: DocumentName): string {
   return `${name.collection}|${name.partition}|${name.writer}`
 }
 
-export function encodeBatch(fields: BatchFields): Batch {
-  const { collection, partition, writer, epoch, seq, previous, base, update } = fields
-  const signature = new Uint8Array(0)
-  return {
-    ...fields,
-    encoded: encodeRecord([FORMAT, collection, partition, writer, epoch, seq, previous, encodePoints(base), update, signature]),
-  }
+/** `previous`: the link of the batch before, empty for the first. */
+export function signBatch(crypto: Signer, fields: BatchFields, previous: Uint8Array): { readonly batch: Batch; readonly link: Uint8Array } {
+  const digest = digestOf(crypto, fields, previous)
+  const signature = crypto.sign(joinBytes(CONTEXT, digest))
+  return { batch: withUpdate({ ...fields, signature }, fields.update), link: digest.slice(0, LINK_BYTES) }
+}
+
+/** The whole batch of a thin one. */
+export function withUpdate(fields: BatchFields & { readonly signature: Uint8Array }, update: Uint8Array): Batch {
+  const encoded = encodeRecord([...leading(fields), update, fields.signature])
+  return { ...fields, update, encoded, thin: false }
+}
+
+/** The batch without its update, for who can make it. */
+export function encodeThin(batch: Batch): Uint8Array {
+  return encodeRecord([...leading(batch), null, batch.signature])
+}
+
+/** What the batch after this one builds on. */
+export function linkOf(crypto: Pick<Signer, 'hash'>, batch: BatchFields, previous: Uint8Array): Uint8Array {
+  return digestOf(crypto, batch, previous).slice(0, LINK_BYTES)
+}
+
+/** The link of the batch, or `undefined` if `key` did not sign it as the one that follows `previous`. */
+export function verifyBatch(crypto: Signer, batch: Batch, previous: Uint8Array, key: Uint8Array): Uint8Array | undefined {
+  const digest = digestOf(crypto, batch, previous)
+  return crypto.verify(key, joinBytes(CONTEXT, digest), batch.signature) ? digest.slice(0, LINK_BYTES) : undefined
+}
+
+function digestOf(crypto: Pick<Signer, 'hash'>, fields: BatchFields, previous: Uint8Array): Uint8Array {
+  return crypto.hash(joinBytes(encodeRecord(leading(fields)), crypto.hash(fields.update), previous))
+}
+
+function leading({ collection, partition, writer, epoch, seq, head }: BatchFields): unknown[] {
+  const first = head ? [encodePoints(head.base), head.parts, head.credential.body, head.credential.signature] : null
+  return [FORMAT, collection, partition, writer, epoch, seq, first]
 }
 
 /** The batch, or `undefined` if these bytes are none. Never throws. The result owns its bytes. */
 export function decodeBatch(bytes: Uint8Array): Batch | undefined {
   const encoded = new Uint8Array(bytes)
   const fields = decodeRecord(encoded)
-  if (!Array.isArray(fields) || fields.length < 10 || fields[0] !== FORMAT) return undefined
-  const [, collection, partition, writer, epoch, seq, previous, points, update, signature] = fields as unknown[]
+  if (!Array.isArray(fields) || fields.length < 9 || fields[0] !== FORMAT) return undefined
+  const [, collection, partition, writer, epoch, seq, first, update, signature] = fields as unknown[]
   if (typeof collection !== 'string' || typeof partition !== 'string' || typeof writer !== 'string') return undefined
   if (!isCollection(collection) || !isPartition(partition) || !NAME_PATTERN.test(writer)) return undefined
   if (!isNatural(epoch, EPOCH_MAX) || !isNatural(seq, SEQ_MAX) || epoch === 0 || seq === 0) return undefined
-  if (!(previous instanceof Uint8Array) || !(update instanceof Uint8Array) || !(signature instanceof Uint8Array)) return undefined
-  if (previous.length !== (seq === 1 ? 0 : LINK_BYTES)) return undefined
+  if (!(update instanceof Uint8Array) && update !== null) return undefined
+  if (!(signature instanceof Uint8Array) || signature.length !== SIGNATURE_BYTES) return undefined
+  const head = seq === 1 ? decodeHead(first, epoch) : undefined
+  if ((seq === 1 && !head) || (seq > 1 && first !== null)) return undefined
+  return { collection, partition, writer, epoch, seq, head, update: update ?? NOTHING, signature, encoded, thin: update === null }
+}
+
+function decodeHead(value: unknown, epoch: number): LogHead | undefined {
+  if (!Array.isArray(value) || value.length < 4) return undefined
+  const [points, parts, body, signature] = value as unknown[]
   const base = decodePoints(points, BASE_POINTS_MAX)
-  if (!base || (seq > 1 && base.length > 0) || base.some((point) => point.epoch >= epoch)) return undefined
-  return { collection, partition, writer, epoch, seq, previous, base, update, encoded }
+  if (!base || base.some((point) => point.epoch >= epoch) || !isNatural(parts, PARTS_MAX)) return undefined
+  if (!(body instanceof Uint8Array) || !(signature instanceof Uint8Array)) return undefined
+  return { base, parts, credential: { body, signature } }
 }
 
-/** What the next batch of the log names as `previous`. */
-export function linkOf(crypto: Hasher, batch: Batch): Uint8Array {
-  return crypto.hash(batch.encoded).slice(0, LINK_BYTES)
+export function encodePoints(points: readonly LogPoint[]): unknown[] {
+  return points.flatMap(({ epoch, seq, link }) => [epoch, seq, link?.subarray(0, POINT_LINK_BYTES) ?? NOTHING])
 }
 
-export function encodePoints(points: readonly LogPoint[]): number[] {
-  return points.flatMap(({ epoch, seq }) => [epoch, seq])
-}
-
-export function decodePoints(numbers: unknown, max: number): LogPoint[] | undefined {
-  if (!Array.isArray(numbers) || numbers.length % 2 !== 0 || numbers.length > 2 * max) return undefined
+export function decodePoints(items: unknown, max: number): LogPoint[] | undefined {
+  if (!Array.isArray(items) || items.length % 3 !== 0 || items.length > 3 * max) return undefined
   const points: LogPoint[] = []
-  for (let at = 0; at < numbers.length; at += 2) {
-    const [epoch, seq] = numbers.slice(at, at + 2) as unknown[]
-    if (!isNatural(epoch, EPOCH_MAX) || !isNatural(seq, SEQ_MAX)) return undefined
-    points.push({ epoch, seq })
+  for (let at = 0; at < items.length; at += 3) {
+    const [epoch, seq, link] = items.slice(at, at + 3) as unknown[]
+    if (!isNatural(epoch, EPOCH_MAX) || !isNatural(seq, SEQ_MAX) || !(link instanceof Uint8Array)) return undefined
+    if (link.length !== 0 && link.length !== POINT_LINK_BYTES) return undefined
+    points.push(link.length === 0 ? { epoch, seq } : { epoch, seq, link })
   }
   return points
+}
+
+/** Whether two points say different things of the same batch. */
+export function contradict(a: LogPoint, link: Uint8Array): boolean {
+  return a.link !== undefined && a.link.some((byte, at) => byte !== link[at])
 }

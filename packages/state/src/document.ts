@@ -97,8 +97,19 @@ export class Document {
     this.#entries = this.#doc.getArray(ROOT)
   }
 
+  /** Number of live entries. */
+  get size(): number {
+    return this.#index.size
+  }
+
+  /** The newest live put or mark. */
   get(key: string): Entry | undefined {
     return this.#index.get(key)
+  }
+
+  /** All live entries of `key`. */
+  all(key: string): readonly Entry[] {
+    return this.#index.all(key)
   }
 
   keys(): Iterable<string> {
@@ -115,6 +126,12 @@ export class Document {
     return Y.encodeStateAsUpdate(this.#doc).length
   }
 
+  /** The updates that make a document of these entries and nothing else, one for each chunk. */
+  static updatesOf(epoch: number, chunks: readonly (readonly Content[])[]): Uint8Array[] {
+    const document = new Document()
+    return chunks.map((contents) => document.write(epoch, contents))
+  }
+
   /** Appends entries of the writer itself, deleting what they replace; the index follows with `index`. */
   write(epoch: number, contents: readonly Content[]): Uint8Array {
     const updates: Uint8Array[] = []
@@ -123,7 +140,8 @@ export class Document {
     this.#doc.clientID = epoch
     try {
       this.#doc.transact((transaction) => {
-        for (const { key } of contents) for (const old of this.#index.all(key)) this.#deleteAt(transaction, old)
+        for (const { key, kind } of contents)
+          for (const old of this.#index.all(key)) if (kind !== 'patch' || old.kind === 'patch') this.#deleteAt(transaction, old)
         this.#entries.push(contents.map(encodeContent))
       })
     } finally {
@@ -154,20 +172,20 @@ export class Document {
     for (const range of checked.deletes) for (const entry of this.#index.within(range)) this.#index.remove(entry)
   }
 
-  /** Whether every live entry that the update deletes gives way to a newer one of the same key in it. */
+  /** Whether every live entry that the update deletes gives way to a newer one of the same key in it; only a patch does to a patch. */
   replaces(checked: CheckedUpdate): boolean {
-    const added = new Map(checked.entries.map((entry) => [entry.key, entry]))
+    const added = new Map<string, Entry[]>()
+    for (const entry of checked.entries) added.set(entry.key, [...(added.get(entry.key) ?? []), entry])
+    const outdoes = (old: Entry, entry: Entry): boolean =>
+      (entry.kind !== 'patch' || old.kind === 'patch') && compareEntries(entry, old) > 0
     return checked.deletes.every((range) =>
-      this.#index.within(range).every((entry) => {
-        const newer = added.get(entry.key)
-        return newer !== undefined && compareEntries(newer, entry) > 0
-      }),
+      this.#index.within(range).every((old) => added.get(old.key)?.some((entry) => outdoes(old, entry)) ?? false),
     )
   }
 
   /** O(log n): by id, not by position. */
-  #deleteAt(transaction: Y.Transaction, { epoch, clock }: Place): void {
-    const id = Y.createID(epoch, clock)
+  #deleteAt(transaction: Y.Transaction, { log, clock }: Entry): void {
+    const id = Y.createID(log, clock)
     Y.getItemCleanStart(transaction, id)
     const item: Y.Item | Y.GC = Y.getItemCleanEnd(transaction, this.#doc.store, id)
     item.delete(transaction)

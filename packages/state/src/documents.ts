@@ -2,19 +2,24 @@
  * All documents of the replica, by id and by partition. Also the digest of the heads: a number that changes with
  * every batch that becomes durable, and is the same wherever the same batches are.
  */
-import { type Hasher, invariant } from '@causeway/protocol'
+import { invariant } from '@causeway/protocol'
 import { type DocumentName, documentId } from './batch.ts'
 import { Partition } from './partition.ts'
+import type { Log } from './log.ts'
 import { ReplicatedDocument } from './replicated-document.ts'
+import type { Signer } from './replica-contract.ts'
+import type { WriterCredentials } from './writer-credentials.ts'
 
 export class Documents {
-  readonly #crypto: Hasher
+  readonly #crypto: Signer
+  readonly #credentials: WriterCredentials
   readonly #byId = new Map<string, ReplicatedDocument>()
   readonly #collections = new Map<string, Map<string, Partition>>()
   readonly #digest = new Uint32Array(2)
 
-  constructor(crypto: Hasher) {
+  constructor(crypto: Signer, credentials: WriterCredentials) {
     this.#crypto = crypto
+    this.#credentials = credentials
   }
 
   get size(): number {
@@ -37,7 +42,7 @@ export class Documents {
 
   /** The document, or a new one that is not held before `keep`: a refused batch must not leave an empty document. */
   getOrDraft(name: DocumentName): ReplicatedDocument {
-    return this.#byId.get(documentId(name)) ?? new ReplicatedDocument(name, this.#crypto)
+    return this.#byId.get(documentId(name)) ?? new ReplicatedDocument(name, this.#crypto, this.#credentials)
   }
 
   keep(document: ReplicatedDocument): void {
@@ -70,13 +75,16 @@ export class Documents {
     for (const partitions of this.#collections.values()) yield* partitions.values()
   }
 
-  /** The log `epoch` of a document is durable up to `seq`. */
-  becameDurable(document: ReplicatedDocument, epoch: number, seq: number): void {
+  /** The log `epoch` of a document is durable up to `seq`. Returns the logs that are not needed any more. */
+  becameDurable(document: ReplicatedDocument, epoch: number, seq: number): readonly Log[] {
     const log = document.log(epoch)
-    if (!log || log.durable >= seq) return
+    if (!log || log.durable >= seq) return []
     this.#mix(document.id, epoch, log.durable)
     log.durable = seq
     this.#mix(document.id, epoch, seq)
+    const dropped = document.dropReplaced()
+    for (const { epoch: old, durable } of dropped) this.#mix(document.id, old, durable)
+    return dropped
   }
 
   digest(): string {

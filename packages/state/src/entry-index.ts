@@ -2,8 +2,8 @@
  * Which entries of a document are live, by key and by place, so that neither reads nor deletes ever scan.
  *
  * What is live is everything that was appended less everything that was deleted: a set, whatever the order in which
- * epochs arrived. A writer keeps one live entry per key; after a restored backup there may be two for a while, and
- * the newer one counts.
+ * epochs arrived. A writer keeps one put or mark and one patch per key; after a restored backup, and while a fold is
+ * arriving, there may be two for a while, and the newer one counts.
  */
 import { type Entry, compareEntries } from './entry.ts'
 
@@ -17,15 +17,25 @@ export interface DeleteRange {
 export class EntryIndex {
   readonly #byKey = new Map<string, Entry[]>()
   readonly #byPlace = new Map<number, Map<number, Entry>>()
+  #size = 0
 
-  /** The newest live entry of `key`, marks included. */
-  get(key: string): Entry | undefined {
-    const entries = this.#byKey.get(key)
-    if (!entries || entries.length === 1) return entries?.[0]
-    return entries.reduce((best, entry) => (compareEntries(entry, best) > 0 ? entry : best))
+  get size(): number {
+    return this.#size
   }
 
-  /** All live entries of `key`. */
+  /** The newest live put or mark of `key`. */
+  get(key: string): Entry | undefined {
+    const entries = this.#byKey.get(key)
+    if (!entries) return undefined
+    const [only] = entries
+    if (only && entries.length === 1) return only.kind === 'patch' ? undefined : only
+    return entries.reduce<Entry | undefined>((best, entry) => {
+      if (entry.kind === 'patch') return best
+      return !best || compareEntries(entry, best) > 0 ? entry : best
+    }, undefined)
+  }
+
+  /** All live entries of `key`, patches included. */
   all(key: string): readonly Entry[] {
     return this.#byKey.get(key) ?? []
   }
@@ -35,9 +45,10 @@ export class EntryIndex {
   }
 
   add(entry: Entry): void {
-    let places = this.#byPlace.get(entry.epoch)
-    if (!places) this.#byPlace.set(entry.epoch, (places = new Map()))
+    let places = this.#byPlace.get(entry.log)
+    if (!places) this.#byPlace.set(entry.log, (places = new Map()))
     places.set(entry.clock, entry)
+    this.#size += 1
     const entries = this.#byKey.get(entry.key)
     if (entries) entries.push(entry)
     else this.#byKey.set(entry.key, [entry])
@@ -58,7 +69,8 @@ export class EntryIndex {
   }
 
   remove(entry: Entry): void {
-    this.#byPlace.get(entry.epoch)?.delete(entry.clock)
+    if (!this.#byPlace.get(entry.log)?.delete(entry.clock)) return
+    this.#size -= 1
     const left = this.all(entry.key).filter((other) => other !== entry)
     if (left.length === 0) this.#byKey.delete(entry.key)
     else this.#byKey.set(entry.key, left)

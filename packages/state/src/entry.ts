@@ -1,58 +1,165 @@
 /**
- * An entry: one state of one record as its writer put it into a document. Entries are never changed: a newer one
- * is appended and the older one deleted. A delete of a record is an entry too, a mark without a value.
+ * An entry: what a writer says of one record in a document. Entries are never changed: a newer one is appended and the
+ * older one deleted. A *put* is the whole record. A *mark* says that it was deleted. A *patch* changes some fields and
+ * labels of a record that somebody put, and lies beside the put until its writer puts or deletes the record itself.
  *
- * In the document an entry is a tuple: [key, ms, counter] is a mark; [key, ms, counter, value] and
- * [key, ms, counter, value, labels] are live.
+ * In the document an entry is a tuple of 3 to 5:
+ *
+ *     [key, ms, counter]                  a mark
+ *     [key, ms, counter, value]           a put
+ *     [key, ms, counter, value, more]     `more` tells the rest:
+ *         l  labels                       of a put
+ *         b  [ms, counter]                stamp of the put that the record came into being with, if it is not this one
+ *         x  milliseconds since 1970      when the record expires
+ *         e  epoch                        the one it was first written in, after it was folded into another log
+ *         m  1                            a mark after all; `value` is null
+ *         p  [[name, ms, counter, text]]  a patch: its labels; `value` is the same for its fields
+ *     In a patch a field or label without its last element is removed.
  */
 import { keyFault, labelsFault, plainDataFault } from './plain-data.ts'
 import { type Stamp, compareStamps } from './stamp.ts'
 
-export interface Content {
-  readonly key: string
-  /** True for a mark. */
-  readonly deleted: boolean
-  readonly value: unknown
-  readonly labels: Readonly<Record<string, string>>
+/** Names the life of a record: the stamp of the put that it came into being with. */
+export interface Birth {
   readonly ms: number
   readonly counter: number
 }
 
-/** An entry with its place: who wrote it, and its position in the writer's epoch. */
-export interface Entry extends Content, Stamp {
+/** One field, or one label, as a patch sets it; `undefined` removes it. */
+export interface FieldPatch extends Birth {
+  readonly name: string
+  readonly value: unknown
+}
+
+export interface Content {
+  readonly key: string
+  readonly kind: 'put' | 'mark' | 'patch'
+  /** Of a put. */
+  readonly value: unknown
+  readonly labels: Readonly<Record<string, string>>
+  readonly ms: number
+  readonly counter: number
+  readonly birth: Birth
+  readonly expiresMs: number | undefined
+  /** Of a patch; each no newer than the patch itself. */
+  readonly fields: readonly FieldPatch[]
+  readonly labelFields: readonly FieldPatch[]
+  /** Of the stamp, where it is not that of the log. */
+  readonly epoch: number | undefined
+}
+
+/** An entry with its stamp and its place. */
+export interface Entry extends Omit<Content, 'epoch'>, Stamp {
+  /** The epoch of the log that holds it, and the batch that brought it. */
+  readonly log: number
+  readonly seq: number
   readonly clock: number
 }
 
-/** Above zero if `a` wins. The same stamp twice is a fault of the writer; the place decides, so that all replicas agree. */
+/** Above zero if `a` wins. The same stamp twice is a fault of the writer, or a fold; the place decides, so that all replicas agree. */
 export function compareEntries(a: Entry, b: Entry): number {
-  return compareStamps(a, b) || a.clock - b.clock
+  return compareStamps(a, b) || a.log - b.log || a.clock - b.clock
 }
 
 export const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({})
+const NO_FIELDS: readonly FieldPatch[] = Object.freeze([])
 /** Stamps are bounded so that arithmetic with them stays exact: the year 6429. */
 const MS_MAX = 2 ** 47
 const COUNTER_MAX = 2 ** 31
+const EPOCH_MAX = 2 ** 52 - 1
+const PATCH_FIELDS_MAX = 1_024
+
+type Head = Pick<Content, 'key' | 'ms' | 'counter'>
+
+export function markContent({ key, ms, counter }: Head): Content {
+  return { ...putContent({ key, ms, counter }, null, NO_LABELS), kind: 'mark' }
+}
+
+export function putContent(
+  { key, ms, counter }: Head,
+  value: unknown,
+  labels: Readonly<Record<string, string>>,
+  birth: Birth = { ms, counter },
+  expiresMs?: number,
+): Content {
+  const rest = { fields: NO_FIELDS, labelFields: NO_FIELDS, epoch: undefined }
+  return { key, kind: 'put', value, labels, ms, counter, birth, expiresMs, ...rest }
+}
+
+export function patchContent(head: Head, birth: Birth, fields: readonly FieldPatch[], labelFields: readonly FieldPatch[]): Content {
+  return { ...putContent(head, null, NO_LABELS, birth), kind: 'patch', fields, labelFields }
+}
+
+/** What an entry says, to be written again into another log. */
+export function contentOf({ epoch, ...entry }: Entry): Content {
+  const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields } = entry
+  return { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields, epoch }
+}
 
 export function encodeContent(content: Content): unknown[] {
-  const head = [content.key, content.ms, content.counter]
-  if (content.deleted) return head
-  return Object.keys(content.labels).length === 0 ? [...head, content.value] : [...head, content.value, content.labels]
+  const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields, epoch } = content
+  const more: Record<string, unknown> = {}
+  if (kind === 'mark' && epoch === undefined) return [key, ms, counter]
+  if (kind === 'mark') more['m'] = 1
+  if (Object.keys(labels).length > 0) more['l'] = labels
+  if (birth.ms !== ms || birth.counter !== counter) more['b'] = [birth.ms, birth.counter]
+  if (expiresMs !== undefined) more['x'] = expiresMs
+  if (epoch !== undefined) more['e'] = epoch
+  if (kind === 'patch') more['p'] = labelFields.map(encodeField)
+  const body = kind === 'patch' ? fields.map(encodeField) : value
+  return Object.keys(more).length === 0 ? [key, ms, counter, body] : [key, ms, counter, body, more]
+}
+
+function encodeField({ name, ms, counter, value }: FieldPatch): unknown[] {
+  return value === undefined ? [name, ms, counter] : [name, ms, counter, value]
 }
 
 /** What the tuple says, or a string: what is wrong with it. */
 export function decodeContent(tuple: unknown): Content | string {
   if (!Array.isArray(tuple) || tuple.length < 3 || tuple.length > 5) return 'an entry is not a tuple of 3 to 5'
-  const [key, ms, counter, value, labels] = tuple as unknown[]
+  const [key, ms, counter, value, more] = tuple as unknown[]
   const fault = keyFault(key)
   if (fault) return `a key ${fault}`
-  if (!isNatural(ms, MS_MAX) || !isNatural(counter, COUNTER_MAX)) return 'a stamp is out of range'
-  if (tuple.length === 3) return { key: key as string, deleted: true, value: null, labels: NO_LABELS, ms, counter }
+  if (!isStamp(ms, counter)) return 'a stamp is out of range'
+  const head = { key: key as string, ms: ms as number, counter: counter as number }
+  if (tuple.length === 3) return markContent(head)
   const valueFault = plainDataFault(value)
   if (valueFault) return `a value ${valueFault}`
-  const labelFault = tuple.length === 5 ? labelsFault(labels) : undefined
+  return tuple.length === 4 ? putContent(head, value, NO_LABELS) : decodeMore(head, value, more)
+}
+
+function decodeMore(head: Head, value: unknown, more: unknown): Content | string {
+  if (plainDataFault(more) || typeof more !== 'object' || more === null || Array.isArray(more)) return 'an entry has no map of more'
+  const { l: labels = NO_LABELS, b: birth, x: expiresMs, e: epoch, m: mark, p: patch } = more as Record<string, unknown>
+  const labelFault = labelsFault(labels)
   if (labelFault) return `labels ${labelFault}`
-  const checked = tuple.length === 5 ? (labels as Record<string, string>) : NO_LABELS
-  return { key: key as string, deleted: false, value, labels: checked, ms, counter }
+  if (birth !== undefined && !(Array.isArray(birth) && birth.length === 2 && isStamp(birth[0], birth[1]))) return 'a birth is no stamp'
+  if (expiresMs !== undefined && !isNatural(expiresMs, MS_MAX)) return 'an expiry is out of range'
+  if (epoch !== undefined && !isNatural(epoch, EPOCH_MAX)) return 'an epoch is out of range'
+  const born = birth === undefined ? head : { ms: birth[0] as number, counter: birth[1] as number }
+  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs as number | undefined), epoch }
+  if (mark !== undefined) return { ...markContent(head), epoch }
+  if (patch === undefined) return put
+  const fields = decodeFields(value, head, () => true)
+  const labelFields = decodeFields(patch, head, (text) => typeof text === 'string')
+  return fields && labelFields ? { ...patchContent(head, born, fields, labelFields), epoch } : 'a patch is not a list of fields'
+}
+
+function decodeFields(list: unknown, { ms: msMax }: Head, fits: (value: unknown) => boolean): FieldPatch[] | undefined {
+  if (!Array.isArray(list) || list.length > PATCH_FIELDS_MAX) return undefined
+  const fields: FieldPatch[] = []
+  for (const item of list as unknown[]) {
+    if (!Array.isArray(item) || item.length < 3 || item.length > 4) return undefined
+    const [name, ms, counter, value] = item as unknown[]
+    if (typeof name !== 'string' || name === '__proto__' || !isStamp(ms, counter) || (ms as number) > msMax) return undefined
+    if (item.length === 4 && !fits(value)) return undefined
+    fields.push({ name, ms: ms as number, counter: counter as number, value: item.length === 4 ? value : undefined })
+  }
+  return fields
+}
+
+function isStamp(ms: unknown, counter: unknown): boolean {
+  return isNatural(ms, MS_MAX) && isNatural(counter, COUNTER_MAX)
 }
 
 export function isNatural(value: unknown, max: number): value is number {

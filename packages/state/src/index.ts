@@ -1,26 +1,39 @@
 /**
  * State: records that any node may write at any time, also while cut off, and that come out the same everywhere.
  * `Replica` is the machine: writes, sessions with peers and a store go in; answers, changes and messages come out.
+ * `Collections` is what a program without a daemon uses of it.
  *
  * @example
- * const replica = new Replica({ writer: 'hkg-1-a', interest: ['tasks/hkg-1'], write: ['tasks/hkg-1'], limits: LIMITS }, environment, [])
- * replica.handle(now, { type: 'write', request: 1, collection: 'tasks', partition: 'hkg-1', key: 'rec-42',
- *   operation: { type: 'put', value: { channel: 'c7' } } })
- * // later, when the batch is on disk: {type: 'written', request: 1, result: {ok: true, ...}}
- * replica.get('tasks', 'hkg-1', 'rec-42')
+ * const replica = new Replica(config, { random, crypto, now, wallOffsetMs }, stored)
+ * const drive = (input) => collections.take(now(), replica.handle(now(), input)).forEach(carryOut) // 'persist', 'sessionSend', …
+ * const collections = new Collections({ replica, submit: drive, random, now: now(), wallOffsetMs })
+ * const place = { collection: 'tasks', partition: 'hkg-1', key: 'rec-42' }
+ * collections.watch({ collection: 'tasks', selector: 'kind=record' }, (event) => print(event.type))
+ * collections.put(place, { channel: 'c7' }, (outcome) => print(outcome.ok), { labels: { kind: 'record' } })
+ * // when a ticket is on disk: drive({type: 'persisted', ticket}); when nextWake() has come: drive(WAKE), collections.wake(now())
  */
+export { Collections, type CollectionsParts, type RecordPlace, type WriteConditions } from './collections.ts'
 export { matchesInterest } from './interest.ts'
+export type { JournalLimits } from './journal.ts'
+export type { PageQuery, RecordPage } from './record-page.ts'
 export { type DocumentHeads, Replica } from './replica.ts'
 export type {
   ChangeEffect,
+  Durability,
+  RecordPoint,
   Relation,
   ReplicaConfig,
   ReplicaEffect,
   ReplicaEnvironment,
   ReplicaInput,
   SessionEffect,
+  WriteChange,
   WriteInput,
   WriteOperation,
   WriteOutcome,
   WrittenEffect,
 } from './replica-contract.ts'
+export { type StoreAudit, type StoredDocument, auditStore } from './store-audit.ts'
+export { parseSelector, type Selector } from './selector.ts'
+export { type VitalView, Vitals, type VitalsOptions, type VitalsScope } from './vitals/vitals.ts'
+export { type OpenWatch, type WatchedReplica, Watches, type WatchQuery } from './watches.ts'

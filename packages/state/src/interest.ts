@@ -43,10 +43,14 @@ function matchesParts(pattern: readonly string[], path: readonly string[]): bool
   return pattern.length === path.length
 }
 
+/** Answers that an interest remembers: sync asks the same again and again. */
+const REMEMBERED_MAX = 4_096
+
 /** A set of patterns, sorted and without repeats, taken apart once. */
 export class Interest {
   readonly patterns: readonly string[]
   readonly #parts: readonly (readonly string[])[]
+  readonly #answers = new Map<string, boolean>()
 
   constructor(patterns: Iterable<string>) {
     this.patterns = [...new Set(patterns)].sort()
@@ -54,8 +58,14 @@ export class Interest {
   }
 
   matches(collection: string, partition: string): boolean {
-    const path = [collection, ...partition.split('/')]
-    return this.#parts.some((parts) => matchesParts(parts, path))
+    const path = `${collection}/${partition}`
+    const known = this.#answers.get(path)
+    if (known !== undefined) return known
+    const parts = path.split('/')
+    const answer = this.#parts.some((pattern) => matchesParts(pattern, parts))
+    if (this.#answers.size >= REMEMBERED_MAX) this.#answers.clear()
+    this.#answers.set(path, answer)
+    return answer
   }
 
   equals(other: Interest): boolean {

@@ -7,6 +7,7 @@ import type { Batch } from './batch.ts'
 import { batchKey, readStore } from './batch-store.ts'
 import type { Documents } from './documents.ts'
 import type { Entry } from './entry.ts'
+import type { Log } from './log.ts'
 import type { ReplicaEffect } from './replica-contract.ts'
 
 export interface Loaded {
@@ -17,6 +18,8 @@ export interface Loaded {
   /** Keys to delete. */
   readonly quarantined: readonly string[]
   readonly events: readonly ReplicaEffect[]
+  /** Logs that a fold has replaced: to be deleted as well. */
+  readonly dropped: readonly Log[]
 }
 
 export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, documents: Documents, seen: (entry: Entry) => void): Loaded {
@@ -30,8 +33,9 @@ export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, docu
     else lost.set(log, { count: 1, key })
   }
   for (const key of state.damaged) giveUp(logOf(key), key)
+  const dropped: Log[] = []
   for (const batches of state.logs) {
-    const loaded = loadLog(documents, batches, seen)
+    const loaded = loadLog(documents, batches, seen, dropped)
     for (const batch of batches.slice(loaded)) giveUp(logOf(batchKey(batch, batch)), batchKey(batch, batch))
   }
   const events = [...lost.values()].map(({ key, count }): ReplicaEffect => ({
@@ -40,15 +44,15 @@ export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, docu
     data: { key, count },
   }))
   const cleanEpoch = quarantined.length === 0 ? state.cleanEpoch : undefined
-  return { isNew: state.isNew, cleanEpoch, hasCleanMark: state.cleanEpoch !== undefined, quarantined, events }
+  return { isNew: state.isNew, cleanEpoch, hasCleanMark: state.cleanEpoch !== undefined, quarantined, events, dropped }
 }
 
-function loadLog(documents: Documents, batches: readonly Batch[], seen: (entry: Entry) => void): number {
+function loadLog(documents: Documents, batches: readonly Batch[], seen: (entry: Entry) => void, dropped: Log[]): number {
   const first = batches[0]
   if (!first) return 0
   const document = documents.getOrCreate(first)
   const loaded = document.load(batches, (entries) => entries.forEach(seen))
-  documents.becameDurable(document, first.epoch, loaded)
+  dropped.push(...documents.becameDurable(document, first.epoch, loaded))
   return loaded
 }
 

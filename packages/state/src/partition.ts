@@ -1,23 +1,28 @@
 /**
- * A partition: the merge of its documents, one per writer. Per key the entry with the highest stamp wins, over all
- * writers; a winning mark means that the record does not exist.
+ * A partition: the merge of its documents, one per writer.
  *
- *  1. What is shown has been persisted: a ticket carries the winners of its moment, and shows them when it is durable.
- *  2. `winner` and `contentHash` depend on the set of batches held, not on the order in which they came.
+ *  1. What is shown has been persisted: a ticket carries the records of its moment, and shows them when it is durable.
+ *  2. `merged` and `contentHash` depend on the set of batches held, not on the order in which they came.
+ *  3. A record that has expired is shown to nobody, whoever asks first.
  */
 import { type Hasher, type RecordView, encodeRecord, hex } from '@causeway/protocol'
-import { type Entry, compareEntries } from './entry.ts'
+import type { Entry } from './entry.ts'
+import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
+import type { RecordPoint } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
-import { revisionOf } from './stamp.ts'
 
 export interface Shown {
   readonly change: 'ADDED' | 'MODIFIED' | 'DELETED'
   readonly record: RecordView
+  /** What readers saw before. */
+  readonly previous: RecordView | undefined
+  readonly point: RecordPoint
 }
 
 interface Visible {
-  readonly entry: Entry
-  /** `undefined` for a mark. */
+  readonly merged: MergedRecord
+  readonly revision: string
+  /** `undefined` if it was deleted or has expired. */
   readonly record: RecordView | undefined
 }
 
@@ -26,6 +31,7 @@ export class Partition {
   readonly name: string
   readonly documents: Map<string, ReplicatedDocument> = new Map()
   readonly #visible = new Map<string, Visible>()
+  #sorted: readonly RecordView[] | undefined
   #live = 0
 
   constructor(collection: string, name: string) {
@@ -38,14 +44,10 @@ export class Partition {
     return this.#live
   }
 
-  /** The winning entry of `key`, a mark included, persisted or not. */
-  winner(key: string): Entry | undefined {
-    let best: Entry | undefined
-    for (const document of this.documents.values()) {
-      const entry = document.get(key)
-      if (entry && (!best || compareEntries(entry, best) > 0)) best = entry
-    }
-    return best
+  /** What all writers together say of `key` now, persisted or not; `undefined` if nothing. */
+  merged(key: string): MergedRecord | undefined {
+    const entries = [...this.documents.values()].flatMap((document) => document.all(key))
+    return mergeEntries(entries)
   }
 
   keys(): Set<string> {
@@ -59,38 +61,79 @@ export class Partition {
   }
 
   /** Records that exist, by key. */
-  records(): RecordView[] {
-    const records: RecordView[] = []
-    for (const { record } of this.#visible.values()) if (record) records.push(record)
-    return records.sort((a, b) => (a.key < b.key ? -1 : 1))
+  records(): readonly RecordView[] {
+    this.#sorted ??= [...this.#visible.values()].flatMap(({ record }) => (record ? [record] : [])).sort((a, b) => (a.key < b.key ? -1 : 1))
+    return this.#sorted
   }
 
-  /** Shows `entry` as the state of its key from now on; `undefined` if nothing changes for readers. */
-  show(entry: Entry): Shown | undefined {
-    const before = this.#visible.get(entry.key)
-    if (before && compareEntries(before.entry, entry) >= 0) return undefined
-    if (entry.deleted) {
-      this.#visible.set(entry.key, { entry, record: undefined })
-      if (!before?.record) return undefined
-      this.#live -= 1
-      const stamp = { revision: revisionOf(entry), writer: entry.writer, asOf: entry.ms }
-      return { change: 'DELETED', record: { ...before.record, ...stamp } }
+  /** Shows the record in this state from now on; `undefined` if nothing changes for readers. */
+  show(merged: MergedRecord, wallMs: number): Shown | undefined {
+    const { key, expiresMs } = merged.base
+    const before = this.#visible.get(key)
+    const revision = revisionOfMerged(merged)
+    if (before?.revision === revision) {
+      // The same state from another place: its writer has folded its document.
+      this.#visible.set(key, { ...before, merged })
+      return undefined
     }
-    const record = viewOf(entry, this.name)
-    this.#visible.set(entry.key, { entry, record })
-    if (!before?.record) this.#live += 1
-    return { change: before?.record ? 'MODIFIED' : 'ADDED', record }
+    const expired = expiresMs !== undefined && expiresMs <= wallMs
+    return this.#replace(key, before, { merged, revision, record: expired ? undefined : viewOf(merged, this.name) })
+  }
+
+  /** The record is gone if its time has come. */
+  expire(key: string, wallMs: number): Shown | undefined {
+    const before = this.#visible.get(key)
+    const expiresMs = before?.record?.expiresAt
+    if (!before || expiresMs === undefined || expiresMs > wallMs) return undefined
+    return this.#replace(key, before, { ...before, record: undefined })
+  }
+
+  #replace(key: string, before: Visible | undefined, now: Visible): Shown | undefined {
+    this.#visible.set(key, now)
+    this.#sorted = undefined
+    this.#live += Number(now.record !== undefined) - Number(before?.record !== undefined)
+    const newest = newestOf(now.merged)
+    const point = pointOf(newest)
+    const previous = before?.record
+    if (now.record) return { change: previous ? 'MODIFIED' : 'ADDED', record: now.record, previous, point }
+    if (!previous) return undefined
+    const { writer, ms: asOf } = newest
+    return { change: 'DELETED', record: { ...previous, revision: now.revision, writer, asOf }, previous, point }
+  }
+
+  /**
+   * Records that were changed, or deleted, by batches that `covered` does not know: what a reader missed who knew those.
+   * What has expired is told in any case, since no batch says so.
+   */
+  changedSince(covered: (point: RecordPoint) => boolean): Shown[] {
+    const missed: Shown[] = []
+    for (const { merged, record, revision } of this.#visible.values()) {
+      const { base, patches } = merged
+      const expired = !record && base.kind === 'put'
+      if (!expired && [base, ...patches].every((entry) => covered(pointOf(entry)))) continue
+      const point = pointOf(newestOf(merged))
+      if (record) missed.push({ change: 'MODIFIED', record, previous: undefined, point })
+      else {
+        const { key, value, labels, ms: asOf, writer } = base
+        const gone = { key, partition: this.name, value: value as RecordView['value'], labels, revision, writer, asOf }
+        missed.push({ change: 'DELETED', record: gone, previous: undefined, point })
+      }
+    }
+    return missed
   }
 
   /** Over records and marks with their stamps, sorted by key. */
   contentHash(crypto: Hasher): string {
-    const entries = [...this.#visible.values()].map(({ entry }) => entry).sort((a, b) => (a.key < b.key ? -1 : 1))
-    const state = entries.map((e) => [e.key, e.deleted, e.value, e.labels, e.ms, e.counter, e.writer, e.epoch])
+    const sorted = [...this.#visible.values()].sort((a, b) => (a.merged.base.key < b.merged.base.key ? -1 : 1))
+    const state = sorted.map(({ merged, revision }) => {
+      const { key, kind } = merged.base
+      const view = viewOf(merged, this.name)
+      return [key, kind, revision, view?.value ?? null, view?.labels ?? null, view?.expiresAt ?? null]
+    })
     return hex(crypto.hash(encodeRecord(state)))
   }
 }
 
-function viewOf(entry: Entry, partition: string): RecordView {
-  const { key, value, labels, writer } = entry
-  return { key, partition, value, labels, revision: revisionOf(entry), writer, asOf: entry.ms }
+function pointOf({ writer, log, seq }: Entry): RecordPoint {
+  return { writer, epoch: log, seq }
 }

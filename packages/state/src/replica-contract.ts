@@ -3,17 +3,18 @@
  * reliable ordered channels of whole messages that its parent opens and closes.
  */
 import type {
-  Hasher,
+  Crypto,
   Instant,
   Limits,
   Random,
   RecordView,
   ReportEffect,
+  SignedCredential,
   StoreEffect,
   StoreInput,
   Wake,
-  WriteResult,
 } from '@causeway/protocol'
+import type { Companion } from './sync-contract.ts'
 
 export interface ReplicaConfig {
   /** Name of this node: the writer of its documents. */
@@ -23,14 +24,32 @@ export interface ReplicaConfig {
   /** Patterns over `collection/partition` of what this node may write. */
   readonly write: readonly string[]
   readonly limits: Limits
+  /** This node is a hub: what is on its disk is on a hub's. @default false */
+  readonly core?: boolean
+  /** Shown with everything that this node writes, so that anybody can check its signatures. */
+  readonly credential: SignedCredential
+  /** Ed25519 public key of the network's authority. */
+  readonly authorityKey: Uint8Array
 }
+
+/** What batches need of cryptography. */
+export type Signer = Pick<Crypto, 'hash' | 'sign' | 'verify'>
 
 export interface ReplicaEnvironment {
   readonly random: Random
-  readonly crypto: Hasher
+  readonly crypto: Signer
   readonly now: Instant
   /** Wall clock minus monotonic instant, milliseconds. */
   readonly wallOffsetMs: number
+  /** What shares the packets of the sessions. */
+  readonly vitals?: Companion
+}
+
+/** A place in the log of a writer of some partition. */
+export interface RecordPoint {
+  readonly writer: string
+  readonly epoch: number
+  readonly seq: number
 }
 
 /** Where a peer is: `up` towards the core, `down` away from it, `mesh` between hubs. */
@@ -41,20 +60,38 @@ export type WriteOperation =
       /** `put` writes in any case, `create` only what does not exist, `update` only what does. */
       readonly type: 'put' | 'create' | 'update'
       readonly value: unknown
-      readonly labels?: Record<string, string>
+      readonly labels?: Readonly<Record<string, string>>
+      /** The record is gone so long after the write. */
+      readonly ttlMs?: number
+    }
+  | {
+      /** Changes some fields of a record that exists, and some labels; `null` removes one (RFC 7396, one level). */
+      readonly type: 'patch'
+      readonly value: Readonly<Record<string, unknown>>
+      readonly labels?: Readonly<Record<string, string | null>>
     }
   | { readonly type: 'delete' }
 
+export interface WriteChange {
+  readonly key: string
+  readonly operation: WriteOperation
+  /** Write only if this is the revision now. */
+  readonly revision?: string
+}
+
+/** What a write waits for: this node's disk; in a site of several nodes one more of them; a hub's disk. */
+export type Durability = 'local' | 'site' | 'hub'
+
+/** All changes of one write take effect, in one batch, or none does. */
 export interface WriteInput {
   readonly type: 'write'
   /** The caller's number; comes back with the answer. */
   readonly request: number
   readonly collection: string
   readonly partition: string
-  readonly key: string
-  readonly operation: WriteOperation
-  /** Write only if this is the revision now. */
-  readonly revision?: string
+  readonly changes: readonly WriteChange[]
+  /** @default 'local' */
+  readonly durability?: Durability
 }
 
 export type ReplicaInput =
@@ -71,10 +108,16 @@ export type ReplicaInput =
   | { readonly type: 'flush' }
 
 export type WriteOutcome =
-  | ({ readonly ok: true } & WriteResult)
+  | {
+      readonly ok: true
+      readonly partition: string
+      /** In the order of the changes. */
+      readonly items: readonly { readonly key: string; readonly revision: string }[]
+      readonly token: string
+    }
   | { readonly ok: false; readonly code: 'conflict' | 'not-found' | 'refused'; readonly message: string; readonly remedy: string }
 
-/** The answer to a write. A write that is `ok` is on disk. */
+/** The answer to a write. A write that is `ok` is as durable as was asked. */
 export interface WrittenEffect {
   readonly type: 'written'
   readonly request: number
@@ -87,6 +130,10 @@ export interface ChangeEffect {
   readonly change: 'ADDED' | 'MODIFIED' | 'DELETED'
   readonly collection: string
   readonly record: RecordView
+  /** What readers saw before; `undefined` if nothing. */
+  readonly previous: RecordView | undefined
+  /** The batch that decided it. */
+  readonly point: RecordPoint
 }
 
 export type SessionEffect =

@@ -4,40 +4,75 @@
  * while each stays in order. A crash keeps what was reported durable, and of the rest a prefix.
  */
 import {
-  type Hasher,
   type Instant,
   LIMITS,
+  type Limits,
   type RecordView,
   SeededRandom,
+  type SignedCredential,
   type StoreEntry,
   WAKE,
   earliest,
+  encodeCredential,
+  equalBytes,
   instant,
   invariant,
+  joinBytes,
 } from '@causeway/protocol'
 import { Replica } from './replica.ts'
-import type { Relation, ReplicaEffect, ReplicaInput, WriteOperation, WriteOutcome } from './replica-contract.ts'
+import type { Durability, Relation, ReplicaEffect, ReplicaInput, Signer, WriteChange, WriteOperation, WriteOutcome } from './replica-contract.ts'
+import { WriterCredentials } from './writer-credentials.ts'
 
 /** 32 bytes of FNV-1a over the message with 8 different starts: enough to tell contents apart. */
-export const labCrypto: Hasher = {
-  hash: (message) => {
-    const words = new Uint32Array(8)
-    for (let word = 0; word < 8; word++) {
-      let hash = Math.imul(0x811c9dc5 ^ word, 0x9e3779b1)
-      for (const byte of message) hash = Math.imul(hash ^ byte, 0x01000193)
-      words[word] = hash ^ (hash >>> 15)
-    }
-    return new Uint8Array(words.buffer)
-  },
+function mix(message: Uint8Array): Uint8Array {
+  const words = new Uint32Array(8)
+  for (let word = 0; word < 8; word++) {
+    let hash = Math.imul(0x811c9dc5 ^ word, 0x9e3779b1)
+    for (const byte of message) hash = Math.imul(hash ^ byte, 0x01000193)
+    words[word] = hash ^ (hash >>> 15)
+  }
+  return new Uint8Array(words.buffer)
 }
 
-const WALL_MS = 1_790_000_000_000
+/** 64 bytes that only who knows the key makes; here everybody does. */
+function signature(key: Uint8Array, message: Uint8Array): Uint8Array {
+  return joinBytes(mix(joinBytes(key, message)), mix(joinBytes(message, key)))
+}
+
+/** A cheap stand-in with the contract of the real thing, for a world without attackers. */
+export function labCrypto(name: string): Signer {
+  const own = labKey(name)
+  return {
+    hash: mix,
+    sign: (message) => signature(own, message),
+    verify: (key, message, given) => equalBytes(given, signature(key, message)),
+  }
+}
+
+export function labKey(name: string): Uint8Array {
+  return mix(Uint8Array.from(name, (letter) => letter.codePointAt(0) ?? 0))
+}
+
+export const LAB_AUTHORITY = 'authority'
+
+export function labCredential(name: string, write: readonly string[] = ['**'], notAfterMs: number = 2 ** 46): SignedCredential {
+  const place = { site: 'hkg-1', region: 'apac', role: 'edge', labels: {} } as const
+  const body = encodeCredential({ network: 'lab', name, ...place, write, key: labKey(name), notAfterMs })
+  return { body, signature: labCrypto(LAB_AUTHORITY).sign(body) }
+}
+
+export function labCredentials(): WriterCredentials {
+  return new WriterCredentials(labCrypto('anybody'), labKey(LAB_AUTHORITY))
+}
+
+export const WALL_MS = 1_790_000_000_000
 
 export interface LabNodeOptions {
   readonly interest?: readonly string[]
   readonly write?: readonly string[]
   /** How wrong its wall clock is. */
   readonly skewMs?: number
+  readonly limits?: Partial<Limits>
 }
 
 type Persist = Extract<ReplicaEffect, { type: 'persist' }>
@@ -100,9 +135,12 @@ export class LabNode {
   }
 
   write(partition: string, key: string, operation: WriteOperation, revision?: string): number {
+    return this.writeAll(partition, [revision === undefined ? { key, operation } : { key, operation, revision }])
+  }
+
+  writeAll(partition: string, changes: readonly WriteChange[], durability: Durability = 'local'): number {
     const request = this.lab.nextNumber()
-    const base = { type: 'write', request, collection: 'tasks', partition, key, operation } as const
-    this.input(revision === undefined ? base : { ...base, revision })
+    this.input({ type: 'write', request, collection: 'tasks', partition, changes, durability })
     return request
   }
 
@@ -116,10 +154,11 @@ export class LabNode {
 
   #start(): Replica {
     const { lab, name } = this
-    const { interest = ['**'], write = ['**'], skewMs = 0 } = this.options
+    const { interest = ['**'], write = ['**'], skewMs = 0, limits } = this.options
     const stored = [...this.store].map(([key, value]): StoreEntry => ({ key, value }))
-    const environment = { random: lab.random, crypto: labCrypto, now: lab.now, wallOffsetMs: WALL_MS + skewMs }
-    const replica = new Replica({ writer: name, interest, write, limits: LIMITS }, environment, stored)
+    const environment = { random: lab.random, crypto: labCrypto(name), now: lab.now, wallOffsetMs: WALL_MS + skewMs }
+    const trust = { credential: labCredential(name, write), authorityKey: labKey(LAB_AUTHORITY) }
+    const replica = new Replica({ writer: name, interest, write, limits: { ...LIMITS, ...limits }, ...trust }, environment, stored)
     this.followed.clear()
     for (const partition of replica.partitionsOf('tasks')) {
       for (const record of replica.list('tasks', partition)) this.followed.set(`${partition}|${record.key}`, record)

@@ -27,7 +27,7 @@ describe('a replica alone', () => {
     expect(node.answers.size).toBe(0)
     expect(node.replica.get('tasks', 'hkg-1', 'k')).toBeUndefined()
     lab.run(0)
-    const { revision } = accepted(node, request)
+    const { revision } = accepted(node, request).items[0]!
     expect(node.replica.get('tasks', 'hkg-1', 'k')).toMatchObject({
       value: { n: 1 },
       revision,
@@ -81,13 +81,13 @@ describe('a replica alone', () => {
     const node = lab.add('a')
     const first = node.put('hkg-1', 'k', 1)
     lab.run(20)
-    const { revision } = accepted(node, first)
+    const { revision } = accepted(node, first).items[0]!
     const second = node.write('hkg-1', 'k', { type: 'update', value: 2 }, revision)
     lab.run(20)
     const stale = node.write('hkg-1', 'k', { type: 'put', value: 3 }, revision)
     const absent = node.write('hkg-1', 'other', { type: 'put', value: 3 }, revision)
     lab.run(20)
-    const now = accepted(node, second).revision
+    const now = accepted(node, second).items[0]!.revision
     expect(now).not.toBe(revision)
     expect(outcome(node, stale)).toMatchObject({ code: 'conflict', message: expect.stringContaining(now) })
     expect(outcome(node, absent)).toMatchObject({ code: 'conflict' })
@@ -183,24 +183,58 @@ describe('restart', () => {
     expect(second!.seq).toBe(1)
   })
 
-  it('goes on in the same epoch after a clean stop, once', () => {
+  it('goes on in the same epoch after a clean stop once a peer has told that nobody holds more', () => {
     const lab = new Lab(1)
     const node = lab.add('a')
-    node.put('hkg-1', 'k', 1)
+    const hub = lab.add('hub')
+    const write = (value: number): number => {
+      node.put('hkg-1', 'k', value)
+      lab.run(100)
+      return node.replica.heads()[0]!.logs.length
+    }
+    lab.connect(node, hub, 'up')
+    write(1)
     node.input({ type: 'flush' })
     expect(node.flushed).toBe(false)
     lab.run(0)
     expect(node.flushed).toBe(true)
     expect(node.store.has('state/clean')).toBe(true)
     node.restart()
-    node.put('hkg-1', 'k', 2)
-    lab.run(20)
-    expect(node.replica.heads()[0]!.logs).toEqual([{ epoch: expect.any(Number), seq: 2 }])
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    expect(write(2)).toBe(1)
     expect(node.store.has('state/clean')).toBe(false)
     node.crash(0)
-    node.put('hkg-1', 'k', 3)
-    lab.run(20)
-    expect(node.replica.heads()[0]!.logs).toHaveLength(2)
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    expect(write(3)).toBe(2)
+  })
+
+  it('begins a new log after a clean stop when it must write before it has met anybody: its disk may be an old copy', () => {
+    const lab = new Lab(1)
+    const node = lab.add('a')
+    const hub = lab.add('hub')
+    lab.connect(node, hub, 'up')
+    node.put('hkg-1', 'k', 1)
+    node.input({ type: 'flush' })
+    lab.run(100)
+    const backup = new Map(node.store)
+    node.restart()
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    for (const key of ['x', 'y', 'z']) node.put('hkg-1', key, 'lost with the disk')
+    lab.run(100)
+    node.restart(backup)
+    for (const key of ['z', 'w']) node.put('hkg-1', key, 'written before it met the hub')
+    lab.run(100)
+    lab.connect(node, hub, 'up')
+    lab.run(40_000)
+    for (const { replica } of [node, hub]) {
+      expect(replica.get('tasks', 'hkg-1', 'y')!.value).toBe('lost with the disk')
+      expect(replica.get('tasks', 'hkg-1', 'z')!.value).toBe('written before it met the hub')
+    }
+    expect(node.replica.contentHash('tasks', 'hkg-1')).toBe(hub.replica.contentHash('tasks', 'hkg-1'))
+    expect([...node.violations(), ...hub.violations()]).toEqual([])
   })
 
   it('consumes the mark in the same ticket as the first batch', () => {
@@ -251,10 +285,10 @@ describe('restart', () => {
     node.input({ type: 'wake' })
     lab.run(0)
     const value = node.store.get('state/format')!
-    expect(decodeRecord(value.subarray(4))).toEqual({ version: 1 })
-    const later = encodeRecord({ version: 2 })
-    node.store.set('state/format', new Uint8Array([...labCrypto.hash(later).subarray(0, 4), ...later]))
-    expect(() => lab.add('b', {}, node.store)).toThrow(/version of the state store is 2; this program reads version 1/)
+    expect(decodeRecord(value.subarray(4))).toEqual({ version: 2 })
+    const later = encodeRecord({ version: 3 })
+    node.store.set('state/format', new Uint8Array([...labCrypto('a').hash(later).subarray(0, 4), ...later]))
+    expect(() => lab.add('b', {}, node.store)).toThrow(/version of the state store is 3; this program reads version 2/)
     node.store.set('state/format', new Uint8Array(3))
     expect(() => lab.add('c', {}, node.store)).toThrow(/cannot be read/)
   })

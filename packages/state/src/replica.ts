@@ -2,27 +2,31 @@
  * The replica: what a node holds of the network's records, a machine that composes writer, documents and sync.
  *
  * A batch goes the same way whether we or a peer made it: through the gate into its document, into a ticket of the
- * store, and, when that is durable, out to readers, to the caller who waits, and to the sessions that want it.
+ * store, and, when that is durable, out to readers and to the caller who waits. Our own go to peers only then as well.
  *
- *  1. Nothing is shown, acknowledged or sent before it is durable.
+ *  1. Nothing is shown or acknowledged before it is durable, and nothing of our own is sent before.
  *  2. Replicas that hold the same batches show the same records.
  *  3. A peer's fault is a violation; it changes nothing and stops nothing.
  */
-import { type Hasher, type Instant, type Machine, type RecordView, type ReplicaView, type StoreEntry, earliest } from '@causeway/protocol'
+import { CausewayError, type Instant, type Machine, type RecordView, type ReplicaView, type StoreEntry, earliest, invariant } from '@causeway/protocol'
 import { Backlog } from './backlog.ts'
 import { type LogPoint, decodeBatch } from './batch.ts'
-import { batchEntry, cleanEntry, formatEntry } from './batch-store.ts'
+import { batchEntry, cleanEntry, dropEntries, formatEntry } from './batch-store.ts'
 import { Documents } from './documents.ts'
 import type { Entry } from './entry.ts'
+import { Expiries } from './expiries.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { loadDocuments } from './loader.ts'
-import type { ReplicaConfig, ReplicaEffect, ReplicaEnvironment, ReplicaInput } from './replica-contract.ts'
+import type { Shown } from './partition.ts'
+import type { ReplicaConfig, ReplicaEffect, ReplicaEnvironment, ReplicaInput, Signer } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import type { Head } from './sync-message.ts'
 import type { SyncSession } from './sync-session.ts'
 import { Sync } from './sync.ts'
 import { type Ticket, Tickets } from './tickets.ts'
-import { Writer } from './writer.ts'
+import { decodeToken, encodeToken } from './token.ts'
+import { type OwnWrite, Writer } from './writer.ts'
+import { WriterCredentials } from './writer-credentials.ts'
 
 /** A document and how far each of its logs is durable. */
 export interface DocumentHeads {
@@ -43,11 +47,12 @@ interface Received {
 
 export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #config: ReplicaConfig
-  readonly #crypto: Hasher
+  readonly #crypto: Signer
   readonly #documents: Documents
   readonly #clock = new HybridClock()
   readonly #backlog = new Backlog()
   readonly #tickets = new Tickets()
+  readonly #expiries = new Expiries()
   readonly #writer: Writer
   readonly #sync: Sync
   #wallOffsetMs: number
@@ -56,30 +61,38 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   #startedAt: Instant
   /** The store carries the mark of a clean stop, as of the last ticket. */
   #marked: boolean
+  /** Writes that are durable here, and wait to be so elsewhere. */
+  #awaiting: OwnWrite[] = []
+  #backlogVersion = 0
+  /** Peers have told since the start what they hold of ours, and it has arrived. */
+  #informed = false
 
   /** Throws `CausewayError` if the store cannot be read. */
   constructor(config: ReplicaConfig, environment: ReplicaEnvironment, stored: Iterable<StoreEntry>) {
-    const { crypto, random, now, wallOffsetMs } = environment
+    const { crypto, random, now, wallOffsetMs, vitals } = environment
     this.#config = config
     this.#crypto = crypto
     this.#wallOffsetMs = wallOffsetMs
     this.#startedAt = now
-    this.#documents = new Documents(crypto)
+    const credentials = new WriterCredentials(crypto, config.authorityKey)
+    const own = credentials.check(config.credential)
+    invariant(typeof own !== 'string', `our own credential is good${typeof own === 'string' ? `: ${own}` : ''}`)
+    this.#documents = new Documents(crypto, credentials)
     const loaded = loadDocuments(crypto, stored, this.#documents, (entry) => this.#clock.receive(entry, now + wallOffsetMs))
     this.#marked = loaded.hasCleanMark
-    this.#writer = new Writer(config, this.#documents, this.#clock, random, loaded.cleanEpoch)
-    this.#sync = new Sync(config, this.#documents, this.#backlog, random)
+    this.#writer = new Writer(config, own, this.#documents, this.#clock, random, loaded.cleanEpoch)
+    this.#sync = new Sync(config, this.#documents, this.#backlog, random, vitals)
     this.#startup = [...loaded.events]
-    const entries: StoreEntry[] = loaded.quarantined.map((key) => ({ key, value: undefined }))
+    const entries: StoreEntry[] = [...loaded.quarantined.map((key) => ({ key, value: undefined })), ...loaded.dropped.flatMap(dropEntries)]
     if (loaded.isNew) entries.unshift(formatEntry(crypto))
-    if (entries.length > 0) this.#startup.push(this.#tickets.add(entries, { written: [], points: [], winners: [] }))
+    if (entries.length > 0) this.#startup.push(this.#tickets.add(entries, { written: [], points: [], records: [] }))
     this.#showStored(now)
   }
 
   handle(now: Instant, input: ReplicaInput): ReplicaEffect[] {
     const effects = this.#startup
     this.#startup = []
-    effects.push(...this.#handle(now, input))
+    effects.push(...this.#handle(now, input), ...this.#answerLate(), ...this.#expire(now))
     const due = this.#writer.dueAt
     if (due !== undefined && due <= now) effects.push(...this.#flush(now))
     return effects
@@ -87,7 +100,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   nextWake(): Instant | undefined {
     const started = this.#startup.length > 0 ? this.#startedAt : undefined
-    return [this.#writer.dueAt, this.#sync.nextWake()].reduce(earliest, started)
+    return [this.#writer.dueAt, this.#sync.nextWake(), this.#expiries.nextWake(this.#wallOffsetMs)].reduce(earliest, started)
   }
 
   get(collection: string, partition: string, key: string): RecordView | undefined {
@@ -95,7 +108,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   /** Sorted by partition and key. */
-  list(collection: string, partition?: string): RecordView[] {
+  list(collection: string, partition?: string): readonly RecordView[] {
     if (partition !== undefined) return this.#documents.partition(collection, partition)?.records() ?? []
     return this.#documents.partitions(collection).flatMap((each) => each.records())
   }
@@ -115,6 +128,38 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   /** Names what readers are shown: the same wherever the same batches are durable. Opaque. */
   token(): string {
     return this.#documents.digest()
+  }
+
+  /** Names what readers are shown of one partition; holds at any replica. Opaque. */
+  partitionToken(collection: string, partition: string): string {
+    const points = new Map<string, LogPoint[]>()
+    for (const [writer, document] of this.#documents.partition(collection, partition)?.documents ?? []) {
+      const ends = document.frontier('durable')
+      if (ends.length > 0) points.set(writer, ends)
+    }
+    return encodeToken({ collection, partition, points })
+  }
+
+  /** Whether readers here are shown all that the token names. Throws `usage` if it is none. */
+  covers(token: string): boolean {
+    const { collection, partition, points } = decodeToken(token)
+    const documents = this.#documents.partition(collection, partition)?.documents
+    return [...points].every(([writer, ends]) => ends.every((end) => documents?.get(writer)?.holdsDurably(end) ?? false))
+  }
+
+  /**
+   * What somebody missed of a partition who had seen what the token names: records as they are now, and which are gone. Throws
+   * `usage` if it is no token of that partition.
+   */
+  changedSince(collection: string, partition: string, token: string): Shown[] {
+    const { points, ...of } = decodeToken(token)
+    if (of.collection !== collection || of.partition !== partition) {
+      const told = `the token is of ${of.collection}/${of.partition}, not of ${collection}/${partition}`
+      throw new CausewayError('usage', told, 'use it where it came from')
+    }
+    const found = this.#documents.partition(collection, partition)
+    const seen = new Map([...points].map(([writer, ends]) => [writer, found?.documents.get(writer)?.closure(ends)]))
+    return found?.changedSince(({ writer, epoch, seq }) => (seen.get(writer)?.get(epoch) ?? 0) >= seq) ?? []
   }
 
   /** Every session towards the core has served its initial state, or there never was one. */
@@ -143,11 +188,11 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         this.#wallOffsetMs = input.offsetMs
         return []
       case 'write': {
-        const refusal = this.#writer.write(now, input)
+        const refusal = this.#writer.write(now, now + this.#wallOffsetMs, input)
         return refusal ? [refusal] : []
       }
       case 'persisted':
-        return this.#tickets.persisted(input.ticket).flatMap((ticket) => this.#release(ticket))
+        return this.#tickets.persisted(input.ticket).flatMap((ticket) => this.#release(now, ticket))
       case 'sessionOpened':
         return this.#sync.opened(now, input.session, input.peer, input.relation)
       case 'sessionMessage':
@@ -156,7 +201,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         return this.#sync.closed(now, input.session)
       case 'sessionBlocked':
       case 'sessionDrained':
-        return this.#sync.blocked(input.session, input.type === 'sessionBlocked')
+        return this.#sync.blocked(input.session, input.type === 'sessionBlocked', now)
       case 'flush':
         return [...this.#flush(now), this.#stop()]
     }
@@ -164,44 +209,71 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** Makes batches of the gathered writes and hands them to the store. */
   #flush(now: Instant): ReplicaEffect[] {
-    const { written, batches } = this.#writer.flush(now + this.#wallOffsetMs)
-    if (batches.length === 0) return [...written]
+    const { written, batches, folds } = this.#writer.flush(now + this.#wallOffsetMs, this.#informed)
+    const refusals = written.filter(({ document }) => !document).map(({ effect }) => effect)
+    if (batches.length === 0) return refusals
     const entries: StoreEntry[] = []
     if (this.#marked) entries.push(cleanEntry(this.#crypto, undefined))
     this.#marked = false
     const changed = new Map<ReplicatedDocument, Set<string>>()
-    for (const { document, batch, entries: own } of batches) {
+    for (const { document, entries: own } of batches) changed.set(document, new Set(own.map(({ key }) => key)))
+    for (const { document, batch } of [...batches, ...folds]) {
       entries.push(batchEntry(this.#crypto, batch))
-      changed.set(document, new Set(own.map(({ key }) => key)))
       this.#backlog.add(now, document, batch)
     }
-    const points = batches.map(({ document, batch: { epoch, seq } }) => ({ document, epoch, seq }))
-    const refusals = written.filter(({ result }) => !result.ok)
-    const accepted = written.filter(({ result }) => result.ok)
-    return [...refusals, this.#tickets.add(entries, { written: accepted, points, winners: this.#winners(changed) })]
+    const points = [...batches, ...folds].map(({ document, batch: { epoch, seq } }) => ({ document, epoch, seq }))
+    const accepted = written.filter(({ document }) => document)
+    return [...refusals, this.#tickets.add(entries, { written: accepted, points, records: this.#recordsOf(changed) })]
   }
 
   #stop(): ReplicaEffect {
     const epoch = this.#writer.cleanEpoch
     const entries = epoch === undefined ? [] : [cleanEntry(this.#crypto, epoch)]
     this.#marked ||= entries.length > 0
-    return this.#tickets.add(entries, { written: [], points: [], winners: [], flush: true })
+    return this.#tickets.add(entries, { written: [], points: [], records: [], flush: true })
   }
 
   /** A ticket is durable: says and shows what waited for it. */
-  #release(ticket: Ticket): ReplicaEffect[] {
-    const { written, points, winners, origin, flush } = ticket
-    for (const { document, epoch, seq } of points) this.#documents.becameDurable(document, epoch, seq)
-    const effects: ReplicaEffect[] = [...written]
-    for (const { document, entry } of winners) {
-      const shown = this.#documents.partitionOf(document).show(entry)
+  #release(now: Instant, ticket: Ticket): ReplicaEffect[] {
+    const { written, points, records, origin, flush } = ticket
+    const dropped = points.flatMap(({ document, epoch, seq }) => this.#documents.becameDurable(document, epoch, seq))
+    const effects: ReplicaEffect[] = this.#answer(written)
+    for (const { document, merged } of records) {
+      const partition = this.#documents.partitionOf(document)
+      const shown = partition.show(merged, now + this.#wallOffsetMs)
       if (shown) effects.push({ type: 'change', ...shown, collection: document.collection })
+      this.#expiries.watch(partition, merged.base)
     }
+    if (dropped.length > 0) effects.push(this.#tickets.add(dropped.flatMap(dropEntries), { written: [], points: [], records: [] }))
     // Passed on first: what is then called served to a peer below must have left before.
-    if (points.length > 0) effects.push(...this.#sync.durable(new Set(points.map(({ document }) => document)), origin))
-    if (origin) effects.push(...this.#sync.processed(origin.session, origin.bytes, points.map(headOf)))
+    if (written.some(({ durability }) => durability !== 'local')) this.#sync.hasten()
+    if (points.length > 0) effects.push(...this.#sync.durable(new Set(points.map(({ document }) => document)), origin, now))
+    if (origin) effects.push(...this.#sync.processed(origin.session, origin.bytes, points.map(headOf), now))
     if (flush) effects.push({ type: 'flushed' })
     return effects
+  }
+
+  /** Of writes that are durable here: those that need no more. The others wait until the backlog moves. */
+  #answer(writes: readonly OwnWrite[]): ReplicaEffect[] {
+    const reached = (write: OwnWrite): boolean =>
+      !write.document || !write.point || this.#backlog.reached(write.durability, write.document, write.point)
+    this.#awaiting.push(...writes.filter((write) => !reached(write)))
+    return writes.filter(reached).map(({ effect }) => effect)
+  }
+
+  #answerLate(): ReplicaEffect[] {
+    const { version } = this.#backlog
+    if (version === this.#backlogVersion || this.#awaiting.length === 0) return []
+    this.#backlogVersion = version
+    return this.#answer(this.#awaiting.splice(0))
+  }
+
+  #expire(now: Instant): ReplicaEffect[] {
+    const wallMs = now + this.#wallOffsetMs
+    return this.#expiries.due(wallMs).flatMap(({ partition, key }) => {
+      const shown = partition.expire(key, wallMs)
+      return shown ? [{ type: 'change', ...shown, collection: partition.collection }] : []
+    })
   }
 
   #onMessage(now: Instant, number: number, message: Uint8Array): ReplicaEffect[] {
@@ -210,6 +282,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const { effects, batches, ownEpochAhead } = this.#sync.message(now, session, message)
     if (ownEpochAhead !== undefined) this.#writer.raiseAbove(ownEpochAhead)
     if (batches.length > 0) effects.push(...this.#receive(now, session, batches))
+    this.#informed ||= this.#sync.complete && this.#sync.peers.length > 0
     return effects
   }
 
@@ -225,7 +298,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     }
     const { number, peer, relation } = session
     const origin = { session: number, peer, relation, bytes }
-    const ticket = { written: [], points: [...received.points.values()], winners: this.#winners(received.changed), origin }
+    const ticket = { written: [], points: [...received.points.values()], records: this.#recordsOf(received.changed), origin }
+    effects.push(...this.#sync.applied(now, ticket.points.map(({ document }) => document), origin))
     // Also without entries, so that the acknowledgement keeps its place in the order.
     effects.push(this.#tickets.add(received.entries, ticket))
     return effects
@@ -257,7 +331,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     this.#documents.keep(document)
     if (batch.writer === this.#config.writer) this.#writer.raiseAbove(epoch)
     for (const entry of acceptance.entries) this.#observe(now, entry, effects)
-    received.entries.push(batchEntry(this.#crypto, batch))
+    received.entries.push(batchEntry(this.#crypto, acceptance.batch))
     received.points.set(`${document.id}|${epoch}`, { document, epoch, seq })
     const changed = received.changed.get(document)
     if (changed) for (const key of acceptance.changed) changed.add(key)
@@ -277,23 +351,23 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     return 2 * this.#config.limits.recordBytesMax + 256 * 1024
   }
 
-  #winners(changed: ReadonlyMap<ReplicatedDocument, ReadonlySet<string>>): Ticket['winners'] {
-    const winners: { document: ReplicatedDocument; entry: Entry }[] = []
-    for (const [document, keys] of changed) {
+  #recordsOf(changed: ReadonlyMap<ReplicatedDocument, ReadonlySet<string>>): Ticket['records'] {
+    return [...changed].flatMap(([document, keys]) => {
       const partition = this.#documents.partitionOf(document)
-      for (const key of keys) {
-        const entry = partition.winner(key)
-        if (entry) winners.push({ document, entry })
-      }
-    }
-    return winners
+      return [...keys].flatMap((key) => {
+        const merged = partition.merged(key)
+        return merged ? [{ document, merged }] : []
+      })
+    })
   }
 
   #showStored(now: Instant): void {
     for (const partition of this.#documents.allPartitions()) {
       for (const key of partition.keys()) {
-        const entry = partition.winner(key)
-        if (entry) partition.show(entry)
+        const merged = partition.merged(key)
+        if (!merged) continue
+        partition.show(merged, now + this.#wallOffsetMs)
+        this.#expiries.watch(partition, merged.base)
       }
     }
     for (const document of this.#documents.all()) {

@@ -3,17 +3,31 @@
  *
  *  1. A batch is sent after every earlier one of its log, and at most once, unless the peer's heads show that it got
  *     lost there.
- *  2. At most `CREDIT_BYTES` are on the way and not yet acknowledged, or a single larger batch.
+ *  2. At most `CREDIT_BYTES` of bulk are on the way and not yet acknowledged, or a single larger batch; what matters
+ *     more may go `RESERVE_BYTES` beyond.
  *  3. Nothing is sent before the peer has said what it holds.
+ *  4. Of our own documents only what is durable is sent; of others what has passed the gate. Should we forget a batch in a
+ *     crash that we have passed on, its origin has no acknowledgement and sends it again.
+ *  5. The queue holds documents, not batches: it is never longer than what the replica holds, and costs nothing to wait in.
  */
 import type { Instant } from '@causeway/protocol'
 import { type Batch, type LogPoint, documentId } from './batch.ts'
 import { Interest } from './interest.ts'
 import type { Relation } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
-import { type Head, MESSAGE_BYTES } from './sync-message.ts'
+import { SyncAcks } from './sync-acks.ts'
+import { SessionLogs } from './sync-logs.ts'
+import { type Head, MESSAGE_BYTES, type SyncPart, type SyncPoint } from './sync-message.ts'
 
 const CREDIT_BYTES = 256 * 1024
+const RESERVE_BYTES = 64 * 1024
+
+/** What goes first; all other collections are bulk. */
+const PRIORITIES: ReadonlyMap<string, number> = new Map([
+  ['config', 0],
+  ['tasks', 1],
+])
+const BULK = 2
 
 /** How far the peer is in a log: batch `seq`, which left when `offset` bytes had been sent in this session. */
 interface Cursor {
@@ -21,11 +35,24 @@ interface Cursor {
   readonly offset: number
 }
 
+export interface SyncSessionOptions {
+  readonly number: number
+  readonly peer: string
+  readonly relation: Relation
+  /** Name of this node. */
+  readonly self: string
+  readonly documents: (id: string) => ReplicatedDocument | undefined
+}
+
 export class SyncSession {
   readonly number: number
   readonly peer: string
   readonly relation: Relation
+  readonly logs: SessionLogs = new SessionLogs()
+  readonly acks: SyncAcks = new SyncAcks()
   interest: Interest = new Interest([])
+  /** The peer is a hub: what is on its disk is on a hub's. */
+  peerIsCore = false
   /** Of the peer's newest interest; 0 before the first. */
   interestId = 0
   /** The peer's newest interest that we have told it is served. */
@@ -34,31 +61,41 @@ export class SyncSession {
   servedToUs = 0
   /** A `served` that waits until the first `arrived` bytes are durable. */
   servedWhen: { readonly id: number; readonly arrived: number } | undefined
-  /** Batch bytes that arrived, and those which we are done with. */
+  /** Batch bytes that arrived. */
   arrived = 0
-  processed = 0
   /** The peer has said what it holds. */
   ready = false
-  /** Documents of which the peer said in its last round that it holds something. */
-  mentioned: ReadonlySet<string> = new Set()
   blocked = false
-  nextHeadsAt: Instant | undefined
+  headsAt: Instant | undefined
+  /** When to compare digests; only at the end away from the core, and at both of a mesh. */
+  digestAt: Instant | undefined
+  /** When both were last known to hold the same. */
+  agreedAt: Instant | undefined
+  readonly #self: string
   readonly #documents: (id: string) => ReplicatedDocument | undefined
   readonly #cursors = new Map<string, Map<number, Cursor>>()
-  readonly #queue = new Map<string, ReplicatedDocument>()
-  #round = new Map<string, Head>()
+  readonly #queues = [new Map<string, ReplicatedDocument>(), new Map<string, ReplicatedDocument>(), new Map<string, ReplicatedDocument>()]
+  /** Documents of which the peer said in its last round, or showed since, that it holds something. */
+  #mentioned = new Set<string>()
+  #round = new Map<string, LogPoint[]>()
   #sent = 0
   #acknowledged = 0
 
-  constructor(number: number, peer: string, relation: Relation, documents: (id: string) => ReplicatedDocument | undefined) {
+  constructor({ number, peer, relation, self, documents }: SyncSessionOptions) {
     this.number = number
     this.peer = peer
     this.relation = relation
+    this.#self = self
     this.#documents = documents
   }
 
   get idle(): boolean {
-    return this.#queue.size === 0
+    return this.#queues.every(({ size }) => size === 0)
+  }
+
+  /** Batch bytes that were sent. */
+  get sent(): number {
+    return this.#sent
   }
 
   /** Number of documents in the round of heads that is being received. */
@@ -72,8 +109,55 @@ export class SyncSession {
     return this.interest.matches(document.collection, document.partition)
   }
 
+  /** Whether the peer should hold the document if we do, or does anyway. */
+  shares(document: ReplicatedDocument): boolean {
+    return this.#mentioned.has(document.id) || this.offers(document)
+  }
+
+  mentioned(id: string): boolean {
+    return this.#mentioned.has(id)
+  }
+
+  /** The peer's newest interest. */
+  wants({ id, patterns, core }: SyncPart & { readonly type: 'interest' }): void {
+    this.interest = new Interest(patterns)
+    this.interestId = id
+    this.peerIsCore = core
+    // What the peer holds follows at once; until then nothing may be called served.
+    this.ready = false
+  }
+
+  /** What to tell the peer of documents that we hold: all to those above, and what concerns them to those below. */
+  pointsOf(documents: Iterable<ReplicatedDocument>): SyncPoint[] {
+    const points: SyncPoint[] = []
+    for (const document of documents) {
+      if (this.relation === 'down' && !this.shares(document)) continue
+      for (const { epoch, seq, link } of document.frontier('durable')) points.push({ log: this.logs.reference(document, epoch), seq, link })
+    }
+    return points
+  }
+
+  /** What the points of a message name, by document; `undefined` if the peer names what it never introduced. */
+  headsOf(points: readonly SyncPoint[]): Head[] | undefined {
+    const heads = new Map<string, { readonly head: Head; readonly points: LogPoint[] }>()
+    for (const { log, seq, link } of points) {
+      const name = this.logs.resolve(log)
+      if (!name) return undefined
+      const { collection, partition, writer, epoch } = name
+      const id = documentId(name)
+      let found = heads.get(id)
+      if (!found) {
+        const list: LogPoint[] = []
+        heads.set(id, (found = { head: { collection, partition, writer, points: list }, points: list }))
+      }
+      found.points.push({ epoch, seq, link })
+    }
+    return [...heads.values()].map(({ head }) => head)
+  }
+
   addToRound(heads: readonly Head[]): void {
-    for (const head of heads) this.#round.set(documentId(head), head)
+    // A document whose points were cut in two goes on where it was.
+    for (const head of heads) this.#round.set(documentId(head), [...(this.#round.get(documentId(head)) ?? []), ...head.points])
   }
 
   /** The round is complete: takes it as what the peer holds, but for what was still on the way. */
@@ -84,14 +168,18 @@ export class SyncSession {
       for (const [epoch, cursor] of cursors) if (cursor.offset <= processed) cursors.delete(epoch)
       if (cursors.size === 0) this.#cursors.delete(id)
     }
-    for (const head of round.values()) this.#hold(documentId(head), head.points, 0)
+    for (const [id, points] of round) this.#hold(id, points, 0)
     this.ready = true
-    this.mentioned = new Set(round.keys())
+    this.#mentioned = new Set(round.keys())
   }
 
   /** The peer has these batches: it sent them, or says so. */
   holds(heads: readonly Head[]): void {
-    for (const head of heads) this.#hold(documentId(head), head.points, 0)
+    for (const head of heads) {
+      const id = documentId(head)
+      this.#mentioned.add(id)
+      this.#hold(id, head.points, 0)
+    }
   }
 
   /** False if the peer claims what cannot be. */
@@ -103,40 +191,42 @@ export class SyncSession {
 
   /** Puts a document in the queue if the peer lacks something of it. */
   offer(document: ReplicatedDocument): void {
-    if (this.ready && this.offers(document) && this.#lacks(document)) this.#queue.set(document.id, document)
+    if (!this.ready || !this.offers(document) || !this.#next(document)) return
+    this.#queues[PRIORITIES.get(document.collection) ?? BULK]?.set(document.id, document)
   }
 
   /** The batches of the next message, or none: nothing to send, or no credit. */
   take(): Batch[] {
     const batches: Batch[] = []
     let bytes = 0
-    for (const [id, document] of this.#queue) {
-      for (let batch = this.#next(document); batch; batch = this.#next(document)) {
-        const size = batch.encoded.length
-        if (bytes > 0 && bytes + size > MESSAGE_BYTES) return batches
-        const unacknowledged = this.#sent - this.#acknowledged
-        if (unacknowledged > 0 && unacknowledged + size > CREDIT_BYTES) return batches
-        batches.push(batch)
-        bytes += size
-        this.#sent += size
-        this.#hold(id, [batch], this.#sent)
+    for (const [priority, queue] of this.#queues.entries()) {
+      const credit = CREDIT_BYTES + (priority < BULK ? RESERVE_BYTES : 0)
+      for (const [id, document] of queue) {
+        for (let batch = this.#next(document); batch; batch = this.#next(document)) {
+          const size = batch.encoded.length
+          if (bytes > 0 && bytes + size > MESSAGE_BYTES) return batches
+          const unacknowledged = this.#sent - this.#acknowledged
+          if (unacknowledged > 0 && unacknowledged + size > credit) return batches
+          batches.push(batch)
+          bytes += size
+          this.#sent += size
+          this.#hold(id, [batch], this.#sent)
+        }
+        queue.delete(id)
       }
-      this.#queue.delete(id)
     }
     return batches
   }
 
+  /** Invariant 4. */
   #next(document: ReplicatedDocument): Batch | undefined {
     const cursors = this.#cursors.get(document.id)
+    const isOwn = document.writer === this.#self
     for (const log of document.logs()) {
       const seq = cursors?.get(log.epoch)?.seq ?? 0
-      if (seq < log.durable) return log.at(seq + 1)
+      if (seq < (isOwn ? log.durable : log.seq)) return log.at(seq + 1)
     }
     return undefined
-  }
-
-  #lacks(document: ReplicatedDocument): boolean {
-    return this.#next(document) !== undefined
   }
 
   #hold(id: string, points: readonly LogPoint[], offset: number): void {

@@ -1,7 +1,21 @@
 import { decodeRecord, encodeRecord } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
-import { encodeBatch } from './batch.ts'
-import { Lab, type LabNode } from './replica-lab.ts'
+import { signBatch } from './batch.ts'
+import { Lab, type LabNode, labCredential, labCrypto } from './replica-lab.ts'
+
+/** Acknowledgements wait so long for company, on each of the hops of the tree. */
+const ACKS_MS = 3_500
+
+/** The parts of kind `kind` of a message, without the kind. */
+function partsOf(message: Uint8Array, kind: number): unknown[][] {
+  const parts = decodeRecord(message) as [number, ...unknown[]][]
+  return parts.filter((part) => part[0] === kind).map((part) => part.slice(1))
+}
+
+/** The batches of a message. */
+function batchesOf(message: Uint8Array): Uint8Array[] {
+  return partsOf(message, 3).flatMap((part) => part.slice(1) as Uint8Array[])
+}
 
 const HKG = { interest: ['config/**', 'tasks/hkg-1'], write: ['tasks/**'] }
 
@@ -34,6 +48,8 @@ describe('sync', () => {
     expect(keys(gateway)).toEqual(['hkg-1:a'])
     expect(keys(member)).toEqual(['hkg-1:a'])
     for (const node of lab.nodes) expect(node.replica.complete()).toBe(true)
+    expect(member.replica.view(lab.now).pending).toBe(1)
+    lab.run(ACKS_MS)
     expect(member.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0, sessions: ['hkg-1-a'], records: 1, documents: 1 })
   })
 
@@ -42,8 +58,26 @@ describe('sync', () => {
     lab.messages = 0
     member.put('hkg-1', 'a', 1)
     lab.run(15)
+    expect(lab.messages).toBe(4)
+    lab.run(ACKS_MS)
     // Four sessions, one batch and one acknowledgement each.
     expect(lab.messages).toBe(8)
+  })
+
+  it('lets acknowledgements go with what leaves anyway', () => {
+    const { lab, hub1, gateway } = tree()
+    lab.messages = 0
+    for (let n = 0; n < 10; n++) {
+      gateway.put('hkg-1', 'up', n)
+      hub1.put('hkg-1', 'down', n)
+      lab.run(500)
+    }
+    const { messages } = lab
+    lab.run(ACKS_MS)
+    // Two batches over each of the four sessions each time, and now and then an acknowledgement where nothing goes back.
+    expect(messages).toBeGreaterThanOrEqual(80)
+    expect(messages).toBeLessThanOrEqual(80 + 2 * 6)
+    expect(gateway.replica.view(lab.now).pending).toBe(0)
   })
 
   it('sends nothing that is not durable, and acknowledges nothing before it is', () => {
@@ -58,7 +92,7 @@ describe('sync', () => {
     const send = lab.send.bind(lab)
     const sent: number[] = []
     lab.send = (from, session, message) => {
-      sent.push((decodeRecord(message) as { batches: unknown[] }).batches.length)
+      sent.push(batchesOf(message).length)
       send(from, session, message)
     }
     gateway.persistNext()
@@ -68,7 +102,7 @@ describe('sync', () => {
     while (hub1.unpersisted.length === 0) lab.step()
     expect(gateway.replica.view(lab.now).pending).toBe(2)
     expect(keys(hub1)).toEqual([])
-    lab.run(0)
+    lab.run(ACKS_MS)
     expect(gateway.replica.view(lab.now).pending).toBe(0)
   })
 
@@ -83,7 +117,7 @@ describe('sync', () => {
     expect(gateway.replica.view(lab.now)).toMatchObject({ pending: 3 })
     expect(gateway.replica.view(lab.now).lagMs).toBeGreaterThan(250)
     lab.connect(gateway, hub, 'up')
-    lab.run(10)
+    lab.run(ACKS_MS)
     expect(gateway.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0 })
   })
 
@@ -123,7 +157,7 @@ describe('sync', () => {
     }
   })
 
-  it('keeps messages near 32 KiB and at most 256 KiB on the way', () => {
+  it('keeps messages near 32 KiB and little on the way', () => {
     const lab = new Lab(5)
     const hub = lab.add('core-1')
     const gateway = lab.add('hkg-1-a', HKG)
@@ -137,12 +171,10 @@ describe('sync', () => {
     let unacknowledged = 0
     let worst = 0
     lab.send = (from, number, message) => {
-      const record = decodeRecord(message) as { type: string; batches: Uint8Array[]; processed: number }
-      if (number === session && record.type === 'batches') {
-        sizes.push(message.length)
-        for (const batch of record.batches) unacknowledged += batch.length
-      }
-      if (from === gateway && record.type === 'ack') worst = Math.max(worst, unacknowledged - record.processed)
+      const batches = number === session ? batchesOf(message) : []
+      if (batches.length > 0) sizes.push(message.length)
+      for (const batch of batches) unacknowledged += batch.length
+      if (from === gateway) for (const [processed] of partsOf(message, 5)) worst = Math.max(worst, unacknowledged - (processed as number))
       send(from, number, message)
     }
     lab.run(1_000)
@@ -150,7 +182,7 @@ describe('sync', () => {
     expect(sizes.length).toBeGreaterThan(30)
     expect(Math.max(...sizes)).toBeLessThan(33 * 1024)
     expect(worst).toBeGreaterThan(128 * 1024)
-    expect(worst).toBeLessThanOrEqual(256 * 1024)
+    expect(worst).toBeLessThanOrEqual((256 + 64) * 1024)
   })
 
   it('holds still while a session is blocked', () => {
@@ -169,9 +201,12 @@ describe('sync', () => {
     const { lab, hub1, hub2, gateway, member, other } = tree()
     const send = lab.send.bind(lab)
     lab.send = (from, session, message) => {
-      const record = decodeRecord(message) as { type: string; batches: Uint8Array[] }
-      if (record.type === 'batches') record.batches = record.batches.map(({ length }) => new Uint8Array(length))
-      send(from, session, encodeRecord(record))
+      const parts = decodeRecord(message) as [number, ...unknown[]][]
+      const spoilt = parts.map(([kind, ...rest]) => [
+        kind,
+        ...rest.map((field) => (kind === 3 && field instanceof Uint8Array ? new Uint8Array(field.length) : field)),
+      ])
+      send(from, session, encodeRecord(spoilt))
     }
     hub1.put('hkg-1', 'lost', 1)
     lab.run(15)
@@ -237,13 +272,17 @@ describe('sync', () => {
       new Uint8Array(0),
       new Uint8Array([0xc1]),
       encodeRecord([1, 2]),
-      encodeRecord({ type: 'interest', version: 1, id: 1, patterns: ['no pattern!'] }),
-      encodeRecord({ type: 'interest', version: 99, id: 1, patterns: [] }),
-      encodeRecord({ type: 'heads', processed: 0, last: true, heads: [['A', 'b', 'c', [1, 1]]] }),
-      encodeRecord({ type: 'heads', processed: 0, last: true, heads: [['tasks', 'b', 'c', [1]]] }),
-      encodeRecord({ type: 'ack', processed: 5, heads: [] }),
-      encodeRecord({ type: 'ack', processed: -1, heads: [] }),
-      encodeRecord({ type: 'batches', batches: ['x'] }),
+      encodeRecord({ type: 'interest' }),
+      encodeRecord([[1, 2, 1, ['no pattern!']]]),
+      encodeRecord([[1, 99, 1, []]]),
+      encodeRecord([[2, 0, 1, [['A', 'b', 'c', 1], 1, new Uint8Array(0)]]]),
+      encodeRecord([[2, 0, 1, [['tasks', 'b', 'c', 1], 1]]]),
+      encodeRecord([[2, 0, 1, [7, 1, new Uint8Array(0)]]]),
+      encodeRecord([[2, 0, 1, [-1_000, 1, new Uint8Array(0)]]]),
+      encodeRecord([[5, 5, []]]),
+      encodeRecord([[5, -1, []]]),
+      encodeRecord([[3, 0, 'x']]),
+      encodeRecord([[7, 0, -1, 0.5]]),
       new Uint8Array(5 * 1024 * 1024),
     ]
     for (const message of garbage) {
@@ -261,7 +300,14 @@ describe('sync', () => {
 
   it('skips messages of a later version', () => {
     const { lab, hub2 } = tree()
-    hub2.input({ type: 'sessionMessage', session: lab.sessions().at(-1)!, message: encodeRecord({ type: 'novelty' }) })
+    hub2.input({
+      type: 'sessionMessage',
+      session: lab.sessions().at(-1)!,
+      message: encodeRecord([
+        [99, 'novelty'],
+        [8, 'and more'],
+      ]),
+    })
     expect(hub2.violations()).toEqual([])
     expect(lab.sessions()).toHaveLength(4)
   })
@@ -269,11 +315,12 @@ describe('sync', () => {
   it('counts a bad batch, keeps the session, and passes nothing on', () => {
     const { lab, hub1, hub2, member } = tree()
     const session = lab.sessions().at(-1)!
-    hub2.input({ type: 'sessionMessage', session, message: encodeRecord({ type: 'batches', batches: [new Uint8Array([1, 2, 3])] }) })
+    hub2.input({ type: 'sessionMessage', session, message: encodeRecord([[3, 0, new Uint8Array([1, 2, 3])]]) })
     expect(hub2.violations()).toMatchObject([{ code: 'bad-batch', peer: 'nrt-1-a' }])
-    const name = { collection: 'tasks', partition: 'hkg-1', writer: 'nobody', epoch: 1, seq: 1, previous: new Uint8Array(0), base: [] }
-    const { encoded } = encodeBatch({ ...name, update: new Uint8Array([1, 2, 3]) })
-    hub2.input({ type: 'sessionMessage', session, message: encodeRecord({ type: 'batches', batches: [encoded] }) })
+    const head = { base: [], parts: 0, credential: labCredential('nobody') }
+    const fields = { collection: 'tasks', partition: 'hkg-1', writer: 'nobody', epoch: 1, seq: 1, head, update: new Uint8Array([1, 2, 3]) }
+    const { encoded } = signBatch(labCrypto('nobody'), fields, new Uint8Array(0)).batch
+    hub2.input({ type: 'sessionMessage', session, message: encodeRecord([[3, 0, encoded]]) })
     expect(hub2.violations()).toMatchObject([{ code: 'bad-batch' }, { code: 'bad-batch', detail: expect.stringContaining('nobody') }])
     expect(hub2.replica.view(lab.now).documents).toBe(0)
     member.put('hkg-1', 'a', 1)

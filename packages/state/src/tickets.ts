@@ -4,9 +4,10 @@
  */
 import type { StoreEntry } from '@causeway/protocol'
 import type { LogPoint } from './batch.ts'
-import type { Entry } from './entry.ts'
-import type { Relation, ReplicaEffect, WrittenEffect } from './replica-contract.ts'
+import type { MergedRecord } from './merged-record.ts'
+import type { Relation, ReplicaEffect } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
+import type { OwnWrite } from './writer.ts'
 
 /** Where received batches came from. */
 interface Origin {
@@ -18,11 +19,11 @@ interface Origin {
 }
 
 export interface Ticket {
-  readonly written: readonly WrittenEffect[]
+  readonly written: readonly OwnWrite[]
   /** Batches that this ticket brings; the last of a log is enough. */
   readonly points: readonly (LogPoint & { readonly document: ReplicatedDocument })[]
-  /** The winners, as of this ticket, of the keys that it touches. */
-  readonly winners: readonly { readonly document: ReplicatedDocument; readonly entry: Entry }[]
+  /** The records that it touches, as of this ticket. */
+  readonly records: readonly { readonly document: ReplicatedDocument; readonly merged: MergedRecord }[]
   readonly origin?: Origin
   /** Asked for by `flush`. */
   readonly flush?: boolean

@@ -2,23 +2,30 @@ import fc from 'fast-check'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '@causeway/protocol'
-import { type Batch, decodeBatch, encodeBatch } from './batch.ts'
-import { type Content, NO_LABELS } from './entry.ts'
-import { labCrypto } from './replica-lab.ts'
+import { type Batch, decodeBatch, signBatch } from './batch.ts'
+import { type Content, putContent } from './entry.ts'
+import { labCredential, labCredentials, labCrypto } from './replica-lab.ts'
 import { ReplicatedDocument } from './replicated-document.ts'
+import type { WriterCredential } from './writer-credentials.ts'
 
 const NAME = { collection: 'tasks', partition: 'hkg-1', writer: 'a' }
 const EPOCH = 1_790_000_000 * 2 ** 20 + 5
 
 function content(key: string, ms: number, value: unknown = ms): Content {
-  return { key, deleted: false, value, labels: NO_LABELS, ms, counter: 0 }
+  return putContent({ key, ms, counter: 0 }, value, {})
 }
+
+const OWN = ((): WriterCredential => {
+  const checked = labCredentials().check(labCredential('a'))
+  if (typeof checked === 'string') throw new Error(checked)
+  return checked
+})()
 
 /** A victim that holds three keys, each overwritten, and the writer's own copy. */
 function pair(): { writer: ReplicatedDocument; victim: ReplicatedDocument } {
-  const writer = new ReplicatedDocument(NAME, labCrypto)
-  const victim = new ReplicatedDocument(NAME, labCrypto)
-  for (let n = 1; n <= 6; n++) expect(victim.accept(writer.write(EPOCH, [content(`k${n % 3}`, n)]).batch).type).toBe('applied')
+  const writer = new ReplicatedDocument(NAME, labCrypto('a'), labCredentials())
+  const victim = new ReplicatedDocument(NAME, labCrypto('a'), labCredentials())
+  for (let n = 1; n <= 6; n++) expect(victim.accept(writer.write(EPOCH, OWN, [content(`k${n % 3}`, n)]).batch).type).toBe('applied')
   return { writer, victim }
 }
 
@@ -26,10 +33,11 @@ function state(document: ReplicatedDocument): unknown {
   return [...document.keys()].sort().map((key) => document.get(key))
 }
 
-/** The next batch of the victim's log, with any update inside. */
-function forge(victim: ReplicatedDocument, update: Uint8Array, epoch = EPOCH): Batch {
-  const log = victim.log(epoch)
-  return encodeBatch({ ...NAME, epoch, seq: (log?.seq ?? 0) + 1, previous: log?.tip ?? new Uint8Array(0), base: [], update })
+/** The next batch of the victim's log, signed by its writer, with any update inside. */
+function forge(victim: ReplicatedDocument, update: Uint8Array, signer = 'a'): Batch {
+  const log = victim.log(EPOCH)
+  const fields = { ...NAME, epoch: EPOCH, seq: (log?.seq ?? 0) + 1, head: undefined, update }
+  return signBatch(labCrypto(signer), fields, log?.tip ?? new Uint8Array(0)).batch
 }
 
 /** An update made by Yjs itself on top of what the victim holds. */
@@ -67,7 +75,11 @@ describe('the gate', () => {
     'something that is no entry': [/tuple/, (doc) => doc.getArray('entries').push([{ k: 'x' }])],
     'a stamp that is no number': [/stamp/, (doc) => doc.getArray('entries').push([['x', 'soon', 0, 1]])],
     'a key with control characters': [/key/, (doc) => doc.getArray('entries').push([tuple('\n', 9)])],
-    'labels that are no strings': [/labels/, (doc) => doc.getArray('entries').push([['x', 9, 0, 1, { a: 1 }]])],
+    'labels that are no strings': [/labels/, (doc) => doc.getArray('entries').push([['x', 9, 0, 1, { l: { a: 1 } }]])],
+    'a patch that is no list': [/patch/, (doc) => doc.getArray('entries').push([['x', 9, 0, 1, { p: [] }]])],
+    'a patched field newer than its patch': [/patch/, (doc) => doc.getArray('entries').push([['x', 9, 0, [['f', 10, 0, 1]], { p: [] }]])],
+    'an entry of a later log': [/later log/, (doc) => doc.getArray('entries').push([['x', 9, 0, 1, { e: EPOCH + 1 }]])],
+    'a patch in place of a put': [/without a newer one/, (doc) => (doc.getArray('entries').delete(0, 1), doc.getArray('entries').push([['k1', 99, 0, [], { p: [] }]]))],
     'a value that is not JSON': [/value/, (doc) => doc.getArray('entries').push([tuple('x', 9, [undefined])])],
     'a bare delete': [/without a newer one/, (doc) => doc.getArray('entries').delete(0, 2)],
     'a delete for an older entry': [
@@ -81,7 +93,7 @@ describe('the gate', () => {
     const acceptance = victim.accept(forge(victim, hostile(victim, change, client)))
     expect(acceptance).toMatchObject({ type: 'bad', reason: expect.stringMatching(reason) })
     expect(state(victim)).toEqual(before)
-    expect(victim.accept(writer.write(EPOCH, [content('k0', 99)]).batch).type).toBe('applied')
+    expect(victim.accept(writer.write(EPOCH, OWN, [content('k0', 99)]).batch).type).toBe('applied')
   })
 
   it('refuses deletes of what nobody has written yet', () => {
@@ -94,33 +106,34 @@ describe('the gate', () => {
 
   it('refuses an update that skips ahead', () => {
     const { victim, writer } = pair()
-    writer.write(EPOCH, [content('skipped', 10)])
-    const { batch } = writer.write(EPOCH, [content('next', 11)])
+    writer.write(EPOCH, OWN, [content('skipped', 10)])
+    const { batch } = writer.write(EPOCH, OWN, [content('next', 11)])
     expect(victim.accept(forge(victim, batch.update))).toMatchObject({ type: 'bad', reason: expect.stringMatching(/comes next/) })
   })
 
   it('takes batches in order only, once, and only if the chain holds', () => {
     const { victim, writer } = pair()
-    const first = writer.write(EPOCH, [content('x', 10)]).batch
-    const second = writer.write(EPOCH, [content('x', 11)]).batch
+    const first = writer.write(EPOCH, OWN, [content('x', 10)]).batch
+    const second = writer.write(EPOCH, OWN, [content('x', 11)]).batch
     expect(victim.accept(second).type).toBe('gap')
     expect(victim.accept(first).type).toBe('applied')
     expect(victim.accept(first).type).toBe('duplicate')
-    const { encoded: _, ...fields } = second
-    expect(victim.accept(encodeBatch({ ...fields, previous: new Uint8Array(16) }))).toMatchObject({ type: 'bad' })
+    const detached = signBatch(labCrypto('a'), second, new Uint8Array(16)).batch
+    expect(victim.accept(detached)).toMatchObject({ type: 'bad', reason: expect.stringMatching(/not signed/) })
+    expect(victim.accept(forge(victim, second.update, 'b'))).toMatchObject({ type: 'bad', reason: expect.stringMatching(/not signed/) })
     expect(victim.accept(second).type).toBe('applied')
     expect(victim.get('x')!.ms).toBe(11)
   })
 
   it('waits for the base of a new epoch', () => {
     const { writer, victim } = pair()
-    const missing = writer.write(EPOCH, [content('k0', 20)]).batch
-    const next = writer.write(EPOCH + 1, [content('k0', 21)]).batch
-    expect(next.base).toEqual([{ epoch: EPOCH, seq: 7 }])
+    const missing = writer.write(EPOCH, OWN, [content('k0', 20)]).batch
+    const next = writer.write(EPOCH + 1, OWN, [content('k0', 21)]).batch
+    expect(next.head?.base).toMatchObject([{ epoch: EPOCH, seq: 7 }])
     expect(victim.accept(next).type).toBe('gap')
     expect([missing, next].map((batch) => victim.accept(batch).type)).toEqual(['applied', 'applied'])
     expect(state(victim)).toEqual(state(writer))
-    expect(victim.frontier('applied')).toEqual([{ epoch: EPOCH + 1, seq: 1 }])
+    expect(victim.frontier('applied')).toMatchObject([{ epoch: EPOCH + 1, seq: 1 }])
   })
 
   it('is never thrown off by mutated updates, and they never change content', () => {
@@ -149,12 +162,12 @@ describe('the gate', () => {
     expect(writer.log(EPOCH)!.seq).toBe(6)
     expect(refused).toBeGreaterThan(4_000)
     expect(taken).toBeGreaterThan(50)
-    expect(victim.accept(writer.write(EPOCH, [content('k0', 99)]).batch).type).toBe('applied')
+    expect(victim.accept(writer.write(EPOCH, OWN, [content('k0', 99)]).batch).type).toBe('applied')
   })
 
   it('reads no batch out of garbage', () => {
     const { writer } = pair()
-    const { encoded } = writer.write(EPOCH, [content('k0', 99)]).batch
+    const { encoded } = writer.write(EPOCH, OWN, [content('k0', 99)]).batch
     const random = new SeededRandom(9)
     for (let round = 0; round < 3_000; round++) {
       const batch = decodeBatch(mutate(encoded, random))

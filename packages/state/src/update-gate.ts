@@ -7,6 +7,7 @@
  * plain content appended to that root under the log's own epoch, and deletes of what was there before, is refused. (Yjs makes
  * GC structs only for nested types, which are refused, so a GC struct is refused as well.)
  */
+import type { Batch } from './batch.ts'
 import { type CheckedUpdate, type DecodedStruct, type DecodedUpdate, decodeUpdate, isEntriesRoot } from './document.ts'
 import { type Entry, decodeContent } from './entry.ts'
 
@@ -21,8 +22,11 @@ export interface KnownClocks {
   clockOf(epoch: number): number
 }
 
-/** Judges `update`, which claims to continue `epoch` of `writer` where `known` ends. Never throws. */
-export function checkUpdate(update: Uint8Array, writer: string, epoch: number, known: KnownClocks): GateResult {
+/** The part of a batch that counts here. */
+export type UpdateOrigin = Pick<Batch, 'update' | 'writer' | 'epoch' | 'seq'>
+
+/** Judges the update of `batch`, which claims to continue its log where `known` ends. Never throws. */
+export function checkUpdate({ update, writer, epoch, seq }: UpdateOrigin, known: KnownClocks): GateResult {
   const decoded = decodeUpdate(update)
   if (!decoded) return refused('the update cannot be decoded')
   if (decoded.structs.length > STRUCTS_MAX) return refused(`the update has more than ${STRUCTS_MAX} structs`)
@@ -38,7 +42,8 @@ export function checkUpdate(update: Uint8Array, writer: string, epoch: number, k
     for (const tuple of struct.content) {
       const content = decodeContent(tuple)
       if (typeof content === 'string') return refused(content)
-      entries.push({ ...content, writer, epoch, clock: clock++ })
+      if (content.epoch !== undefined && content.epoch >= epoch) return refused('an entry was first written in a later log')
+      entries.push({ ...content, writer, epoch: content.epoch ?? epoch, log: epoch, seq, clock: clock++ })
     }
   }
   const fault = deletesFault(decoded, known)

@@ -91,7 +91,9 @@ function watch(node: NodeProcess, signal: AbortSignal): Watcher {
   const follow = async (): Promise<void> => {
     for await (const event of node.client.collection('config').watch({ partition: 'global', signal })) {
       if (event.type === 'BOOKMARK') resolve()
-      else if (event.record.key.startsWith('demo/push-') && !seen.has(event.record.key)) seen.set(event.record.key, performance.now())
+      if (event.type !== 'ADDED' && event.type !== 'MODIFIED') continue
+      const { key } = event.record
+      if (key.startsWith('demo/push-') && !seen.has(key)) seen.set(key, performance.now())
     }
   }
   // A watch that breaks shows as arrivals that are missing.

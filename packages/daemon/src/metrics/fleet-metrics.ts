@@ -63,6 +63,7 @@ export function fleetMetrics(links: readonly LinkMetrics[]): NodeMetrics {
     streamDrops: { unknown: 0, forged: 0, malformed: 0 },
     stampPackets: { reflected: 3, malformed: 0, refused: 0, unsent: 0 },
     datagramDrops: { short: 0, unknown: 7, forged: 0, replayed: 0, malformed: 0, unread: 0, unsent: 0 },
+    vitals: { nodes: { fresh: 4, silent: 1 }, counts: { bytesIn: 5_000, bytesOut: 6_000, stale: 2, refused: 0 } },
     loopLag: wayMetrics([0.1, 0.2, 35]).rtt,
     process: { cpuSeconds: { user: 1.5, system: 0.5 }, residentBytes: 2e8, heapUsedBytes: 5e7, openFiles: 42, startSeconds: 1_790_000_000 },
   }

@@ -99,6 +99,37 @@ const REPLICA: readonly MetricFamily[] = [
   },
 ]
 
+const VITALS: readonly MetricFamily[] = [
+  {
+    name: 'causeway_vitals_nodes',
+    type: 'gauge',
+    labels: ['heard'],
+    help: 'Nodes whose vitals this node knows, itself included, by whether they spoke of late.',
+    read: ({ vitals }) => entries('heard', { ...vitals.nodes }),
+  },
+  {
+    name: 'causeway_vitals_received_bytes_total',
+    type: 'counter',
+    labels: [],
+    help: 'Bytes of vitals that peers told, before compression.',
+    read: ofNode(({ vitals }) => vitals.counts.bytesIn),
+  },
+  {
+    name: 'causeway_vitals_sent_bytes_total',
+    type: 'counter',
+    labels: [],
+    help: 'Bytes of vitals told to peers, before compression.',
+    read: ofNode(({ vitals }) => vitals.counts.bytesOut),
+  },
+  {
+    name: 'causeway_vitals_ignored_total',
+    type: 'counter',
+    labels: ['reason'],
+    help: 'What peers told of a node and was not taken.',
+    read: ({ vitals: { counts } }) => entries('reason', { stale: counts.stale, full: counts.refused }),
+  },
+]
+
 const FAULTS: readonly MetricFamily[] = [
   {
     name: 'causeway_violations_total',
@@ -196,4 +227,4 @@ const PROCESS: readonly MetricFamily[] = [
   },
 ]
 
-export const NODE_FAMILIES: readonly MetricFamily[] = [...NODE, ...REPLICA, ...FAULTS, ...PROCESS]
+export const NODE_FAMILIES: readonly MetricFamily[] = [...NODE, ...REPLICA, ...VITALS, ...FAULTS, ...PROCESS]

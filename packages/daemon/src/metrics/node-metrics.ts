@@ -3,7 +3,7 @@
  * around it, and what the process takes from its host.
  */
 import { readdirSync } from 'node:fs'
-import type { DelayCounts, FrameCounts, LinkMetrics, StatusView, ViolationCode } from '@causeway/protocol'
+import type { DelayCounts, FrameCounts, Instant, LinkMetrics, StatusView, ViolationCode, VitalCounts } from '@causeway/protocol'
 import type { DatagramDrops } from '../datagram-drops.ts'
 import type { Libp2pNetwork } from '../libp2p-network.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
@@ -35,6 +35,8 @@ export interface NodeMetrics {
     readonly refused: number
     readonly unsent: number
   } | null
+  /** Nodes of which this one has heard, by whether that was of late; and what was said. */
+  readonly vitals: { readonly nodes: { readonly fresh: number; readonly silent: number }; readonly counts: VitalCounts }
   /** How late the ticks of the event loop came. */
   readonly loopLag: DelayCounts
   readonly process: ProcessMetrics
@@ -54,6 +56,7 @@ export function readNodeMetrics(
     frames: runtime.machine.frameCounts(),
     streamDrops: network.droppedStreams && { ...network.droppedStreams },
     stampPackets: reflector ? stampPacketsOf(reflector) : null,
+    vitals: vitalsOf(runtime, now),
     loopLag: runtime.loopLag,
     process: readProcess(),
   }
@@ -62,6 +65,12 @@ export function readNodeMetrics(
 function stampPacketsOf({ counts: { reflected, malformed, refused, unsent } }: StampReflector): NodeMetrics['stampPackets'] {
   // The responder counts as reflected what the socket then could not send.
   return { reflected: reflected - unsent, malformed, refused, unsent }
+}
+
+function vitalsOf({ machine: { vitals } }: NodeRuntime, now: Instant): NodeMetrics['vitals'] {
+  const views = vitals.views(now)
+  const fresh = views.filter((view) => view.fresh).length
+  return { nodes: { fresh, silent: views.length - fresh }, counts: vitals.counts }
 }
 
 function readProcess(): ProcessMetrics {

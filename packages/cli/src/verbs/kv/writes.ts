@@ -1,0 +1,146 @@
+/** `causeway kv put|create|update|patch|delete|batch`: changes of records, one or several at once. */
+import type { BatchChange, WriteResult } from '@causeway/protocol'
+import { CausewayError } from '@causeway/protocol'
+import type { PatchOptions, WriteOptions } from '@causeway/client'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { readFile } from 'node:fs/promises'
+import { DONE } from '../../fault.ts'
+import { printDocument } from '../../output.ts'
+import { parseLabels } from '../../verb.ts'
+import { addSubcommand, collectionOf, type KvOptions, notJson, OWN_SITE, parseAddress, readInput, readValue } from './subcommand.ts'
+
+type PutOptions = KvOptions & Pick<WriteOptions, 'revision' | 'labels' | 'ttl' | 'durability' | 'strict'>
+type FieldOptions = KvOptions & Pick<PatchOptions, 'revision' | 'labels' | 'durability' | 'strict'>
+
+const VALUE = ['<value>', 'JSON, or else taken as text; "-" reads it from stdin'] as const
+const REVISION = ['--revision <revision>', 'only if this is its revision here; else exit 1'] as const
+const LABELS = ['--labels <k=v,...>', 'labels of the record'] as const
+const TTL = ['--ttl <time>', 'the record is gone after this: 30s, 15m, 12h, 7d'] as const
+
+export function declareWrites(kv: Command, onResult: (code: number) => void): void {
+  const puts = [
+    ['put', 'Creates or replaces a record.', ['put tasks/rec-42 \'{"channel": "c7"}\' --labels kind=record', 'put locks/a 1 --ttl 30s']],
+    ['create', 'Makes a record; exit 1 if it exists.', ['create tasks/rec-42 - < rec-42.json']],
+    ['update', 'Replaces a record; exit 1 if there is none.', ['update tasks/rec-42 \'{"channel": "c8"}\' --revision REVISION']],
+  ] as const
+  for (const [mode, description, examples] of puts) {
+    const command = addSubcommand(kv, `${mode} <collection/key>`, description, OWN_SITE, examples)
+      .argument(...VALUE)
+      .option(...LABELS, parseLabels)
+      .option(...TTL)
+    if (mode !== 'create') command.option(...REVISION)
+    addWriteOptions(command).action(async (address: string, value: string, options: PutOptions) => {
+      const [collection, key] = parseAddress(address)
+      const records = await collectionOf(options, collection)
+      await printWritten(options, collection, await records[mode](key, await readValue(value), options))
+      onResult(DONE)
+    })
+  }
+  declarePatch(kv, onResult)
+  declareDelete(kv, onResult)
+  declareBatch(kv, onResult)
+}
+
+function declarePatch(kv: Command, onResult: (code: number) => void): void {
+  const description = 'Sets some fields of a record and leaves the others; null removes one. Exit 1 if there is no record.'
+  const examples = ['patch tasks/rec-42 \'{"state": "running", "error": null}\'', "patch tasks/rec-42 '{}' --labels tier=gold,old-"]
+  const command = addSubcommand(kv, 'patch <collection/key>', description, OWN_SITE, examples)
+    .argument('<fields>', 'a JSON object; "-" reads it from stdin')
+    .option('--labels <k=v,k-,...>', 'labels to set, or with a hyphen to remove', parsePatchLabels)
+    .option(...REVISION)
+  addWriteOptions(command).action(async (address: string, text: string, options: FieldOptions) => {
+    const [collection, key] = parseAddress(address)
+    const fields = await readValue(text)
+    if (typeof fields !== 'object' || fields === null) {
+      throw new CausewayError('usage', 'the fields are no JSON object', 'write them like \'{"state": "running"}\'')
+    }
+    const records = await collectionOf(options, collection)
+    await printWritten(options, collection, await records.patch(key, fields as Record<string, unknown>, options))
+    onResult(DONE)
+  })
+}
+
+function declareDelete(kv: Command, onResult: (code: number) => void): void {
+  const command = addSubcommand(kv, 'delete <collection/key>', 'Deletes a record; exit 1 if there is none.', OWN_SITE, [
+    'delete tasks/rec-42',
+  ]).option(...REVISION)
+  addWriteOptions(command).action(async (address: string, options: FieldOptions) => {
+    const [collection, key] = parseAddress(address)
+    const deleted = await (await collectionOf(options, collection)).delete(key, options)
+    await printDocument(options.output, deleted, () => `${address} deleted`)
+    onResult(DONE)
+  })
+}
+
+function declareBatch(kv: Command, onResult: (code: number) => void): void {
+  const description =
+    'Several changes of one partition: all are made or none. The file holds a JSON array, or one change a line:\n' +
+    '{"key", "op": "put|create|update|patch|delete", "value", "labels", "revision", "ttlMs"}'
+  const command = addSubcommand(kv, 'batch <collection>', description, OWN_SITE, [
+    'batch tasks changes.json',
+    'batch tasks - --partition hkg-1 < changes.ndjson',
+  ]).argument('<file>', 'changes; "-" reads them from stdin')
+  addWriteOptions(command).action(async (collection: string, file: string, options: FieldOptions) => {
+    const changes = await readChanges(file)
+    const result = await (await collectionOf(options, collection)).batch(changes, options)
+    await printDocument(options.output, result, () => `${result.items.length} records of ${collection} changed in ${result.partition}`)
+    onResult(DONE)
+  })
+}
+
+function addWriteOptions(command: Command): Command {
+  const durability = new Option('--durability <level>', 'what to wait for: the disk of this node, of one more of its site, of a hub')
+  return command
+    .addOption(durability.choices(['local', 'site', 'hub']).default(undefined, 'local'))
+    .option('--strict', 'only if an allocator grants it; never while cut off')
+}
+
+async function printWritten({ output }: KvOptions, collection: string, written: WriteResult): Promise<void> {
+  const { key, partition, revision } = written
+  await printDocument(output, written, () => `${collection}/${key} written in ${partition}, revision ${revision}`)
+}
+
+/** A JSON array, `{changes: [...]}`, or one change a line; the daemon checks what is in them. */
+async function readChanges(file: string): Promise<readonly BatchChange[]> {
+  const text = file === '-' ? await readInput() : await readFileText(file)
+  try {
+    const whole = parseWhole(text)
+    if (Array.isArray(whole)) return whole as BatchChange[]
+    const { changes } = (whole ?? {}) as { changes?: unknown }
+    if (Array.isArray(changes)) return changes as BatchChange[]
+    const lines = text.split('\n').filter((line) => line.trim() !== '')
+    return lines.map((line) => JSON.parse(line) as BatchChange)
+  } catch (cause) {
+    throw notJson('file of changes', cause, 'give a JSON array of changes, or one change a line')
+  }
+}
+
+function parseWhole(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Several lines, then; each is parsed by itself.
+    return undefined
+  }
+}
+
+async function readFileText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new CausewayError('usage', `${file} cannot be read: ${(cause as Error).message}`, 'check the path', { cause })
+  }
+}
+
+/** `k=v` sets one, `k-` removes it. */
+function parsePatchLabels(text: string): Readonly<Record<string, string | null>> {
+  const labels: Record<string, string | null> = {}
+  for (const term of text.split(',')) {
+    const [, removed] = /^\s*([^=]+)-\s*$/.exec(term) ?? []
+    const at = term.indexOf('=')
+    if (removed !== undefined) labels[removed] = null
+    else if (at >= 1) labels[term.slice(0, at).trim()] = term.slice(at + 1).trim()
+    else throw new InvalidArgumentError(`"${term}" is not of the form key=value or key-.`)
+  }
+  return labels
+}

@@ -1,0 +1,39 @@
+/** `causeway nodes`: all nodes of which this one has heard, with their vitals. */
+import { DONE } from '../fault.ts'
+import { FORMATS, type Format } from '../output.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+
+interface NodesVerbOptions extends Omit<ReadingOptions, 'output'> {
+  readonly output: Format | 'wide'
+  readonly watch?: boolean
+}
+
+const DESCRIPTION = `Shows the nodes of which this one has heard, those in doubt first: on a hub all, on an edge node those of its site and of \
+its interest. The verdict is alive while a node is heard of; unknown says that it is not, and no more. Vitals are the last that it told.`
+
+const EXAMPLES = `
+Examples:
+  $ causeway nodes -w                        again every second, until Ctrl-C
+  $ causeway nodes -o wide                   with what applications tell, and on what the verdict rests
+  $ causeway nodes -o json | jq '.items[] | select(.verdict != "alive") | .node'
+`
+
+export const declareNodes: DeclareVerb = (program, onResult) => {
+  addReadingOptions(program.command('nodes'), [...FORMATS, 'wide'])
+    .summary('all nodes, with their load')
+    .description(DESCRIPTION)
+    .option('-w, --watch', 'go on until Ctrl-C')
+    .addHelpText('after', EXAMPLES)
+    .action(async ({ api, output, watch = false }: NodesVerbOptions) => {
+      const causeway = await connectTo(api)
+      const [{ showFleet }, { nodesTable }] = await Promise.all([import('../fleet/show-fleet.ts'), import('../fleet/fleet-tables.ts')])
+      const wide = output === 'wide'
+      await showFleet({
+        format: wide ? 'table' : output,
+        watch,
+        read: (signal) => causeway.nodes({ signal }),
+        table: ({ items }, rowsMax) => nodesTable(items, { wide, rowsMax, nowMs: Date.now() }),
+      })
+      onResult(DONE)
+    })
+}

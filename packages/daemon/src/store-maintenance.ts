@@ -1,0 +1,147 @@
+/**
+ * What people do with a store by hand: look at it, make it smaller, keep a copy, put one back. Only looking and copying
+ * are possible while its node runs; LMDB then gives a copy as of one moment.
+ *
+ *  1. A copy that was put back lacks the mark of a clean stop: what the node wrote since the copy was made may be out in the
+ *     network, so it takes a new epoch.
+ *  2. Nothing is overwritten unless that was asked for, and what is replaced stays beside it.
+ */
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { open } from 'lmdb'
+import { CausewayError } from '@causeway/protocol'
+import { type StoredDocument, auditStore } from '@causeway/state'
+import { acquireLock } from './lmdb-store.ts'
+import { createNodeCrypto, generateKeyPair } from './node-crypto.ts'
+import { type StoreContent, readStoreFile, replaceStoreFile, storeFile, syncFile, withoutCleanMark } from './store-file.ts'
+
+export interface StoreReport {
+  readonly path: string
+  readonly fileBytes: number
+  readonly entries: number
+  readonly documents: readonly StoredDocument[]
+  /** The node was stopped in good order, and nothing was written since. */
+  readonly cleanStop: boolean
+  /** In the file, or in the logs in it; empty if all is whole. */
+  readonly faults: readonly string[]
+}
+
+/** Reads and checks all of a store: a data directory, also of a node that runs, or a backup. */
+export async function inspectStore(path: string): Promise<StoreReport> {
+  return withContent(path, (content, file) => {
+    const { documents, cleanStop, faults } = auditStore(createNodeCrypto(generateKeyPair().seed), content.entries)
+    return {
+      path: resolve(path),
+      fileBytes: statSync(file).size,
+      entries: content.entries.length,
+      documents,
+      cleanStop,
+      faults: [...content.damage, ...faults],
+    }
+  })
+}
+
+/** Writes a store anew without the room that deleted entries left. Throws `store-locked` while its node runs. */
+export async function compactStore(dataDir: string): Promise<{ readonly bytesBefore: number; readonly bytesAfter: number }> {
+  const path = existingStore(dataDir)
+  const lock = acquireLock(dataDir)
+  try {
+    const bytesBefore = statSync(path).size
+    await replaceStoreFile(path, soundEntries(readStoreFile(path), path))
+    return { bytesBefore, bytesAfter: statSync(path).size }
+  } finally {
+    lock.release()
+  }
+}
+
+/** Copies a store to a file that must not be there yet. */
+export async function backupStore(dataDir: string, file: string): Promise<{ readonly entries: number; readonly fileBytes: number }> {
+  if (existsSync(file)) throw new CausewayError('conflict', `${file} exists`, 'choose another name, or remove it')
+  const content = await withContent(dataDir, (found, path) => soundEntries(found, path))
+  mkdirSync(dirname(resolve(file)), { recursive: true })
+  await replaceStoreFile(resolve(file), content)
+  rmSync(`${resolve(file)}-lock`, { force: true })
+  return { entries: content.length, fileBytes: statSync(file).size }
+}
+
+/** Puts a backup in place as the store of a data directory. Throws `conflict` if there is one and `force` is not set. */
+export async function restoreStore(file: string, dataDir: string, force: boolean): Promise<{ readonly entries: number }> {
+  if (!existsSync(file)) throw new CausewayError('not-found', `there is no ${file}`, 'name a file that "causeway backup" made')
+  const entries = withoutCleanMark(soundEntries(readStoreFile(file), file))
+  const path = storeFile(dataDir)
+  const lock = acquireLock(dataDir)
+  try {
+    const replaces = existsSync(path)
+    if (replaces && !force)
+      throw new CausewayError(
+        'conflict',
+        `${dataDir} has a store already`,
+        'restore to another directory, or use --force: the old one is then kept beside it',
+      )
+    await replaceStoreFile(path, entries, replaces ? `${path}.replaced` : undefined)
+    return { entries: entries.length }
+  } finally {
+    lock.release()
+  }
+}
+
+/** Gives the content of a backup, or of a data directory whether or not its node runs; and the file that it was read from. */
+async function withContent<Result>(path: string, use: (content: StoreContent, file: string) => Result): Promise<Result> {
+  if (existsSync(path) && statSync(path).isFile()) return use(readStoreFile(path), path)
+  const file = existingStore(path)
+  const lock = tryLock(path)
+  if (lock) {
+    try {
+      return use(readStoreFile(file), file)
+    } finally {
+      lock.release()
+    }
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'causeway-'))
+  try {
+    const copy = join(directory, 'store.mdb')
+    await copyLive(file, copy)
+    return use(readStoreFile(copy), copy)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** `undefined` while its node runs. */
+function tryLock(dataDir: string): ReturnType<typeof acquireLock> | undefined {
+  try {
+    return acquireLock(dataDir)
+  } catch (error) {
+    if (error instanceof CausewayError && error.code === 'store-locked' && existsSync(join(dataDir, 'lock'))) return undefined
+    throw error
+  }
+}
+
+/** Its node has read all of the file before LMDB got it, so LMDB may read it here. */
+async function copyLive(file: string, copy: string): Promise<void> {
+  const database = open({ path: file, noSubdir: true, encoding: 'binary', readOnly: true, maxDbs: 1 })
+  try {
+    await database.backup(`${copy}.new`, false)
+  } finally {
+    await database.close()
+  }
+  syncFile(`${copy}.new`)
+  renameSync(`${copy}.new`, copy)
+}
+
+function existingStore(dataDir: string): string {
+  const path = storeFile(dataDir)
+  if (existsSync(path)) return path
+  throw new CausewayError('not-found', `there is no store in ${dataDir}`, 'name the dataDir of a node')
+}
+
+function soundEntries({ entries, damage }: StoreContent, path: string): StoreContent['entries'] {
+  const [fault] = damage
+  if (fault === undefined) return entries
+  throw new CausewayError(
+    'store-corrupt',
+    `${path} is damaged: ${fault}`,
+    'start its node once: it keeps what is whole, and peers bring back the rest',
+  )
+}

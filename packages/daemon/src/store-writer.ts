@@ -1,0 +1,53 @@
+/**
+ * For tests: a process that writes tickets to a store as fast as it can and prints each one that is reported persisted.
+ * Ticket n brings `a/n` and `b/n`, and puts n into `last`.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const WRITER = `
+  const { LmdbStore } = await import(process.argv[1])
+  const { writeSync } = await import('node:fs')
+  let next = 1
+  const persist = () => {
+    const ticket = next++
+    const value = new Uint8Array(200).fill(ticket & 0xff)
+    store.persist({ type: 'persist', ticket, entries: [{ key: 'a/' + ticket, value }, { key: 'b/' + ticket, value }, { key: 'last', value: Uint8Array.of(ticket >> 16, ticket >> 8, ticket) }] })
+  }
+  const store = await LmdbStore.open({
+    dataDir: process.argv[2],
+    onPersisted: (ticket) => { writeSync(1, ticket + '\\n'); persist() },
+    onFailure: (error) => { throw error },
+  })
+  for (let i = 0; i < 20; i++) persist()
+`
+
+export interface StoreWriter {
+  readonly process: ChildProcess
+  /** Tickets that it called persisted so far. */
+  readonly reported: readonly number[]
+}
+
+export function startStoreWriter(dataDir: string): StoreWriter {
+  const args = ['--input-type=module', '-e', WRITER, join(import.meta.dirname, 'lmdb-store.ts'), dataDir]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const reported: number[] = []
+  createInterface(child.stdout).on('line', (line) => reported.push(Number(line)))
+  return { process: child, reported }
+}
+
+/** The last ticket in these entries; throws unless exactly the tickets up to it are there, each of them whole. */
+export function lastWholeTicket(entries: Iterable<{ readonly key: string; readonly value: Uint8Array | undefined }>): number {
+  const values = new Map([...entries].map(({ key, value }) => [key, value ?? new Uint8Array(0)]))
+  const [high = 0, middle = 0, low = 0] = values.get('last') ?? []
+  const last = (high << 16) | (middle << 8) | low
+  if (values.size !== 2 * last + 1) throw new Error(`${values.size} entries cannot be ${last} tickets`)
+  for (let ticket = 1; ticket <= last; ticket++) {
+    for (const key of [`a/${ticket}`, `b/${ticket}`]) {
+      const value = values.get(key)
+      if (value?.length !== 200 || value.some((byte) => byte !== (ticket & 0xff))) throw new Error(`${key} is not what was written`)
+    }
+  }
+  return last
+}

@@ -1,0 +1,104 @@
+/**
+ * What the operating system says of this machine, as vitals: processors, memory, the disk of the data folder, network,
+ * load. Rates are over the time since the last reading, so the first reading has none. What cannot be had on this system
+ * is absent; nothing here fails.
+ */
+import { readFile, statfs } from 'node:fs/promises'
+import { cpus, freemem, loadavg, platform, totalmem } from 'node:os'
+import type { VitalValues } from '@causeway/protocol'
+
+export interface SystemReaderOptions {
+  readonly dataDir: string
+  /** Counters of the network interfaces, in the format of Linux. @default /proc/net/dev */
+  readonly networkFile?: string
+}
+
+interface Counters {
+  readonly atMs: number
+  readonly busyMs: number
+  readonly totalMs: number
+  readonly network: { readonly in: number; readonly out: number } | undefined
+}
+
+export class SystemReader {
+  readonly #dataDir: string
+  readonly #networkFile: string
+  #before: Counters | undefined
+
+  constructor({ dataDir, networkFile = '/proc/net/dev' }: SystemReaderOptions) {
+    this.#dataDir = dataDir
+    this.#networkFile = networkFile
+  }
+
+  async read(): Promise<VitalValues> {
+    const [network, disk] = await Promise.all([readNetwork(this.#networkFile), readDisk(this.#dataDir)])
+    const now: Counters = { atMs: performance.now(), ...processorTimes(), network }
+    const rates = this.#before ? ratesBetween(this.#before, now) : {}
+    this.#before = now
+    // Windows has no load average, and says 0.
+    const load = platform() === 'win32' ? {} : { load: loadavg()[0] ?? 0 }
+    return { ...rates, mem: percent(totalmem() - freemem(), totalmem()), ...disk, ...load }
+  }
+}
+
+function ratesBetween(before: Counters, now: Counters): VitalValues {
+  const totalMs = now.totalMs - before.totalMs
+  const cpu = totalMs > 0 ? { cpu: percent(now.busyMs - before.busyMs, totalMs) } : {}
+  const seconds = (now.atMs - before.atMs) / 1000
+  if (!now.network || !before.network || seconds <= 0) return cpu
+  const netIn = (now.network.in - before.network.in) / seconds
+  const netOut = (now.network.out - before.network.out) / seconds
+  // An interface that has gone takes its counters with it.
+  return netIn < 0 || netOut < 0 ? cpu : { ...cpu, netIn, netOut }
+}
+
+function processorTimes(): Pick<Counters, 'busyMs' | 'totalMs'> {
+  let idleMs = 0
+  let totalMs = 0
+  for (const { times } of cpus()) {
+    idleMs += times.idle
+    totalMs += times.user + times.nice + times.sys + times.idle + times.irq
+  }
+  return { busyMs: totalMs - idleMs, totalMs }
+}
+
+/** Of what ordinary users may use, as `df` counts. */
+async function readDisk(folder: string): Promise<VitalValues> {
+  try {
+    const { blocks, bfree, bavail } = await statfs(folder)
+    const used = blocks - bfree
+    return used + bavail > 0 ? { disk: percent(used, used + bavail) } : {}
+  } catch {
+    return {}
+  }
+}
+
+async function readNetwork(file: string): Promise<Counters['network']> {
+  try {
+    return networkTotals(await readFile(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** Bytes of all interfaces but loopback; `name: bytes packets … (8 columns received), bytes packets … (sent)`. */
+export function networkTotals(text: string): { in: number; out: number } | undefined {
+  const totals = { in: 0, out: 0 }
+  let interfaces = 0
+  for (const line of text.split('\n')) {
+    const [, name, rest] = /^\s*([^:\s]+):\s*(.*)$/.exec(line) ?? []
+    if (name === undefined || rest === undefined) continue
+    const columns = rest.split(/\s+/).map(Number)
+    const [received, sent] = [columns[0], columns[8]]
+    if (received === undefined || sent === undefined || Number.isNaN(received + sent)) continue
+    interfaces++
+    if (name === 'lo') continue
+    totals.in += received
+    totals.out += sent
+  }
+  return interfaces === 0 ? undefined : totals
+}
+
+function percent(part: number, whole: number): number {
+  return whole > 0 ? Math.min(100, Math.max(0, (100 * part) / whole)) : 0
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest'
+import { Lab, type LabNode } from './replica-lab.ts'
+
+const LIMITED = { limits: { foldBytesMin: 4_000 } }
+
+function overwrite(lab: Lab, node: LabNode, times: number, keys = 4): void {
+  for (let n = 0; n < times; n++) {
+    node.put('hkg-1', `k${n % keys}`, { n, text: 'x'.repeat(50) })
+    lab.run(11)
+  }
+}
+
+function batchKeys(node: LabNode): string[] {
+  return [...node.store.keys()].filter((key) => key.startsWith('state/batch|'))
+}
+
+function hash(node: LabNode): string {
+  return node.replica.contentHash('tasks', 'hkg-1')
+}
+
+/** Epochs of the only document. */
+function epochs(node: LabNode): number[] {
+  return node.replica.heads()[0]?.logs.map(({ epoch }) => epoch) ?? []
+}
+
+describe('a document that is folded', () => {
+  it('stays near the size of its live records, in memory and on disk, here and at peers', () => {
+    const lab = new Lab(1)
+    const node = lab.add('a', LIMITED)
+    const hub = lab.add('hub', LIMITED)
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    overwrite(lab, node, 400)
+    expect(batchKeys(node).length).toBeLessThan(60)
+    expect(batchKeys(hub).sort()).toEqual(batchKeys(node).sort())
+    expect(epochs(hub)).toEqual(epochs(node))
+    expect(epochs(node)).toHaveLength(1)
+    expect(hash(hub)).toBe(hash(node))
+    expect(node.replica.get('tasks', 'hkg-1', 'k3')?.value).toMatchObject({ n: 399 })
+    expect(hub.violations()).toEqual([])
+  })
+
+  it('costs one who was cut off no more than what is live and what came since', () => {
+    const lab = new Lab(2)
+    const node = lab.add('a', LIMITED)
+    const hub = lab.add('hub', LIMITED)
+    const session = lab.connect(node, hub, 'up')
+    lab.run(100)
+    overwrite(lab, node, 30)
+    lab.cut(session)
+    overwrite(lab, node, 1_000)
+    lab.bytes = 0
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    expect(hash(hub)).toBe(hash(node))
+    expect(lab.bytes).toBeLessThan(20_000)
+    expect(hub.violations()).toEqual([])
+  })
+
+  it('is whole after a crash at any moment of it', () => {
+    let between = 0
+    for (let seed = 0; seed < 60; seed++) {
+      const lab = new Lab(seed)
+      const node = lab.add('a', LIMITED)
+      const hub = lab.add('hub', LIMITED)
+      lab.connect(node, hub, 'up')
+      lab.run(100)
+      overwrite(lab, node, 8 + (seed % 20), 3)
+      const last = node.put('hkg-1', 'last', seed)
+      lab.tick(11)
+      for (let step = 0; step < seed % 7; step++) lab.step()
+      const acknowledged = node.answers.get(last)?.ok === true
+      if (String(epochs(node)) !== String(epochs(hub))) between += 1
+      for (const victim of [node, hub]) victim.crash(seed % 3)
+      lab.connect(node, hub, 'up')
+      lab.run(40_000)
+      expect(hash(hub), `seed ${seed}`).toBe(hash(node))
+      if (acknowledged) expect(hub.replica.get('tasks', 'hkg-1', 'last')?.value).toBe(seed)
+      overwrite(lab, node, 60, 3)
+      expect(epochs(node), `seed ${seed}`).toEqual(epochs(hub))
+      expect(hash(hub)).toBe(hash(node))
+      expect([...node.violations(), ...hub.violations()]).toEqual([])
+    }
+    expect(between).toBeGreaterThan(0)
+  })
+
+  it('is not folded by one who does not know what others hold of it', () => {
+    const lab = new Lab(3)
+    const node = lab.add('a', LIMITED)
+    const hub = lab.add('hub', LIMITED)
+    const session = lab.connect(node, hub, 'up')
+    lab.run(100)
+    overwrite(lab, node, 10)
+    node.put('hkg-1', 'only-the-hub-has-it', 1)
+    lab.run(100)
+    lab.cut(session)
+    // Its disk is lost, and it writes on before it has met anybody.
+    node.restart(new Map())
+    overwrite(lab, node, 100)
+    lab.connect(node, hub, 'up')
+    lab.run(40_000)
+    overwrite(lab, node, 100)
+    expect(node.replica.get('tasks', 'hkg-1', 'only-the-hub-has-it')?.value).toBe(1)
+    expect(hash(hub)).toBe(hash(node))
+    expect(epochs(node)).toEqual(epochs(hub))
+  })
+
+  it('keeps the revisions of its records', () => {
+    const lab = new Lab(4)
+    const node = lab.add('a', LIMITED)
+    lab.connect(node, lab.add('hub', LIMITED), 'up')
+    lab.run(100)
+    node.put('hkg-1', 'old', 1)
+    lab.run(20)
+    const { revision } = node.replica.get('tasks', 'hkg-1', 'old')!
+    overwrite(lab, node, 200)
+    expect(epochs(node)).toHaveLength(1)
+    expect(node.replica.get('tasks', 'hkg-1', 'old')!.revision).toBe(revision)
+    node.crash(0)
+    expect(node.replica.get('tasks', 'hkg-1', 'old')!.revision).toBe(revision)
+    const update = node.write('hkg-1', 'old', { type: 'update', value: 2 }, revision)
+    lab.run(20)
+    expect(node.answers.get(update)).toMatchObject({ ok: true })
+  })
+})

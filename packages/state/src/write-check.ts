@@ -1,0 +1,64 @@
+/** What a write must be before it is even gathered: well formed, within bounds, and allowed to this node. */
+import { type Limits, encodeRecord } from '@causeway/protocol'
+import { isNatural } from './entry.ts'
+import { isCollection, isPartition } from './interest.ts'
+import { isFields } from './merged-record.ts'
+import { keyFault, labelsFault, plainDataFault } from './plain-data.ts'
+import type { WriteChange, WriteInput, WriteOperation, WriteOutcome } from './replica-contract.ts'
+import { refused } from './write-outcome.ts'
+import type { WriterCredential } from './writer-credentials.ts'
+
+const CHANGES_MAX = 500
+/** A hundred years. */
+const TTL_MS_MAX = 100 * 365 * 86_400_000
+
+/** Why the write cannot be taken, or `undefined` if it can. */
+export function writeRefusal(
+  { collection, partition, changes }: WriteInput,
+  { credential, scope }: WriterCredential,
+  wallMs: number,
+  { recordBytesMax }: Limits,
+): WriteOutcome | undefined {
+  if (!isCollection(collection))
+    return refused(`${collection} is not a collection name`, 'Use lower-case letters, digits, dots and hyphens.')
+  if (!isPartition(partition)) return refused(`${partition} is not a partition`, 'Use one to four names joined by slashes.')
+  if (!scope.matches(collection, partition)) {
+    const remedy = `Issue its credential with --write '${collection}/${partition}'.`
+    return refused(`${credential.name} may not write ${collection}/${partition}`, remedy)
+  }
+  if (wallMs > credential.notAfterMs) return refused(`the credential of ${credential.name} has expired`, 'Issue a new one.')
+  if (changes.length === 0 || changes.length > CHANGES_MAX)
+    return refused(`a write of ${changes.length} changes`, `Write 1 to ${CHANGES_MAX} keys at once.`)
+  let bytes = 0
+  for (const change of changes) {
+    const fault = changeFault(change)
+    if (fault) return fault
+    bytes += changeBytes(change)
+  }
+  if (bytes <= recordBytesMax) return undefined
+  const what = changes.length === 1 ? 'the record has' : 'the changes have'
+  return refused(`${what} ${bytes} bytes, more than ${recordBytesMax}`, 'Split it, or raise limits.recordBytesMax on all nodes.')
+}
+
+export function changeBytes({ key, operation }: WriteChange): number {
+  return encodeRecord([key, operation.type === 'delete' ? null : [operation.value, operation.labels]]).length
+}
+
+function changeFault({ key, operation }: WriteChange): WriteOutcome | undefined {
+  const badKey = keyFault(key)
+  if (badKey) return refused(`the key ${badKey}`, 'Use 1 to 512 characters without control characters.')
+  if (operation.type === 'delete') return undefined
+  const badValue = plainDataFault(operation.value)
+  if (badValue) return refused(`the value ${badValue}`, 'Write plain JSON.')
+  if (operation.type === 'patch' && !isFields(operation.value)) return refused('the patch is not a map of fields', 'Send a JSON object.')
+  const badLabels = operation.labels === undefined ? undefined : labelsFault(settable(operation))
+  if (badLabels) return refused(`the labels ${badLabels}`, 'Use at most 64 short strings.')
+  if (operation.type !== 'patch' && operation.ttlMs !== undefined && !(operation.ttlMs > 0 && isNatural(Math.ceil(operation.ttlMs), TTL_MS_MAX)))
+    return refused(`a time to live of ${operation.ttlMs} ms`, 'Use a positive number of milliseconds.')
+  return undefined
+}
+
+/** The labels that are set, not those that are removed. */
+function settable({ labels }: Exclude<WriteOperation, { type: 'delete' }>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(labels ?? {}).filter(([, text]) => text !== null))
+}

@@ -1,0 +1,125 @@
+/**
+ * What a store gives: acknowledged writes a second, and what a million overwrites leave behind on the disk, in memory, and
+ * in the time to start again. Each job is a process of its own, on a fresh directory of this machine's disk.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Bench, type Column, type Flag, type Measured, type Row, type Settings, judge } from '../bench.ts'
+import { DrivenReplica } from './driven-replica.ts'
+import { type StoreResult, runStoreJob } from './store-job.ts'
+import type { TableKind } from './table.ts'
+
+const FLAGS = {
+  seconds: { what: 'how long each rate is measured', usual: 5, quick: 1 },
+  overwrites: { what: 'writes upon the same records', usual: 1_000_000, quick: 50_000 },
+  'peer-overwrites': { what: 'the same upon y-leveldb', usual: 1_000_000, quick: 50_000 },
+} as const satisfies Record<string, Flag>
+
+type StoreSettings = Settings<keyof typeof FLAGS>
+
+const KINDS: readonly TableKind[] = ['causeway', 'y-leveldb']
+const WRITERS = [1, 16, 256]
+const KEYS = 1_000
+/** As many as a replica gathers at most. */
+const FILLERS = 1_000
+const FILL_SECONDS_MAX = 1_200
+const NO_END = Number.MAX_SAFE_INTEGER
+
+export const STORE_BENCH: Bench<keyof typeof FLAGS> = {
+  name: 'store',
+  what: 'acknowledged writes, and what overwrites leave behind, beside y-leveldb',
+  flags: FLAGS,
+  parts: [
+    { name: 'rate', what: 'acknowledged writes a second', measure: measureRates },
+    { name: 'overwrites', what: `what is left of many writes upon ${KEYS} records`, measure: measureOverwrites },
+  ],
+}
+
+async function measureRates({ seconds }: StoreSettings): Promise<Measured> {
+  const rows: Row[] = []
+  for (const kind of KINDS) {
+    for (const writers of WRITERS) {
+      const job = { kind, writes: NO_END, expected: 0, writers, keys: KEYS, secondsMax: seconds }
+      const { writesPerSecond, ackMsP50, ackMsP99 } = await inDirectory((directory) => runStoreJob({ ...job, directory }))
+      rows.push({ what: kind, writers, writesPerSecond, ackMsP50, ackMsP99 })
+    }
+  }
+  const columns: Column[] = [
+    { key: 'what', head: 'STORE' },
+    { key: 'writers', head: 'WRITERS AT ONCE' },
+    { key: 'writesPerSecond', head: 'WRITES/s' },
+    { key: 'ackMsP50', head: 'ACK ms P50', digits: 2 },
+    { key: 'ackMsP99', head: 'P99', digits: 2 },
+  ]
+  const notes = [
+    'a write is acknowledged by causeway when it is flushed to the disk, by y-leveldb when LevelDB has taken it, flushed or not',
+    'causeway gathers the writes of 10 ms into one signed batch: a single writer that waits for each has about 60 a second at best',
+  ]
+  return { columns, rows, judgements: [], notes, charts: [] }
+}
+
+async function measureOverwrites(settings: StoreSettings): Promise<Measured> {
+  const rows: Row[] = []
+  const judgements = []
+  for (const kind of KINDS) {
+    const overwrites = settings[kind === 'causeway' ? 'overwrites' : 'peer-overwrites']
+    const fresh = await fillAndOpen(kind, KEYS)
+    const used = await fillAndOpen(kind, overwrites)
+    rows.push(rowOf(kind, KEYS, fresh), rowOf(kind, overwrites, used))
+    if (kind !== 'causeway') continue
+    judgements.push(judge('records without their newest value', KEYS - used.opened.found, 0, 'records'))
+    judgements.push(judge('disk, beside a store of only the same records', used.opened.diskBytes / fresh.opened.diskBytes, 40, 'times'))
+    judgements.push(
+      judge('heap, beside a store of only the same records', used.opened.heapPerRecord / fresh.opened.heapPerRecord, 10, 'times'),
+    )
+  }
+  const columns: Column[] = [
+    { key: 'what', head: 'STORE' },
+    { key: 'writes', head: 'WRITES' },
+    { key: 'seconds', head: 'SECONDS', digits: 1 },
+    { key: 'openMs', head: 'START ms' },
+    { key: 'diskPerRecord', head: 'DISK/RECORD' },
+    { key: 'heapPerRecord', head: 'HEAP/RECORD' },
+    { key: 'residentMb', head: 'RESIDENT MB' },
+    { key: 'found', head: 'RECORDS' },
+  ]
+  const notes = [
+    `${KEYS} records of about 140 bytes; started again in a new process after a stop in good order; bytes per record that is live`,
+  ]
+  return { columns, rows, judgements, notes, charts: [] }
+}
+
+interface Filled {
+  readonly filled: StoreResult
+  /** Of a new process. */
+  readonly opened: StoreResult
+}
+
+function fillAndOpen(kind: TableKind, writes: number): Promise<Filled> {
+  return inDirectory(async (directory) => {
+    const job = { kind, directory, expected: writes, keys: KEYS, secondsMax: FILL_SECONDS_MAX, writers: FILLERS }
+    const filled = await runStoreJob({ ...job, writes })
+    return { filled, opened: await runStoreJob({ ...job, writes: 0 }) }
+  })
+}
+
+function rowOf(what: string, writes: number, { filled, opened }: Filled): Row {
+  const { openMs, diskBytes, heapPerRecord, residentBytes, found } = opened
+  return {
+    ...{ what, writes, openMs, heapPerRecord, found },
+    seconds: filled.seconds,
+    diskPerRecord: diskBytes / KEYS,
+    residentMb: residentBytes / 1e6,
+  }
+}
+
+async function inDirectory<Result>(use: (directory: string) => Promise<Result>): Promise<Result> {
+  const directory = mkdtempSync(join(tmpdir(), 'cw-store-'))
+  try {
+    DrivenReplica.prepare(directory)
+    return await use(directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * A writing node, killed with SIGKILL again and again at random instants and started anew: what it acknowledged must be
+ * there, and in the end all nodes hold the same. Half of its lives it spends without any peer, so that nobody can bring
+ * back what its own disk lost. Once in between its store is replaced by an old backup.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Causeway, connect } from '@causeway/client'
+import { SeededRandom } from '@causeway/protocol'
+import { Deployment, type NodeSpec, succeeded } from './deployment.ts'
+import { eventually } from './eventually.ts'
+
+const VICTIM = 'ams-1-a'
+const NODES: readonly NodeSpec[] = [
+  { name: 'core-1', role: 'hub', site: 'core' },
+  { name: VICTIM, role: 'edge', site: 'ams-1', hubs: ['core-1'] },
+  { name: 'ams-1-b', role: 'edge', site: 'ams-1', hubs: ['core-1'], peers: [VICTIM] },
+]
+const ALONE: NodeSpec = { name: VICTIM, role: 'edge', site: 'ams-1' }
+const COLLECTION = 'notes'
+const PARTITION = 'ams-1'
+const WRITERS = 8
+const KEYS_PER_WRITER = 5
+/** Every so many kills one falls into the start of the process, before it is ready. */
+const EARLY_RATIO = 0.15
+const START_MS_MAX = 1_200
+const LIFE_MS_MAX = 500
+
+export interface Campaign {
+  readonly kills: number
+  readonly seed: number
+  /** Hears how it goes. */
+  readonly say?: (line: string) => void
+}
+
+export interface CampaignReport {
+  readonly kills: number
+  readonly acknowledged: number
+  readonly lives: { readonly alone: number; readonly connected: number; readonly early: number }
+  /** Acknowledged writes that were not there, in words. */
+  readonly lost: readonly string[]
+}
+
+export async function runKillCampaign({ kills, seed, say = () => undefined }: Campaign): Promise<CampaignReport> {
+  await using lab = new Deployment()
+  await lab.prepare('mynet', NODES)
+  const [hub, victim] = NODES
+  if (!hub || !victim) throw new Error('there is nobody to kill')
+  lab.write('alone.yaml', lab.config(ALONE))
+  lab.write('connected.yaml', lab.config(victim))
+  for (const { name } of NODES) if (name !== VICTIM) await lab.start(name)
+  const writer = new CampaignWriter(await connect({ api: lab.path(`${VICTIM}.sock`) }))
+  const random = new SeededRandom(seed)
+  const lives = { alone: 0, connected: 0, early: 0 }
+  const lost: string[] = []
+  for (let kill = 1; kill <= kills; kill++) {
+    const phase = phaseOf(kill, kills)
+    const alone = phase === undefined && random.float() < 0.5
+    lives[alone ? 'alone' : 'connected']++
+    lab.write(`${VICTIM}.yaml`, lab.config(alone ? ALONE : victim))
+    if (phase === undefined && random.float() < EARLY_RATIO) {
+      lives.early++
+      await dieEarly(lab, random.float() * START_MS_MAX)
+      continue
+    }
+    await lab.start(VICTIM)
+    if (phase === 'restored') await eventually('what the backup lacked is back', async () => (await writer.missing()).length === 0)
+    for (const loss of await writer.missing()) lost.push(`after kill ${kill - 1}${alone ? ', alone' : ''}: ${loss}`)
+    const writing = writer.write()
+    if (phase === 'backup') succeeded(await lab.causeway('backup', `${VICTIM}.data`, 'old.backup'))
+    await pause(random.float() * LIFE_MS_MAX)
+    if (phase === 'replace') await writer.rest()
+    if (phase === 'replace') await allEqual(lab)
+    await lab.end(VICTIM, 'SIGKILL')
+    writer.resume()
+    await writing
+    if (phase === 'replace') succeeded(await lab.causeway('restore', 'old.backup', `${VICTIM}.data`, '--force'))
+    if (kill % 25 === 0) say(`${kill} kills, ${writer.acknowledged} writes acknowledged, ${lost.length} lost`)
+  }
+  lab.write(`${VICTIM}.yaml`, lab.config(victim))
+  await lab.start(VICTIM)
+  await allEqual(lab)
+  for (const loss of await writer.missing()) lost.push(`in the end: ${loss}`)
+  for (const { name } of NODES) await lab.end(name, 'SIGTERM')
+  for (const { name } of NODES) succeeded(await lab.causeway('docs', 'verify', `${name}.data`))
+  return { kills, acknowledged: writer.acknowledged, lives, lost }
+}
+
+/** A third of the way a backup is made, at two thirds it is put back, and the next life begins with it. */
+function phaseOf(kill: number, kills: number): 'backup' | 'replace' | 'restored' | undefined {
+  if (kill === Math.ceil(kills / 3)) return 'backup'
+  const replace = Math.ceil((2 * kills) / 3)
+  return kill === replace ? 'replace' : kill === replace + 1 ? 'restored' : undefined
+}
+
+async function dieEarly(lab: Deployment, afterMs: number): Promise<void> {
+  lab.launch(VICTIM)
+  await pause(afterMs)
+  await lab.end(VICTIM, 'SIGKILL')
+}
+
+/** Waits until all nodes hold the same records. */
+async function allEqual(lab: Deployment): Promise<void> {
+  await eventually('all nodes hold the same', async () => {
+    const views = await Promise.all(
+      NODES.map(async ({ name }) => {
+        const causeway = await connect({ api: lab.path(`${name}.sock`) })
+        const { items } = await causeway.collection(COLLECTION).list({ partition: PARTITION })
+        return JSON.stringify(items.map(({ key, value, revision, writer }) => [key, value, revision, writer]))
+      }),
+    )
+    return new Set(views).size === 1
+  })
+}
+
+/** Eight programs at once, each with keys of its own, under which it writes growing numbers. */
+class CampaignWriter {
+  readonly #causeway: Causeway
+  readonly #asked = new Map<string, number>()
+  readonly #acknowledged = new Map<string, number>()
+  #number = 0
+  #rest = Promise.withResolvers<void>()
+  #busy = 0
+  acknowledged = 0
+
+  constructor(causeway: Causeway) {
+    this.#causeway = causeway
+    this.resume()
+  }
+
+  /** Writes until the node is gone. */
+  async write(): Promise<void> {
+    await Promise.all(Array.from({ length: WRITERS }, (_, index) => this.#writeAs(index)))
+  }
+
+  /** Lets no more writes begin, and waits for those that have. */
+  async rest(): Promise<void> {
+    this.#rest = Promise.withResolvers()
+    await eventually('all writes are answered', () => this.#busy === 0)
+  }
+
+  resume(): void {
+    this.#rest.resolve()
+  }
+
+  /** Keys whose value is older than what was acknowledged, or newer than anything that was asked for. */
+  async missing(): Promise<string[]> {
+    const { items } = await this.#causeway.collection(COLLECTION).list({ partition: PARTITION })
+    const found = new Map(items.map(({ key, value }) => [key, value]))
+    return [...this.#asked].flatMap(([key, asked]) => {
+      const value = found.get(key)
+      const acknowledged = this.#acknowledged.get(key)
+      if (acknowledged === undefined && value === undefined) return []
+      if (typeof value === 'number' && value >= (acknowledged ?? 0) && value <= asked) return []
+      return [`${key} reads ${JSON.stringify(value)}, but ${acknowledged} was acknowledged and ${asked} asked for`]
+    })
+  }
+
+  async #writeAs(index: number): Promise<void> {
+    const records = this.#causeway.collection(COLLECTION)
+    for (let turn = 0; ; turn++) {
+      await this.#rest.promise
+      const key = `w${index}-${turn % KEYS_PER_WRITER}`
+      const value = ++this.#number
+      this.#asked.set(key, value)
+      this.#busy++
+      try {
+        await records.put(key, value, { partition: PARTITION })
+      } catch {
+        return
+      } finally {
+        this.#busy--
+      }
+      this.#acknowledged.set(key, value)
+      this.acknowledged++
+    }
+  }
+}
