@@ -102,7 +102,9 @@ describe('records over HTTP', () => {
     const { revision } = await record('tasks/a')
     expect(await call('PATCH', `tasks/a?revision=${revision}`, { n: 2 })).toMatchObject({ status: 200 })
     expect(await call('PATCH', 'tasks/a', { n: 3 }, { 'if-match': JSON.stringify(revision) })).toMatchObject({ status: 409 })
-    expect(await call('PATCH', 'tasks/a', { n: 3 }, { 'if-match': JSON.stringify((await record('tasks/a')).revision) })).toMatchObject({ status: 200 })
+    expect(await call('PATCH', 'tasks/a', { n: 3 }, { 'if-match': JSON.stringify((await record('tasks/a')).revision) })).toMatchObject({
+      status: 200,
+    })
   })
 
   it('compares revisions: If-Match, If-None-Match, in the query', async () => {

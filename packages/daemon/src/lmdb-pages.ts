@@ -138,12 +138,8 @@ class LmdbFile {
     let entries = 0
     const visit = (number: number, level: number): void => {
       this.#try(`${tree.name}: page ${number}`, () => {
-        if (level === tree.depth) {
-          for (const node of this.#leaf(number)) {
-            entries++
-            found(node)
-          }
-        } else for (const child of this.#branch(number)) visit(child, level + 1)
+        if (level === tree.depth) entries += this.#leaf(number, found)
+        else for (const child of this.#branch(number)) visit(child, level + 1)
       })
     }
     const before = this.#damage.length
@@ -160,12 +156,17 @@ class LmdbFile {
     })
   }
 
-  *#leaf(number: number): Generator<LmdbNode> {
+  /** How many nodes it has, those that are damaged left out. */
+  #leaf(number: number, found: (node: LmdbNode) => void): number {
     const page = this.#page(number, LEAF)
+    let nodes = 0
     for (const at of offsetsIn(page)) {
       const node = this.#try(`page ${number}`, () => this.#nodeAt(page, at))
-      if (node) yield node
+      if (!node) continue
+      found(node)
+      nodes++
     }
+    return nodes
   }
 
   #nodeAt(page: Buffer, at: number): LmdbNode {

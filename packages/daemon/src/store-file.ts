@@ -42,7 +42,7 @@ export function readStoreFile(path: string): StoreContent {
   const faults = [...damage]
   for (const { key, value } of nodes) {
     const name = key.toString()
-    const content = unsealed(name, value)
+    const content = unsealed(key, value)
     if (content) entries.push({ key: name, value: content })
     else faults.push(`the checksum of ${JSON.stringify(name)} does not match`)
   }
@@ -101,7 +101,7 @@ export function sealed(key: string, value: Uint8Array): Buffer {
 }
 
 /** The value, or `undefined` if it is not what was sealed under this key. */
-export function unsealed(key: string, stored: Uint8Array): Uint8Array | undefined {
+export function unsealed(key: string | Uint8Array, stored: Uint8Array): Uint8Array | undefined {
   if (stored.length < CRC_BYTES) return undefined
   const value = new Uint8Array(stored.buffer, stored.byteOffset + CRC_BYTES, stored.length - CRC_BYTES)
   return readU32(stored, 0) === checksum(key, value) ? value : undefined
@@ -121,7 +121,7 @@ function discard(path: string): void {
   rmSync(`${path}-lock`, { force: true })
 }
 
-function checksum(key: string, value: Uint8Array): number {
+function checksum(key: string | Uint8Array, value: Uint8Array): number {
   return crc32(value, crc32(key))
 }
 

@@ -16,8 +16,9 @@ import { IncomingStream } from './incoming-stream.ts'
 const ACK_DELAY_MS = 5
 /** Acknowledge at the latest with every n-th segment. */
 const ACK_EVERY = 2
-/** Longer than the second for which state waits before it answers, so that the answer takes the acknowledgement along. */
-const CALM_ACK_MS = 1_200
+/** Long enough that something else leaves meanwhile, and takes the acknowledgement along once that is due by `CALM_RIDE_MS`. */
+const CALM_ACK_MS = 3_000
+const CALM_RIDE_MS = 2_000
 const CALM_ACK_BYTES = 16 * 1024
 /** After a duplicate, acknowledgements go both ways for so long: the way back may be what is broken. */
 const DOUBLE_ACK_MS = 1_000
@@ -132,7 +133,7 @@ export class Receiver {
 
   /** Data leaves: what is to be acknowledged goes along. */
   companyLeaves(now: Instant): void {
-    if (this.calm && this.#ackAt !== undefined) this.#ackAt = now
+    if (this.calm && this.#ackAt !== undefined && this.#ackAt - now <= CALM_RIDE_MS) this.#ackAt = now
   }
 
   #isCalm({ wayBack }: Arrival): boolean {

@@ -101,7 +101,7 @@ describe('drain', () => {
       const { paths } = world.node(from).machine.paths(world.node(from).now, to)
       const own = paths.find(({ hops, state }) => hops[0] === hub && state === 'up')
       const active = paths.find((path) => path.active)
-      if (own?.costMs == null || active?.costMs == null) return false
+      if (!own || !active || own.costMs === null || active.costMs === null) return false
       return own.active || active.costMs - own.costMs <= Math.max(10, 0.1 * active.costMs)
     }
     expect(world.runUntil(again, 20_000)).toBe(true)

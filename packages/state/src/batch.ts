@@ -171,3 +171,14 @@ export function decodePoints(items: unknown, max: number): LogPoint[] | undefine
 export function contradict(a: LogPoint, link: Uint8Array): boolean {
   return a.link !== undefined && a.link.some((byte, at) => byte !== link[at])
 }
+
+/** `named` by a peer, with links cut short, and as we know them. */
+export function samePoints(named: readonly LogPoint[], known: readonly LogPoint[]): boolean {
+  return (
+    named.length === known.length &&
+    named.every((point, at) => {
+      const { epoch, seq, link } = known[at] as LogPoint
+      return point.epoch === epoch && point.seq === seq && !(link && contradict(point, link))
+    })
+  )
+}

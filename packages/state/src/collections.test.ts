@@ -43,7 +43,13 @@ describe('collections', () => {
     collections.patch(place('a'), { m: 2, old: null }, done, { labels: { tier: 'gold' } })
     collections.put(place('b'), 'text', done, { revision: 'none' })
     lab.run(100)
-    expect(outcomes.map((outcome) => String(outcome.ok || outcome.code)).toSorted()).toEqual(['conflict', 'conflict', 'not-found', 'true', 'true'])
+    expect(outcomes.map((outcome) => String(outcome.ok || outcome.code)).toSorted()).toEqual([
+      'conflict',
+      'conflict',
+      'not-found',
+      'true',
+      'true',
+    ])
     expect(collections.get(place('a'))).toMatchObject({ value: { n: 1, m: 2 }, labels: { kind: 'x', tier: 'gold' } })
     collections.delete(place('a'), done)
     lab.run(100)

@@ -20,7 +20,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('put' as const), node, partition: fc.nat({ max: 1 }), key: fc.nat({ max: 4 }) }) },
   {
     weight: 6,
-    arbitrary: fc.record({ type: fc.constantFrom('delete' as const, 'patch' as const, 'both' as const), node, partition: fc.nat({ max: 1 }), key: fc.nat({ max: 4 }) }),
+    arbitrary: fc.record({
+      type: fc.constantFrom('delete' as const, 'patch' as const, 'both' as const),
+      node,
+      partition: fc.nat({ max: 1 }),
+      key: fc.nat({ max: 4 }),
+    }),
   },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('steps' as const), count: fc.nat({ max: 30 }) }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('tick' as const), ms: fc.integer({ min: 5, max: 20 }) }) },
@@ -86,9 +91,11 @@ class World {
         const partition = PARTITIONS[action.partition]!
         const key = `k${action.key}`
         const value = { [`f${lab.nextNumber() % 3}`]: lab.nextNumber() }
-        const change = (type: 'put' | 'patch' | 'delete'): WriteChange => ({ key, operation: type === 'delete' ? { type } : { type, value } })
-        const changes: WriteChange[] =
-          action.type === 'both' ? [change('put'), { ...change('patch'), key: 'k0' }] : [change(action.type)]
+        const change = (type: 'put' | 'patch' | 'delete'): WriteChange => ({
+          key,
+          operation: type === 'delete' ? { type } : { type, value },
+        })
+        const changes: WriteChange[] = action.type === 'both' ? [change('put'), { ...change('patch'), key: 'k0' }] : [change(action.type)]
         this.requests.push({ node: writer, request: writer.writeAll(partition, changes), partition })
         break
       }

@@ -75,15 +75,20 @@ export class Documents {
     for (const partitions of this.#collections.values()) yield* partitions.values()
   }
 
-  /** The log `epoch` of a document is durable up to `seq`. Returns the logs that are not needed any more. */
-  becameDurable(document: ReplicatedDocument, epoch: number, seq: number): readonly Log[] {
+  /** The log `epoch` of a document is durable up to `seq`. */
+  becameDurable(document: ReplicatedDocument, epoch: number, seq: number): void {
     const log = document.log(epoch)
-    if (!log || log.durable >= seq) return []
+    if (!log || log.durable >= seq) return
     this.#mix(document.id, epoch, log.durable)
     log.durable = seq
     this.#mix(document.id, epoch, seq)
-    const dropped = document.dropReplaced()
-    for (const { epoch: old, durable } of dropped) this.#mix(document.id, old, durable)
+  }
+
+  /** Drops the logs of a document that a durable fold has replaced, and returns them. */
+  dropReplaced(document: ReplicatedDocument): readonly Log[] {
+    const dropped = document.replaced()
+    document.drop(dropped)
+    for (const { epoch, durable } of dropped) this.#mix(document.id, epoch, durable)
     return dropped
   }
 

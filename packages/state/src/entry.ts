@@ -137,7 +137,7 @@ function decodeMore(head: Head, value: unknown, more: unknown): Content | string
   if (expiresMs !== undefined && !isNatural(expiresMs, MS_MAX)) return 'an expiry is out of range'
   if (epoch !== undefined && !isNatural(epoch, EPOCH_MAX)) return 'an epoch is out of range'
   const born = birth === undefined ? head : { ms: birth[0] as number, counter: birth[1] as number }
-  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs as number | undefined), epoch }
+  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs), epoch }
   if (mark !== undefined) return { ...markContent(head), epoch }
   if (patch === undefined) return put
   const fields = decodeFields(value, head, () => true)

@@ -52,7 +52,8 @@ function loadLog(documents: Documents, batches: readonly Batch[], seen: (entry: 
   if (!first) return 0
   const document = documents.getOrCreate(first)
   const loaded = document.load(batches, (entries) => entries.forEach(seen))
-  dropped.push(...documents.becameDurable(document, first.epoch, loaded))
+  documents.becameDurable(document, first.epoch, loaded)
+  dropped.push(...documents.dropReplaced(document))
   return loaded
 }
 

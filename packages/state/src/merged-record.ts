@@ -47,7 +47,15 @@ export function viewOf(merged: MergedRecord, partition: string): RecordView | un
   if (base.kind === 'mark') return undefined
   const { writer, ms } = newestOf(merged)
   const { value, labels } = layered(merged)
-  const view = { key: base.key, partition, value: value as RecordView['value'], labels, revision: revisionOfMerged(merged), writer, asOf: ms }
+  const view = {
+    key: base.key,
+    partition,
+    value,
+    labels,
+    revision: revisionOfMerged(merged),
+    writer,
+    asOf: ms,
+  }
   return base.expiresMs === undefined ? view : { ...view, expiresAt: base.expiresMs }
 }
 

@@ -115,7 +115,7 @@ export class Partition {
       if (record) missed.push({ change: 'MODIFIED', record, previous: undefined, point })
       else {
         const { key, value, labels, ms: asOf, writer } = base
-        const gone = { key, partition: this.name, value: value as RecordView['value'], labels, revision, writer, asOf }
+        const gone = { key, partition: this.name, value, labels, revision, writer, asOf }
         missed.push({ change: 'DELETED', record: gone, previous: undefined, point })
       }
     }

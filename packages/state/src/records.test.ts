@@ -142,7 +142,7 @@ describe('a write of several keys', () => {
 
   it('is bounded', () => {
     const { lab, a } = trio()
-    const many = Array.from({ length: 501 }, (_, n) => ({ key: `k${n}`, operation: { type: 'put', value: 1 } }) as const)
+    const many = Array.from({ length: 1_001 }, (_, n) => ({ key: `k${n}`, operation: { type: 'put', value: 1 } }) as const)
     const large = Array.from({ length: 3 }, (_, n) => ({ key: `k${n}`, operation: { type: 'put', value: 'x'.repeat(100_000) } }) as const)
     const requests = [a.writeAll('hkg-1', []), a.writeAll('hkg-1', many), a.writeAll('hkg-1', large)]
     lab.run(20)

@@ -20,7 +20,16 @@ import {
   joinBytes,
 } from '@causeway/protocol'
 import { Replica } from './replica.ts'
-import type { Durability, Relation, ReplicaEffect, ReplicaInput, Signer, WriteChange, WriteOperation, WriteOutcome } from './replica-contract.ts'
+import type {
+  Durability,
+  Relation,
+  ReplicaEffect,
+  ReplicaInput,
+  Signer,
+  WriteChange,
+  WriteOperation,
+  WriteOutcome,
+} from './replica-contract.ts'
 import { WriterCredentials } from './writer-credentials.ts'
 
 /** 32 bytes of FNV-1a over the message with 8 different starts: enough to tell contents apart. */

@@ -8,7 +8,19 @@
  *  2. Replicas that hold the same batches show the same records.
  *  3. A peer's fault is a violation; it changes nothing and stops nothing.
  */
-import { CausewayError, type Instant, type Machine, type RecordView, type ReplicaView, type StoreEntry, earliest, invariant } from '@causeway/protocol'
+import {
+  CausewayError,
+  Deadlines,
+  type Instant,
+  type Machine,
+  type RecordView,
+  type ReplicaView,
+  type StoreEntry,
+  after,
+  earliest,
+  invariant,
+} from '@causeway/protocol'
+import { AwaitedWrites } from './awaited-writes.ts'
 import { Backlog } from './backlog.ts'
 import { type LogPoint, decodeBatch } from './batch.ts'
 import { batchEntry, cleanEntry, dropEntries, formatEntry } from './batch-store.ts'
@@ -25,7 +37,7 @@ import type { SyncSession } from './sync-session.ts'
 import { Sync } from './sync.ts'
 import { type Ticket, Tickets } from './tickets.ts'
 import { decodeToken, encodeToken } from './token.ts'
-import { type OwnWrite, Writer } from './writer.ts'
+import { Writer } from './writer.ts'
 import { WriterCredentials } from './writer-credentials.ts'
 
 /** A document and how far each of its logs is durable. */
@@ -38,6 +50,8 @@ export interface DocumentHeads {
 
 /** Documents of the replica; a peer cannot make it hold more. */
 const DOCUMENTS_MAX = 200_000
+/** Logs are kept for so long after their fold: who is about to get their end can then make the fold by himself. */
+const DROP_AFTER_MS = 10_000
 
 interface Received {
   readonly entries: StoreEntry[]
@@ -53,6 +67,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #backlog = new Backlog()
   readonly #tickets = new Tickets()
   readonly #expiries = new Expiries()
+  /** Documents with logs that a fold has replaced. */
+  readonly #drops = new Deadlines<ReplicatedDocument>()
   readonly #writer: Writer
   readonly #sync: Sync
   #wallOffsetMs: number
@@ -61,9 +77,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   #startedAt: Instant
   /** The store carries the mark of a clean stop, as of the last ticket. */
   #marked: boolean
-  /** Writes that are durable here, and wait to be so elsewhere. */
-  #awaiting: OwnWrite[] = []
-  #backlogVersion = 0
+  readonly #awaited = new AwaitedWrites(this.#backlog)
   /** Peers have told since the start what they hold of ours, and it has arrived. */
   #informed = false
 
@@ -92,7 +106,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   handle(now: Instant, input: ReplicaInput): ReplicaEffect[] {
     const effects = this.#startup
     this.#startup = []
-    effects.push(...this.#handle(now, input), ...this.#answerLate(), ...this.#expire(now))
+    effects.push(...this.#handle(now, input), ...this.#awaited.late(), ...this.#expire(now), ...this.#dropReplaced(now))
     const due = this.#writer.dueAt
     if (due !== undefined && due <= now) effects.push(...this.#flush(now))
     return effects
@@ -100,7 +114,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   nextWake(): Instant | undefined {
     const started = this.#startup.length > 0 ? this.#startedAt : undefined
-    return [this.#writer.dueAt, this.#sync.nextWake(), this.#expiries.nextWake(this.#wallOffsetMs)].reduce(earliest, started)
+    const expiry = this.#expiries.nextWake(this.#wallOffsetMs)
+    return [this.#writer.dueAt, this.#sync.nextWake(), this.#drops.next(), expiry].reduce(earliest, started)
   }
 
   get(collection: string, partition: string, key: string): RecordView | undefined {
@@ -236,15 +251,17 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   /** A ticket is durable: says and shows what waited for it. */
   #release(now: Instant, ticket: Ticket): ReplicaEffect[] {
     const { written, points, records, origin, flush } = ticket
-    const dropped = points.flatMap(({ document, epoch, seq }) => this.#documents.becameDurable(document, epoch, seq))
-    const effects: ReplicaEffect[] = this.#answer(written)
+    for (const { document, epoch, seq } of points) {
+      this.#documents.becameDurable(document, epoch, seq)
+      if (document.replaced().length > 0) this.#drops.set(document, after(now, DROP_AFTER_MS))
+    }
+    const effects: ReplicaEffect[] = this.#awaited.answer(written)
     for (const { document, merged } of records) {
       const partition = this.#documents.partitionOf(document)
       const shown = partition.show(merged, now + this.#wallOffsetMs)
       if (shown) effects.push({ type: 'change', ...shown, collection: document.collection })
       this.#expiries.watch(partition, merged.base)
     }
-    if (dropped.length > 0) effects.push(this.#tickets.add(dropped.flatMap(dropEntries), { written: [], points: [], records: [] }))
     // Passed on first: what is then called served to a peer below must have left before.
     if (written.some(({ durability }) => durability !== 'local')) this.#sync.hasten()
     if (points.length > 0) effects.push(...this.#sync.durable(new Set(points.map(({ document }) => document)), origin, now))
@@ -253,19 +270,9 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     return effects
   }
 
-  /** Of writes that are durable here: those that need no more. The others wait until the backlog moves. */
-  #answer(writes: readonly OwnWrite[]): ReplicaEffect[] {
-    const reached = (write: OwnWrite): boolean =>
-      !write.document || !write.point || this.#backlog.reached(write.durability, write.document, write.point)
-    this.#awaiting.push(...writes.filter((write) => !reached(write)))
-    return writes.filter(reached).map(({ effect }) => effect)
-  }
-
-  #answerLate(): ReplicaEffect[] {
-    const { version } = this.#backlog
-    if (version === this.#backlogVersion || this.#awaiting.length === 0) return []
-    this.#backlogVersion = version
-    return this.#answer(this.#awaiting.splice(0))
+  #dropReplaced(now: Instant): ReplicaEffect[] {
+    const dropped = this.#drops.due(now).flatMap((document) => this.#documents.dropReplaced(document))
+    return dropped.length === 0 ? [] : [this.#tickets.add(dropped.flatMap(dropEntries), { written: [], points: [], records: [] })]
   }
 
   #expire(now: Instant): ReplicaEffect[] {
@@ -299,7 +306,13 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const { number, peer, relation } = session
     const origin = { session: number, peer, relation, bytes }
     const ticket = { written: [], points: [...received.points.values()], records: this.#recordsOf(received.changed), origin }
-    effects.push(...this.#sync.applied(now, ticket.points.map(({ document }) => document), origin))
+    effects.push(
+      ...this.#sync.applied(
+        now,
+        ticket.points.map(({ document }) => document),
+        origin,
+      ),
+    )
     // Also without entries, so that the acknowledgement keeps its place in the order.
     effects.push(this.#tickets.add(received.entries, ticket))
     return effects
@@ -318,6 +331,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const name = `${batch.collection}/${batch.partition} of ${batch.writer}, epoch ${epoch}, batch ${seq}`
     switch (acceptance.type) {
       case 'duplicate':
+        // It may be on its way to the disk still, for a session that has ended since: this one learns when it is there.
+        if (!received.points.has(`${document.id}|${epoch}`)) received.points.set(`${document.id}|${epoch}`, { document, epoch, seq })
         return undefined
       case 'bad':
         return `${name}: ${acceptance.reason}`

@@ -18,6 +18,7 @@ import {
   documentId,
   encodeThin,
   linkOf,
+  samePoints,
   signBatch,
   verifyBatch,
   withUpdate,
@@ -99,10 +100,10 @@ export class ReplicatedDocument implements DocumentName {
     return this.#document.encodedBytes()
   }
 
-  /** Of all batches that are held. */
+  /** Of the batches since the newest fold, and of that. */
   get logBytes(): number {
     let bytes = 0
-    for (const log of this.#logs.values()) bytes += log.bytes
+    for (const log of this.#logs.values()) if (log.epoch >= this.#foldEpoch) bytes += log.bytes
     return bytes
   }
 
@@ -114,6 +115,11 @@ export class ReplicatedDocument implements DocumentName {
   logs(): readonly Log[] {
     this.#ordered ??= [...this.#logs.values()].sort((a, b) => a.epoch - b.epoch)
     return this.#ordered
+  }
+
+  /** Those that no fold has replaced. */
+  currentLogs(): readonly Log[] {
+    return this.#foldEpoch === 0 ? this.logs() : this.logs().filter(({ epoch }) => epoch >= this.#foldEpoch)
   }
 
   get epochMax(): number {
@@ -253,6 +259,19 @@ export class ReplicatedDocument implements DocumentName {
     return update && withUpdate(batch, update)
   }
 
+  /**
+   * The logs that a peer needs who has so much of each. Those that a fold has replaced only if their ends are less than the
+   * fold: then the peer can make that by itself.
+   */
+  logsFor(seqOf: (epoch: number) => number): readonly Log[] {
+    const replaced = this.replaced()
+    const fold = this.#logs.get(this.#foldEpoch)
+    if (!fold || replaced.length === 0) return this.logs()
+    const missing = replaced.reduce((bytes, log) => bytes + log.bytes * (1 - Math.min(seqOf(log.epoch), log.seq) / log.seq), 0)
+    const whole = fold.bytes * (fold.head.parts / fold.seq)
+    return missing <= whole ? this.logs() : this.currentLogs()
+  }
+
   /** The batch for a peer that holds `held`: without its update if the peer can make it. */
   encodedFor(batch: Batch, held: (point: LogPoint) => boolean): Uint8Array {
     const log = this.#logs.get(batch.epoch)
@@ -342,15 +361,15 @@ export class ReplicatedDocument implements DocumentName {
     if (fold !== this.logs()[0]) this.#rebuild()
   }
 
-  /** Batches have become durable: drops the logs that a fold has replaced, and returns them. */
-  dropReplaced(): readonly Log[] {
+  /** The logs that nobody needs any more, since a fold that is durable has taken their place. */
+  replaced(): readonly Log[] {
     const fold = this.#logs.get(this.#foldEpoch)
-    if (!fold?.folded(fold.durable)) return []
-    const old = this.logs().filter(({ epoch }) => epoch < fold.epoch)
-    if (old.length === 0) return []
-    for (const { epoch } of old) this.#logs.delete(epoch)
-    this.#ordered = undefined
-    return old
+    return fold?.folded(fold.durable) ? this.logs().filter(({ epoch }) => epoch < fold.epoch) : []
+  }
+
+  drop(replaced: readonly Log[]): void {
+    for (const { epoch } of replaced) this.#logs.delete(epoch)
+    if (replaced.length > 0) this.#ordered = undefined
   }
 
   /** The clocks as they are now, which may run ahead of the document while a chunk is being judged. */
@@ -374,11 +393,4 @@ export class ReplicatedDocument implements DocumentName {
       for (let from = 0; from < checked.length; from += CHUNK) this.#document.apply(checked.slice(from, from + CHUNK), new Set())
     }
   }
-}
-
-function samePoints(a: readonly LogPoint[], b: readonly LogPoint[]): boolean {
-  return a.length === b.length && a.every(({ epoch, seq, link }, at) => {
-    const other = b[at]
-    return other?.epoch === epoch && other.seq === seq && !(link && other.link && contradict(other, link))
-  })
 }

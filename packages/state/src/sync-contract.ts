@@ -4,7 +4,7 @@ import type { Relation, ReplicaEffect } from './replica-contract.ts'
 
 /** What shares the packets of a session: the vitals. */
 export interface Companion {
-  opened(session: number, relation: Relation, scope: { readonly wants: (partition: string) => boolean }): void
+  opened(session: number, relation: Relation, scope: { readonly peer: string; readonly wants: (partition: string) => boolean }): void
   closed(session: number): void
   interestChanged(session: number): void
   /** What there is to tell; to be called until there is nothing. */

@@ -61,7 +61,7 @@ export class Digests {
     for (const document of this.#documents.all()) {
       if (!session.shares(document)) continue
       if (document.writer === this.#self && isUnsettled(document)) return undefined
-      for (const { tip } of document.logs()) {
+      for (const { tip } of document.currentLogs()) {
         high ^= wordAt(tip, 0)
         low ^= wordAt(tip, 4)
       }

@@ -7,6 +7,7 @@
  */
 import { Deadlines, type Instant, type ViolationCode, earliest } from '@causeway/protocol'
 import type { ReplicaEffect } from './replica-contract.ts'
+import type { ReplicatedDocument } from './replicated-document.ts'
 import type { Companion } from './sync-contract.ts'
 import type { Digests } from './sync-digests.ts'
 import { type SyncPart, encodeSync } from './sync-message.ts'
@@ -33,9 +34,9 @@ export class Outbox {
   }
 
   add(session: SyncSession): void {
-    const { number, relation } = session
+    const { number, peer, relation } = session
     this.#sessions.set(number, session)
-    this.#companion?.opened(number, relation, { wants: (partition) => session.interest.matches('nodes', partition) })
+    this.#companion?.opened(number, relation, { peer, wants: (partition) => session.interest.matches('nodes', partition) })
   }
 
   forget({ number }: SyncSession): void {
@@ -90,6 +91,16 @@ export class Outbox {
   acksChanged(now: Instant, session: SyncSession, effects: ReplicaEffect[]): void {
     if (session.acks.isDue(now)) this.tick(now, session, effects)
     else this.schedule(session)
+  }
+
+  /** These have new durable batches: whoever has shown us such a one hears of it. */
+  settle(now: Instant, documents: readonly ReplicatedDocument[], effects: ReplicaEffect[]): void {
+    for (const session of this.#sessions.values()) {
+      const durable = documents.flatMap((document) => session.takeOwed(document))
+      if (durable.length === 0) continue
+      session.acks.add(now, 0, durable)
+      this.acksChanged(now, session, effects)
+    }
   }
 
   #gather(now: Instant, { number }: SyncSession): Uint8Array | undefined {

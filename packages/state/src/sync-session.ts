@@ -78,6 +78,8 @@ export class SyncSession {
   /** Documents of which the peer said in its last round, or showed since, that it holds something. */
   #mentioned = new Set<string>()
   #round = new Map<string, LogPoint[]>()
+  /** What the peer showed and we had, but not on disk yet; it came another way, or before the session. */
+  readonly #owed = new Map<string, Head>()
   #sent = 0
   #acknowledged = 0
 
@@ -182,6 +184,25 @@ export class SyncSession {
     }
   }
 
+  /** The peer shows these: it is to hear when those that are here are durable, since it need not send them. */
+  shown(heads: readonly Head[]): void {
+    for (const head of heads) {
+      const document = this.#documents(documentId(head))
+      const points = head.points.filter((point) => document?.holds(point) && !document.holdsDurably(point))
+      if (points.length > 0) this.#owed.set(documentId(head), { ...head, points })
+    }
+  }
+
+  /** Which of them are durable now, and were not before. */
+  takeOwed(document: ReplicatedDocument): Head[] {
+    const head = this.#owed.get(document.id)
+    if (!head) return []
+    const [durable, rest] = [true, false].map((is) => head.points.filter((point) => document.holdsDurably(point) === is))
+    if (rest?.length) this.#owed.set(document.id, { ...head, points: rest })
+    else this.#owed.delete(document.id)
+    return durable?.length ? [{ ...head, points: durable }] : []
+  }
+
   /** False if the peer claims what cannot be. */
   acknowledge(processed: number): boolean {
     if (processed > this.#sent || processed < this.#acknowledged) return false
@@ -196,18 +217,19 @@ export class SyncSession {
   }
 
   /** The batches of the next message, or none: nothing to send, or no credit. */
-  take(): Batch[] {
-    const batches: Batch[] = []
+  take(): Uint8Array[] {
+    const batches: Uint8Array[] = []
     let bytes = 0
     for (const [priority, queue] of this.#queues.entries()) {
       const credit = CREDIT_BYTES + (priority < BULK ? RESERVE_BYTES : 0)
       for (const [id, document] of queue) {
         for (let batch = this.#next(document); batch; batch = this.#next(document)) {
-          const size = batch.encoded.length
+          const encoded = document.encodedFor(batch, ({ epoch, seq }) => (this.#cursors.get(id)?.get(epoch)?.seq ?? 0) >= seq)
+          const size = encoded.length
           if (bytes > 0 && bytes + size > MESSAGE_BYTES) return batches
           const unacknowledged = this.#sent - this.#acknowledged
           if (unacknowledged > 0 && unacknowledged + size > credit) return batches
-          batches.push(batch)
+          batches.push(encoded)
           bytes += size
           this.#sent += size
           this.#hold(id, [batch], this.#sent)
@@ -222,8 +244,9 @@ export class SyncSession {
   #next(document: ReplicatedDocument): Batch | undefined {
     const cursors = this.#cursors.get(document.id)
     const isOwn = document.writer === this.#self
-    for (const log of document.logs()) {
-      const seq = cursors?.get(log.epoch)?.seq ?? 0
+    const seqOf = (epoch: number): number => cursors?.get(epoch)?.seq ?? 0
+    for (const log of document.logsFor(seqOf)) {
+      const seq = seqOf(log.epoch)
       if (seq < (isOwn ? log.durable : log.seq)) return log.at(seq + 1)
     }
     return undefined

@@ -145,7 +145,7 @@ export class Sync {
   /** Documents have new batches of others, which came from `from` and have passed the gate. */
   applied(now: Instant, documents: Iterable<ReplicatedDocument>, from: Origin): ReplicaEffect[] {
     this.#now = now
-    return this.#passOn(now, documents, from)
+    return this.#passOn(now, [...documents], from)
   }
 
   /** Batches of `bytes` bytes from a session have been dealt with: those that are in `heads` are durable here. */
@@ -162,7 +162,10 @@ export class Sync {
 
   /** Documents have new durable batches, which came from session `from` or are our own. */
   durable(documents: Iterable<ReplicatedDocument>, from: Origin | undefined, now: Instant = this.#now): ReplicaEffect[] {
-    return this.#passOn(now, documents, from)
+    const changed = [...documents]
+    const effects = this.#passOn(now, changed, from)
+    this.#outbox.settle(now, changed, effects)
+    return effects
   }
 
   /** Somebody waits until what becomes durable next is so elsewhere too. */
@@ -242,6 +245,7 @@ export class Sync {
       this.#outbox.reset(session, 'overflow', `heads of more than ${ROUND_MAX} documents`, effects)
       return undefined
     }
+    session.shown(heads)
     const ahead = this.#own.note(heads, holderOf(session))
     if (session.peerIsCore && session.relation !== 'down') this.#tellAtHub(now, heads, effects)
     if (!part.last) return ahead
@@ -311,8 +315,7 @@ export class Sync {
 
   // ---- what is sent
 
-  #passOn(now: Instant, documents: Iterable<ReplicatedDocument>, from: Origin | undefined): ReplicaEffect[] {
-    const changed = [...documents]
+  #passOn(now: Instant, changed: readonly ReplicatedDocument[], from: Origin | undefined): ReplicaEffect[] {
     const effects: ReplicaEffect[] = []
     for (const session of this.#outbox.all()) {
       if (from && (session.peer === from.peer || (from.relation !== 'down' && session.relation !== 'down'))) continue
@@ -333,10 +336,7 @@ export class Sync {
     const parts: SyncPart[] = []
     for (let batches = session.take(); batches.length > 0; batches = session.take()) {
       if (parts.length > 0) this.#outbox.send(session, parts.splice(0), effects)
-      parts.push(
-        { type: 'batches', urgent: this.#urgent, batches: batches.map(({ encoded }) => encoded) },
-        ...this.#outbox.riders(now, session),
-      )
+      parts.push({ type: 'batches', urgent: this.#urgent, batches }, ...this.#outbox.riders(now, session))
     }
     // What a peer below wants may still be on its way from above.
     const waits = session.relation === 'down' && !this.#ups().every(({ servedToUs }) => servedToUs === this.#interestId)

@@ -20,7 +20,10 @@ export interface PartitionPoints {
 }
 
 export function encodeToken({ collection, partition, points }: PartitionPoints): string {
-  const writers = [...points].flatMap(([writer, logs]) => [writer, logs.map(({ epoch, seq }) => `${epoch.toString(36)}.${seq.toString(36)}`).join(',')])
+  const writers = [...points].flatMap(([writer, logs]) => [
+    writer,
+    logs.map(({ epoch, seq }) => `${epoch.toString(36)}.${seq.toString(36)}`).join(','),
+  ])
   return [KIND, collection, partition, ...writers].join(':')
 }
 
@@ -32,7 +35,10 @@ export function decodeToken(token: string): PartitionPoints {
   for (let at = 0; at < rest.length; at += 2) {
     const writer = rest[at] ?? ''
     if (!NAME_PATTERN.test(writer)) throw unreadable(token)
-    points.set(writer, (rest[at + 1] ?? '').split(',').map((text) => decodePoint(text, token)))
+    points.set(
+      writer,
+      (rest[at + 1] ?? '').split(',').map((text) => decodePoint(text, token)),
+    )
   }
   return { collection, partition, points }
 }
@@ -44,5 +50,9 @@ function decodePoint(text: string, token: string): LogPoint {
 }
 
 function unreadable(token: string): CausewayError {
-  return new CausewayError('usage', `${JSON.stringify(token.slice(0, 80))} is not a token`, 'use the token of a write, a list or a watch as it is')
+  return new CausewayError(
+    'usage',
+    `${JSON.stringify(token.slice(0, 80))} is not a token`,
+    'use the token of a write, a list or a watch as it is',
+  )
 }

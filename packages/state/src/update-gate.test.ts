@@ -79,7 +79,10 @@ describe('the gate', () => {
     'a patch that is no list': [/patch/, (doc) => doc.getArray('entries').push([['x', 9, 0, 1, { p: [] }]])],
     'a patched field newer than its patch': [/patch/, (doc) => doc.getArray('entries').push([['x', 9, 0, [['f', 10, 0, 1]], { p: [] }]])],
     'an entry of a later log': [/later log/, (doc) => doc.getArray('entries').push([['x', 9, 0, 1, { e: EPOCH + 1 }]])],
-    'a patch in place of a put': [/without a newer one/, (doc) => (doc.getArray('entries').delete(0, 1), doc.getArray('entries').push([['k1', 99, 0, [], { p: [] }]]))],
+    'a patch in place of a put': [
+      /without a newer one/,
+      (doc) => (doc.getArray('entries').delete(0, 1), doc.getArray('entries').push([['k1', 99, 0, [], { p: [] }]])),
+    ],
     'a value that is not JSON': [/value/, (doc) => doc.getArray('entries').push([tuple('x', 9, [undefined])])],
     'a bare delete': [/without a newer one/, (doc) => doc.getArray('entries').delete(0, 2)],
     'a delete for an older entry': [

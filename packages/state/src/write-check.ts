@@ -8,7 +8,7 @@ import type { WriteChange, WriteInput, WriteOperation, WriteOutcome } from './re
 import { refused } from './write-outcome.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
-const CHANGES_MAX = 500
+const CHANGES_MAX = 1_000
 /** A hundred years. */
 const TTL_MS_MAX = 100 * 365 * 86_400_000
 
@@ -53,7 +53,11 @@ function changeFault({ key, operation }: WriteChange): WriteOutcome | undefined 
   if (operation.type === 'patch' && !isFields(operation.value)) return refused('the patch is not a map of fields', 'Send a JSON object.')
   const badLabels = operation.labels === undefined ? undefined : labelsFault(settable(operation))
   if (badLabels) return refused(`the labels ${badLabels}`, 'Use at most 64 short strings.')
-  if (operation.type !== 'patch' && operation.ttlMs !== undefined && !(operation.ttlMs > 0 && isNatural(Math.ceil(operation.ttlMs), TTL_MS_MAX)))
+  if (
+    operation.type !== 'patch' &&
+    operation.ttlMs !== undefined &&
+    !(operation.ttlMs > 0 && isNatural(Math.ceil(operation.ttlMs), TTL_MS_MAX))
+  )
     return refused(`a time to live of ${operation.ttlMs} ms`, 'Use a positive number of milliseconds.')
   return undefined
 }

@@ -238,7 +238,13 @@ export class Writer {
     const { birth, expiresMs } = current.base
     const { value, labels } = operation
     if (before?.kind === 'put') {
-      return putContent(head, mergePatch(view.value, value), mergePatch(view.labels, labels ?? {}) as Record<string, string>, birth, expiresMs)
+      return putContent(
+        head,
+        mergePatch(view.value, value),
+        mergePatch(view.labels, labels ?? {}) as Record<string, string>,
+        birth,
+        expiresMs,
+      )
     }
     const own = before ?? group.document.all(head.key).find((entry) => entry.kind === 'patch')
     const kept = own && own.birth.ms === birth.ms && own.birth.counter === birth.counter ? own : undefined
