@@ -36,7 +36,7 @@ const MISSING_MAX = 4096
 /** Nobody reads more. */
 const COMPLAINTS_MAX = 20
 
-export interface LmdbNode {
+interface LmdbNode {
   readonly key: Buffer
   readonly value: Buffer
 }

@@ -9,12 +9,11 @@ import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { type RootDatabase, open } from 'lmdb'
 import { CausewayError, readU32, writeU32 } from '@causeway/protocol'
+import { CLEAN_KEY } from '@causeway/state'
 import { readLmdbFile } from './lmdb-pages.ts'
 
 const FILE = 'store.mdb'
 const CRC_BYTES = 4
-/** Of `@causeway/state`: the last stop was clean. Who starts without it takes a new epoch for what it writes. */
-const CLEAN_MARK = 'state/clean'
 
 export type StoreDatabase = RootDatabase<Buffer, string>
 
@@ -90,7 +89,7 @@ export async function replaceStoreFile(path: string, entries: readonly StoredEnt
 
 /** As what a store holds after it lost something: without the promise that all that was written is there. */
 export function withoutCleanMark(entries: readonly StoredEntry[]): readonly StoredEntry[] {
-  return entries.filter(({ key }) => key !== CLEAN_MARK)
+  return entries.filter(({ key }) => key !== CLEAN_KEY)
 }
 
 export function sealed(key: string, value: Uint8Array): Buffer {
@@ -101,7 +100,7 @@ export function sealed(key: string, value: Uint8Array): Buffer {
 }
 
 /** The value, or `undefined` if it is not what was sealed under this key. */
-export function unsealed(key: string | Uint8Array, stored: Uint8Array): Uint8Array | undefined {
+function unsealed(key: string | Uint8Array, stored: Uint8Array): Uint8Array | undefined {
   if (stored.length < CRC_BYTES) return undefined
   const value = new Uint8Array(stored.buffer, stored.byteOffset + CRC_BYTES, stored.length - CRC_BYTES)
   return readU32(stored, 0) === checksum(key, value) ? value : undefined

@@ -37,3 +37,4 @@ export { type StoreAudit, type StoredDocument, auditStore } from './store-audit.
 export { parseSelector, type Selector } from './selector.ts'
 export { type VitalView, Vitals, type VitalsOptions, type VitalsScope } from './vitals/vitals.ts'
 export { type OpenWatch, type WatchedReplica, Watches, type WatchQuery } from './watches.ts'
+export { CLEAN_KEY } from './batch-store.ts'
