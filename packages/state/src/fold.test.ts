@@ -59,6 +59,30 @@ describe('a document that is folded', () => {
     expect(hub.violations()).toEqual([])
   })
 
+  it('is folded when it has been quiet, so that who joins reads hardly more than what is live', () => {
+    const lab = new Lab(8)
+    const node = lab.add('a', LIMITED)
+    const hub = lab.add('hub', LIMITED)
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    for (let n = 0; n < 200; n++) {
+      node.put('hkg-1', `k${n}`, { n, text: 'x'.repeat(50) })
+      lab.run(11)
+    }
+    const [epoch] = epochs(node)
+    expect(epochs(node)).toHaveLength(1)
+    lab.run(80_000)
+    expect(epochs(hub)).toEqual(epochs(node))
+    expect(epochs(node)).not.toContain(epoch)
+    expect(batchKeys(node)).toHaveLength(1)
+    const late = lab.add('late')
+    lab.bytes = 0
+    lab.connect(late, hub, 'up')
+    lab.run(100)
+    expect(hash(late)).toBe(hash(node))
+    expect(lab.bytes).toBeLessThan(1.3 * JSON.stringify(node.replica.list('tasks').map(({ key, value }) => [key, value])).length)
+  })
+
   it('costs who has it all hardly anything', () => {
     const lab = new Lab(5)
     const node = lab.add('a', LIMITED)

@@ -8,20 +8,24 @@ import { wallMsOf } from './batch.ts'
 import { type Content, type Entry, compareEntries, contentOf, encodeContent, markContent } from './entry.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 
-/** A log may grow to so many times what is live. */
+/** A log may grow to so many times what is live; and to this while its writer does nothing to it. */
 const RATIO = 3
+const QUIET_RATIO = 1.2
 const PART_ENTRIES_MAX = 500
 const PART_BYTES_MAX = 48 * 1024
 
-/** Bytes of the log at which to look again. */
-const lookAgain = new WeakMap<ReplicatedDocument, number>()
-
 export function isFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
   const { logBytes } = document
-  if (logBytes < (lookAgain.get(document) ?? bytesMin)) return false
-  const due = RATIO * document.encodedBytes()
-  lookAgain.set(document, Math.max(bytesMin, due))
-  return logBytes >= due
+  if (logBytes < Math.max(bytesMin, document.foldDueBytes)) return false
+  // To know what is live costs as much as to write it: not asked with every batch.
+  document.foldDueBytes = RATIO * document.encodedBytes()
+  return logBytes >= document.foldDueBytes
+}
+
+/** Nothing has been written for a while: whoever joins now should not have to read much more than what is live. */
+export function isQuietFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
+  const { logBytes } = document
+  return logBytes >= bytesMin && logBytes >= QUIET_RATIO * document.encodedBytes()
 }
 
 /** What a fold holds: depends on what is live and on the epoch of the fold only, so that others can make it as well. */

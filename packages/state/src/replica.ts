@@ -224,9 +224,9 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** Makes batches of the gathered writes and hands them to the store. */
   #flush(now: Instant): ReplicaEffect[] {
-    const { written, batches, folds } = this.#writer.flush(now + this.#wallOffsetMs, this.#informed)
+    const { written, batches, folds } = this.#writer.flush(now, now + this.#wallOffsetMs, this.#informed)
     const refusals = written.filter(({ document }) => !document).map(({ effect }) => effect)
-    if (batches.length === 0) return refusals
+    if (batches.length + folds.length === 0) return refusals
     const entries: StoreEntry[] = []
     if (this.#marked) entries.push(cleanEntry(this.#crypto, undefined))
     this.#marked = false

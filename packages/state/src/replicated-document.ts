@@ -55,6 +55,8 @@ export class ReplicatedDocument implements DocumentName {
   readonly partition: string
   readonly writer: string
   readonly id: string
+  /** Bytes of its log at which to look whether it should be folded. */
+  foldDueBytes = 0
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
   readonly #logs = new Map<number, Log>()

@@ -9,11 +9,11 @@
  *  3. Stamps strictly increase.
  *  4. A document is folded only when peers have told what they hold of it: else a write that only they have would be lost.
  */
-import { type Instant, type Random, after } from '@causeway/protocol'
+import { Deadlines, type Instant, type Random, after, earliest } from '@causeway/protocol'
 import { EPOCH_MAX, type LogPoint, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
 import { type Content, type Entry, NO_LABELS, markContent, patchContent, putContent } from './entry.ts'
-import { isFoldDue } from './fold.ts'
+import { isFoldDue, isQuietFoldDue } from './fold.ts'
 import type { HybridClock } from './hybrid-clock.ts'
 import { type MergedRecord, isFields, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
 import { mergePatch } from './merge-patch.ts'
@@ -28,6 +28,8 @@ import type { WriterCredential } from './writer-credentials.ts'
 const GATHER_MS = 10
 const GATHER_CHANGES_MAX = 1_000
 const GATHER_BYTES_MAX = 64 * 1024
+/** A document that has not been written for so long is folded if that makes it clearly smaller. */
+const QUIET_MS = 60_000
 
 export interface OwnWrite {
   readonly effect: WrittenEffect
@@ -62,6 +64,8 @@ export class Writer {
   #changes = 0
   #bytes = 0
   #dueAt: Instant | undefined
+  /** Documents that were written, and when they have been quiet for long. */
+  readonly #quiet = new Deadlines<ReplicatedDocument>()
   /** Of new logs; logs of at least `#floor` are continued. It is zero until an epoch has been raised since the start. */
   #epoch: number
   #floor: number
@@ -91,7 +95,7 @@ export class Writer {
   }
 
   get dueAt(): Instant | undefined {
-    return this.#dueAt
+    return earliest(this.#dueAt, this.#quiet.next())
   }
 
   /** The epoch that may be continued after a clean stop; `undefined` if the next start has to raise it. */
@@ -118,7 +122,7 @@ export class Writer {
   }
 
   /** Makes the batches of what has been gathered, and folds of what has grown. `informed`: peers have told what they hold of ours. */
-  flush(wallMs: number, informed: boolean): Flush {
+  flush(now: Instant, wallMs: number, informed: boolean): Flush {
     const waiting = this.#waiting
     this.#waiting = []
     this.#changes = 0
@@ -133,11 +137,15 @@ export class Writer {
     }
     const batches: OwnBatch[] = []
     const folds: OwnBatch[] = []
+    const { foldBytesMin } = this.#config.limits
+    for (const document of this.#quiet.due(now))
+      if (informed && !gathered.has(document.id) && isQuietFoldDue(document, foldBytesMin)) folds.push(...this.#fold(document, wallMs))
     for (const { document, epoch, contents, accepted } of gathered.values()) {
       const own = document.write(epoch, this.#credential, [...contents.values()])
       batches.push(own)
       for (const { input, items } of accepted) written.push(accept(input, document, own.batch, items))
-      if (informed && isFoldDue(document, this.#config.limits.foldBytesMin)) folds.push(...this.#fold(document, wallMs))
+      if (informed && isFoldDue(document, foldBytesMin)) folds.push(...this.#fold(document, wallMs))
+      else this.#quiet.set(document, after(now, QUIET_MS))
     }
     return { written, batches, folds }
   }
