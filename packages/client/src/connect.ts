@@ -4,6 +4,7 @@
  */
 import type {
   ChannelView,
+  DocumentsView,
   EventView,
   LinkView,
   NodesView,
@@ -58,6 +59,8 @@ export interface Causeway {
   status(): Promise<StatusView>
   links(options?: StreamOptions): Promise<readonly LinkView[]>
   channels(): Promise<readonly ChannelView[]>
+  /** The documents that this node holds, and how far. */
+  documents(): Promise<DocumentsView>
   /** All nodes of which this one has heard, with their vitals. */
   nodes(options?: StreamOptions): Promise<NodesView>
   /** The same by site. */
@@ -93,6 +96,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     status: () => read('status'),
     links: ({ signal } = {}) => transport.json({ method: 'GET', path: ['links'], signal }),
     channels: () => read('channels'),
+    documents: () => read('docs'),
     nodes: ({ signal } = {}) => transport.json({ method: 'GET', path: ['nodes'], signal }),
     sites: ({ signal } = {}) => transport.json({ method: 'GET', path: ['sites'], signal }),
     vitals: (values) => transport.json({ method: 'PUT', path: ['vitals'], body: values }),

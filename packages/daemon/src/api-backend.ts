@@ -5,6 +5,7 @@
 import type {
   BatchResult,
   ChannelView,
+  DocumentsView,
   EventView,
   HistoryView,
   LinkView,
@@ -65,6 +66,7 @@ export interface ApiBackend {
   status(): StatusView
   links(): LinkView[]
   channels(): ChannelView[]
+  documents(): DocumentsView
   paths(to: string): PathsView
   why(from: string, to: string): Promise<WhyView>
   trace(to: string): Promise<TraceView>

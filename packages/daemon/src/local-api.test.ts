@@ -27,6 +27,9 @@ class TalkingBackend implements ApiBackend {
   links(): [] {
     return []
   }
+  documents() {
+    return { items: [], token: 't' }
+  }
   channels(): [] {
     return []
   }

@@ -47,6 +47,7 @@ function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Lo
   routes.get('/v1/status', (context) => context.json(backend.status()))
   routes.get('/v1/links', (context) => context.json(backend.links()))
   routes.get('/v1/channels', (context) => context.json(backend.channels()))
+  routes.get('/v1/docs', (context) => context.json(backend.documents()))
   routes.get('/v1/paths/:to', (context) => context.json(backend.paths(context.req.param('to'))))
   routes.get('/v1/why/:from/:to', async (context) => context.json(await backend.why(context.req.param('from'), context.req.param('to'))))
   routes.get('/v1/trace/:to', async (context) => context.json(await backend.trace(context.req.param('to'))))

@@ -3,6 +3,7 @@ import {
   CausewayError,
   type ChannelView,
   type Credential,
+  type DocumentsView,
   type EventView,
   type Limits,
   type LinkView,
@@ -55,6 +56,20 @@ export class NodeBackend implements ApiBackend {
 
   channels(): ChannelView[] {
     return this.#runtime.machine.channels(this.#runtime.now())
+  }
+
+  documents(): DocumentsView {
+    const { replica } = this.#runtime.machine
+    const hashes = new Map<string, string>()
+    const hashOf = (collection: string, partition: string): string => {
+      const name = `${collection}/${partition}`
+      const hash = hashes.get(name) ?? replica.contentHash(collection, partition)
+      hashes.set(name, hash)
+      return hash
+    }
+    const items = replica.heads().map((head) => ({ ...head, contentHash: hashOf(head.collection, head.partition) }))
+    const nameOf = ({ collection, partition, writer }: (typeof items)[number]): string => `${collection}|${partition}|${writer}`
+    return { items: items.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)), token: replica.token() }
   }
 
   paths(to: string): PathsView {

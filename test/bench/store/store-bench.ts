@@ -13,7 +13,7 @@ import type { TableKind } from './table.ts'
 const FLAGS = {
   seconds: { what: 'how long each rate is measured', usual: 5, quick: 1 },
   overwrites: { what: 'writes upon the same records', usual: 1_000_000, quick: 50_000 },
-  'peer-overwrites': { what: 'the same upon y-leveldb', usual: 1_000_000, quick: 50_000 },
+  'peer-overwrites': { what: 'the same upon y-leveldb', usual: 100_000, quick: 50_000 },
 } as const satisfies Record<string, Flag>
 
 type StoreSettings = Settings<keyof typeof FLAGS>

@@ -1,13 +1,14 @@
-/** `causeway docs`: the documents in the store of a node, looked at on disk. */
+/** `causeway docs`: the documents that a node holds, and its store on disk. */
 import type { StoreReport } from '@causeway/daemon'
 import type { Command } from 'commander'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { print, printDocument, type Format } from '../output.ts'
 import { bytes } from '../quantity.ts'
-import { type DeclareVerb, outputOption } from '../verb.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, outputOption, type ReadingOptions } from '../verb.ts'
 
 const EXAMPLES = `
 Examples:
+  $ causeway docs list
   $ causeway docs list ./data
   $ causeway docs verify ./data
   $ causeway docs verify ./monday.backup
@@ -17,17 +18,17 @@ Examples:
 export const declareDocs: DeclareVerb = (program, onResult) => {
   const docs = program
     .command('docs')
-    .summary('the documents in a data directory: list, verify, compact')
-    .description('Looks at the store of a node on its disk. Its node may run, except for compact.')
-    .usage('list|verify|compact DIR [options]')
+    .summary('the documents of a node, and its store: list, verify, compact')
+    .description('Looks at the documents that a node holds, or at its store on disk. Its node may run, except for compact.')
+    .usage('list|verify|compact [DIR] [options]')
     .addHelpText('after', EXAMPLES)
 
-  subcommand(docs, 'list <dir>', 'the documents it holds').action(async (dir: string, options: { output: Format }) => {
-    const { inspectStore } = await import('@causeway/daemon')
-    const report = await inspectStore(dir)
-    await printDocument(options.output, { items: report.documents }, () => documentsTable(report))
-    onResult(DONE)
-  })
+  addReadingOptions(docs.command('list'))
+    .description('the documents that a running node holds; with a directory, those on its disk')
+    .argument('[dir]', 'dataDir of a node, or a backup')
+    .action(async (dir: string | undefined, options: ReadingOptions) => {
+      onResult(await (dir === undefined ? listHeld(options) : listStored(dir, options)))
+    })
 
   subcommand(docs, 'verify <dir>', 'read and check all of it, or of a backup; exit 1 if anything is damaged').action(
     async (dir: string, options: { output: Format }) => {
@@ -47,6 +48,26 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
       print(`${dir}: ${bytes(bytesBefore)} before, ${bytes(bytesAfter)} after`)
       onResult(DONE)
     })
+}
+
+async function listHeld({ api, output }: ReadingOptions): Promise<number> {
+  const documents = await (await connectTo(api)).documents()
+  await printDocument(output, documents, async () => {
+    const { renderTable } = await import('../table.ts')
+    const rows = documents.items.map(({ collection, partition, writer, logs, contentHash }) => {
+      const batches = logs.reduce((sum, { seq }) => sum + seq, 0)
+      return [collection, partition, writer, String(logs.length), String(batches), contentHash.slice(0, 12)]
+    })
+    return rows.length === 0 ? 'no documents' : renderTable(['COLLECTION', 'PARTITION', 'WRITER', '>EPOCHS', '>BATCHES', 'CONTENT'], rows)
+  })
+  return DONE
+}
+
+async function listStored(dir: string, { output }: ReadingOptions): Promise<number> {
+  const { inspectStore } = await import('@causeway/daemon')
+  const report = await inspectStore(dir)
+  await printDocument(output, { items: report.documents }, () => documentsTable(report))
+  return DONE
 }
 
 function subcommand(docs: Command, grammar: string, description: string): Command {
