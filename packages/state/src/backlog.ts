@@ -22,6 +22,8 @@ export class Backlog {
   readonly #held: Readonly<Record<Holder, Map<string, number>>> = { peer: new Map(), above: new Map(), hub: new Map() }
   #count = 0
   #version = 0
+  /** This node is a hub: what is on its disk is where every write may wish to be. */
+  isHub = false
 
   get count(): number {
     return this.#count
@@ -63,7 +65,7 @@ export class Backlog {
 
   /** Whether a batch of ours is durable at somebody else's, or at a hub. */
   reached(durability: 'local' | 'site' | 'hub', document: Pick<ReplicatedDocument, 'id'>, { epoch, seq }: LogPoint): boolean {
-    if (durability === 'local') return true
+    if (durability === 'local' || this.isHub) return true
     return (this.#held[durability === 'site' ? 'peer' : 'hub'].get(keyOf(document, epoch)) ?? 0) >= seq
   }
 

@@ -151,11 +151,11 @@ function decodeHead(value: unknown, epoch: number): LogHead | undefined {
   return { base, parts, credential: { body, signature } }
 }
 
-export function encodePoints(points: readonly LogPoint[]): unknown[] {
+function encodePoints(points: readonly LogPoint[]): unknown[] {
   return points.flatMap(({ epoch, seq, link }) => [epoch, seq, link?.subarray(0, POINT_LINK_BYTES) ?? NOTHING])
 }
 
-export function decodePoints(items: unknown, max: number): LogPoint[] | undefined {
+function decodePoints(items: unknown, max: number): LogPoint[] | undefined {
   if (!Array.isArray(items) || items.length % 3 !== 0 || items.length > 3 * max) return undefined
   const points: LogPoint[] = []
   for (let at = 0; at < items.length; at += 3) {

@@ -18,7 +18,7 @@ const ROOT = 'entries'
 const NOBODY = 0
 
 /** A position in a document: entry number `clock` of `epoch`. */
-export interface Place {
+interface Place {
   readonly epoch: number
   readonly clock: number
 }

@@ -58,7 +58,7 @@ export function labCrypto(name: string): Signer {
   }
 }
 
-export function labKey(name: string): Uint8Array {
+function labKey(name: string): Uint8Array {
   return mix(Uint8Array.from(name, (letter) => letter.codePointAt(0) ?? 0))
 }
 
@@ -82,6 +82,8 @@ export interface LabNodeOptions {
   /** How wrong its wall clock is. */
   readonly skewMs?: number
   readonly limits?: Partial<Limits>
+  /** It is a hub. */
+  readonly core?: boolean
 }
 
 type Persist = Extract<ReplicaEffect, { type: 'persist' }>
@@ -163,11 +165,11 @@ export class LabNode {
 
   #start(): Replica {
     const { lab, name } = this
-    const { interest = ['**'], write = ['**'], skewMs = 0, limits } = this.options
+    const { interest = ['**'], write = ['**'], skewMs = 0, limits, core = false } = this.options
     const stored = [...this.store].map(([key, value]): StoreEntry => ({ key, value }))
     const environment = { random: lab.random, crypto: labCrypto(name), now: lab.now, wallOffsetMs: WALL_MS + skewMs }
     const trust = { credential: labCredential(name, write), authorityKey: labKey(LAB_AUTHORITY) }
-    const replica = new Replica({ writer: name, interest, write, limits: { ...LIMITS, ...limits }, ...trust }, environment, stored)
+    const replica = new Replica({ writer: name, interest, write, limits: { ...LIMITS, ...limits }, core, ...trust }, environment, stored)
     this.followed.clear()
     for (const partition of replica.partitionsOf('tasks')) {
       for (const record of replica.list('tasks', partition)) this.followed.set(`${partition}|${record.key}`, record)

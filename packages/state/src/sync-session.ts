@@ -175,6 +175,11 @@ export class SyncSession {
     this.#mentioned = new Set(round.keys())
   }
 
+  /** Batches of these came from the peer. */
+  gave(documents: readonly ReplicatedDocument[]): void {
+    for (const { id } of documents) this.#mentioned.add(id)
+  }
+
   /** The peer has these batches: it sent them, or says so. */
   holds(heads: readonly Head[]): void {
     for (const head of heads) {

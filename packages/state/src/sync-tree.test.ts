@@ -254,3 +254,72 @@ describe('anti-entropy', () => {
     expect(rounds).toBe(1)
   })
 })
+
+describe('a write that waits', () => {
+  function site(seed: number): { lab: Lab; hub: LabNode; gateway: LabNode; member: LabNode } {
+    const lab = new Lab(seed)
+    const [hub, gateway, member] = [lab.add('core-1', { core: true }), lab.add('hkg-1-a'), lab.add('hkg-1-b')]
+    lab.connect(gateway, hub, 'up')
+    lab.connect(member, gateway, 'up')
+    lab.run(ACKS_MS)
+    return { lab, hub, gateway, member }
+  }
+  const changes = [{ key: 'a', operation: { type: 'put', value: 1 } }] as const
+
+  it('for a hub is answered as soon as a hub has it, also two hops away, without waiting for a tick', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { lab, hub, gateway, member } = site(seed)
+      const requests = [gateway, member, hub].map((node) => ({ node, request: node.writeAll('hkg-1', changes, 'hub') }))
+      lab.run(50)
+      for (const { node, request } of requests) expect(node.answers.get(request)).toMatchObject({ ok: true })
+    }
+  })
+
+  it('for the site is answered when one more node has it, for a hub not before a hub has', () => {
+    const { lab, hub, gateway, member } = site(6)
+    lab.cutAll(hub)
+    const near = member.writeAll('hkg-1', changes, 'site')
+    const far = member.writeAll('hkg-1', changes, 'hub')
+    lab.run(2_000)
+    expect(member.answers.get(near)).toMatchObject({ ok: true })
+    expect(member.answers.has(far)).toBe(false)
+    lab.connect(gateway, hub, 'up')
+    lab.run(ACKS_MS)
+    expect(member.answers.get(far)).toMatchObject({ ok: true })
+  })
+
+  it('hears of it although its session was cut meanwhile', () => {
+    const { lab, hub, gateway, member } = site(6)
+    const [toHub] = lab.sessions()
+    lab.cut(toHub!)
+    const request = member.writeAll('hkg-1', changes, 'hub')
+    lab.run(2_000)
+    lab.cutAll(member)
+    lab.connect(gateway, hub, 'up')
+    lab.run(ACKS_MS)
+    expect(member.answers.has(request)).toBe(false)
+    lab.connect(member, gateway, 'up')
+    lab.run(ACKS_MS)
+    expect(member.answers.get(request)).toMatchObject({ ok: true })
+  })
+})
+
+describe('an acknowledgement', () => {
+  it('is not lost when the session ends before the batch is on disk', () => {
+    const lab = new Lab(3)
+    const [gateway, hub] = [lab.add('hkg-1-a'), lab.add('core-1')]
+    const session = lab.connect(gateway, hub, 'up')
+    lab.run(ACKS_MS)
+    hub.persistNext = () => {}
+    gateway.put('hkg-1', 'a', 1)
+    lab.tick(10)
+    for (let steps = 0; steps < 100; steps++) lab.step()
+    expect(hub.unpersisted).toHaveLength(1)
+    lab.cut(session)
+    lab.connect(gateway, hub, 'up')
+    for (let steps = 0; steps < 100; steps++) lab.step()
+    Reflect.deleteProperty(hub, 'persistNext')
+    lab.run(ACKS_MS)
+    expect(gateway.replica.view(lab.now).pending).toBe(0)
+  })
+})

@@ -37,7 +37,7 @@ const UNPROCESSED_BYTES_MAX = 512 * 1024
 const ROUND_MAX = 200_000
 
 export class Sync {
-  readonly #config: ReplicaConfig & { readonly core?: boolean }
+  readonly #config: ReplicaConfig
   readonly #documents: Documents
   readonly #own: OwnDocuments
   readonly #digests: Digests
@@ -56,6 +56,7 @@ export class Sync {
     this.#config = config
     this.#documents = documents
     this.#own = new OwnDocuments(config.writer, documents, backlog)
+    backlog.isHub = config.core === true
     this.#digests = new Digests(config.writer, documents, random)
     this.#companion = companion
     this.#outbox = new Outbox(this.#digests, companion)
@@ -318,6 +319,7 @@ export class Sync {
   #passOn(now: Instant, changed: readonly ReplicatedDocument[], from: Origin | undefined): ReplicaEffect[] {
     const effects: ReplicaEffect[] = []
     for (const session of this.#outbox.all()) {
+      if (session.peer === from?.peer) session.gave(changed)
       if (from && (session.peer === from.peer || (from.relation !== 'down' && session.relation !== 'down'))) continue
       for (const document of changed) session.offer(document)
       this.#pump(now, session, effects)

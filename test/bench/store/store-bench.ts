@@ -40,7 +40,7 @@ async function measureRates({ seconds }: StoreSettings): Promise<Measured> {
   const rows: Row[] = []
   for (const kind of KINDS) {
     for (const writers of WRITERS) {
-      const job = { kind, writes: NO_END, expected: 0, writers, keys: KEYS, secondsMax: seconds }
+      const job = { kind, withHub: false, writes: NO_END, expected: 0, writers, keys: KEYS, secondsMax: seconds }
       const { writesPerSecond, ackMsP50, ackMsP99 } = await inDirectory((directory) => runStoreJob({ ...job, directory }))
       rows.push({ what: kind, writers, writesPerSecond, ackMsP50, ackMsP99 })
     }
@@ -99,8 +99,8 @@ interface Filled {
 function fillAndOpen(kind: TableKind, writes: number): Promise<Filled> {
   return inDirectory(async (directory) => {
     const job = { kind, directory, expected: writes, keys: KEYS, secondsMax: FILL_SECONDS_MAX, writers: FILLERS }
-    const filled = await runStoreJob({ ...job, writes })
-    return { filled, opened: await runStoreJob({ ...job, writes: 0 }) }
+    const filled = await runStoreJob({ ...job, withHub: true, writes })
+    return { filled, opened: await runStoreJob({ ...job, withHub: false, writes: 0 }) }
   })
 }
 

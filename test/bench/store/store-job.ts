@@ -10,6 +10,8 @@ const PROCESS = fileURLToPath(new URL('./store-process.ts', import.meta.url))
 export interface StoreJob {
   readonly kind: TableKind
   readonly directory: string
+  /** Where a hub matters to what is stored, there is one. */
+  readonly withHub: boolean
   /** In all; 0 only opens and reads. */
   readonly writes: number
   /** Writes that were made in all when it ends, so that it can be told what must be there. */

@@ -13,7 +13,7 @@ process.stdout.write(`${JSON.stringify(await run(job))}\n`)
 process.exit(0)
 
 async function run({ kind, directory, ...order }: StoreJob): Promise<StoreResult> {
-  const open = await loadTable(kind)
+  const open = await loadTable(kind, order.withHub)
   const before = heapBytes()
   const began = performance.now()
   const table = await open(directory)

@@ -7,11 +7,11 @@ export interface Table {
 
 export type TableKind = 'causeway' | 'y-leveldb'
 
-/** Loads the code of a store; what is returned opens one. */
-export async function loadTable(kind: TableKind): Promise<(directory: string) => Promise<Table>> {
+/** Loads the code of a store; what is returned opens one. `withHub`: where a hub matters, there is one. */
+export async function loadTable(kind: TableKind, withHub: boolean): Promise<(directory: string) => Promise<Table>> {
   if (kind === 'causeway') {
     const { DrivenReplica } = await import('./driven-replica.ts')
-    return (directory) => DrivenReplica.open(directory)
+    return (directory) => DrivenReplica.open(directory, withHub)
   }
   const { LevelDocument } = await import('./level-document.ts')
   return (directory) => LevelDocument.open(directory)
