@@ -171,6 +171,26 @@ describe('LmdbStore', () => {
     await again.close()
   })
 
+  it('makes a large file small when it is opened, once most of it was deleted', async () => {
+    const large = Object.fromEntries(Array.from({ length: 90 }, (_, index) => [`k${index}`, new Uint8Array(200_000).fill(index)]))
+    const path = await write(large)
+    const before = statSync(path).size
+    expect(before).toBeGreaterThan(17_000_000)
+    await (await openStore(dataDir)).close()
+    expect(statSync(path).size).toBe(before)
+    const persisted: number[] = []
+    const store = await openStore(dataDir, (ticket) => persisted.push(ticket))
+    const gone = Object.keys(large).filter((key) => key !== 'k7')
+    store.persist({ type: 'persist', ticket: 1, entries: gone.map((key) => ({ key, value: undefined })) })
+    await waitFor(() => persisted.length === 1, 'the ticket')
+    await store.close()
+    expect(statSync(path).size).toBeGreaterThanOrEqual(before)
+    const again = await openStore(dataDir)
+    expect(again.load()).toEqual([{ key: 'k7', value: large['k7'] }])
+    await again.close()
+    expect(statSync(path).size).toBeLessThan(1_000_000)
+  })
+
   it('drops an entry with a flipped bit, and with it the mark of a clean stop', async () => {
     const path = await write({ a: Buffer.from('a value that is easy to find'), b: Uint8Array.of(2), 'state/clean': Uint8Array.of(1) })
     flipByte(path, 'easy to find')

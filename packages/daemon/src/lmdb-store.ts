@@ -10,7 +10,8 @@
  *  2. At most one transaction is under way.
  *  3. LMDB is given a file only after all of it was read and found sound. A damaged one is set aside, and a new one is made of
  *     the entries that are whole.
- *  4. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
+ *  4. A file that is mostly room, because much was deleted, is written anew when it is opened; LMDB never makes one smaller.
+ *  5. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
  *     fatal to the node: it is reported once, and nothing is persisted after it.
  */
 import { accessSync, constants, existsSync, statSync, truncateSync } from 'node:fs'
@@ -29,6 +30,9 @@ import {
   withoutCleanMark,
 } from './store-file.ts'
 
+/** A file is written anew if it is larger than this, and than so many times what is in it. */
+const LOOSE_BYTES_MIN = 16 * 1024 * 1024
+const LOOSE_RATIO = 4
 /** Between attempts to write to a full disk. */
 const RETRY_MS = 1_000
 /** Pages that a transaction writes besides its values. */
@@ -87,6 +91,7 @@ export class LmdbStore {
       if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
       const content = readStoreFile(path)
       const repair = content.damage.length === 0 ? undefined : await repairFile(path, content)
+      if (!repair) await compactLoose(path, content)
       return new LmdbStore(options, lock, repair ? { ...content, entries: withoutCleanMark(content.entries) } : content, repair)
     } catch (cause) {
       lock.release()
@@ -209,6 +214,18 @@ async function repairFile(path: string, { entries, damage }: StoreContent): Prom
   const kept = withoutCleanMark(entries)
   await replaceStoreFile(path, kept, aside)
   return { aside: basename(aside), damage, kept: kept.length }
+}
+
+async function compactLoose(path: string, { entries }: StoreContent): Promise<void> {
+  if (!existsSync(path)) return
+  const { size } = statSync(path)
+  const bytes = entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
+  if (size < LOOSE_BYTES_MIN || size < LOOSE_RATIO * bytes) return
+  try {
+    await replaceStoreFile(path, entries)
+  } catch {
+    // A disk without room for it, perhaps: the file is good as it is.
+  }
 }
 
 /**

@@ -43,7 +43,8 @@ export class Cadence {
   carried(now: Instant): void {
     const { inUseMs, inUseTimes } = this.#config
     if (now - this.#carried.since > inUseMs) this.#carried = { since: now, times: 0 }
-    if (++this.#carried.times < inUseTimes && !this.inUse(now)) return
+    // Also to stay in use: else one frame a second would keep a link so for ever, once it was.
+    if (++this.#carried.times < inUseTimes) return
     if (!this.inUse(now)) this.hurry(now, this.#config.probeInUseMs)
     this.#inUseUntil = after(now, inUseMs)
   }

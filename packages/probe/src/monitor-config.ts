@@ -13,7 +13,7 @@ export interface MonitorConfig {
   readonly probeSpreadRatio: number
   /** The link counts as in use for this long after it carried data, ms … @default 2000 */
   readonly inUseMs: number
-  /** … if it did so this often within that time. 1 lets keepalives keep every link in use. @default 4 */
+  /** … if it did so this often within that time. At 4 the vitals of a site keep its uplink in use. @default 10 */
   readonly inUseTimes: number
   /** Beside UDP control is probed so often while the link carries data, ms. @default 5000 */
   readonly controlInUseMs: number
@@ -122,7 +122,7 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   probeDownMs: 500,
   probeSpreadRatio: 0.05,
   inUseMs: 2000,
-  inUseTimes: 4,
+  inUseTimes: 10,
   controlInUseMs: 5000,
   controlIdleMs: 60_000,
   controlOwesMs: 1000,

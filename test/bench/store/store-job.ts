@@ -21,6 +21,8 @@ export interface StoreJob {
   /** The records that are written over and over. */
   readonly keys: number
   readonly secondsMax: number
+  /** Between the last write and the stop. */
+  readonly restSeconds: number
 }
 
 export interface StoreResult {

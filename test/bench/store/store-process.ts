@@ -4,6 +4,7 @@
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { quantileOf } from '../statistics.ts'
 import type { StoreJob, StoreResult } from './store-job.ts'
 import { type Table, loadTable } from './table.ts'
@@ -28,6 +29,7 @@ async function run({ kind, directory, ...order }: StoreJob): Promise<StoreResult
     (_, index) => index + order.keys * Math.floor((order.expected - 1 - index) / order.keys),
   )
   const found = newest.filter((number, index) => (table.get(`task-${index}`) as { gen?: unknown } | undefined)?.gen === number).length
+  await pause(order.restSeconds * 1000)
   await table.close()
   return {
     openMs,
