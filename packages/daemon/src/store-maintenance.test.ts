@@ -49,8 +49,9 @@ describe('maintenance of a store', () => {
       await expect(compactStore(dataDir)).rejects.toMatchObject({ code: 'store-locked' })
       await expect(restoreStore(backup, dataDir, true)).rejects.toMatchObject({ code: 'store-locked' })
     } finally {
-      writer.process.kill('SIGKILL')
-      await once(writer.process, 'close')
+      const ended = once(writer.process, 'close')
+      expect(writer.process.kill('SIGKILL'), 'it ran all the time').toBe(true)
+      await ended
     }
     const fresh = join(directory, 'fresh')
     await restoreStore(backup, fresh, false)

@@ -8,7 +8,6 @@ import { createInterface } from 'node:readline'
 
 const WRITER = `
   const { LmdbStore } = await import(process.argv[1])
-  const { writeSync } = await import('node:fs')
   let next = 1
   const persist = () => {
     const ticket = next++
@@ -17,7 +16,7 @@ const WRITER = `
   }
   const store = await LmdbStore.open({
     dataDir: process.argv[2],
-    onPersisted: (ticket) => { writeSync(1, ticket + '\\n'); persist() },
+    onPersisted: (ticket) => { process.stdout.write(ticket + '\\n'); persist() },
     onFailure: (error) => { throw error },
   })
   for (let i = 0; i < 20; i++) persist()

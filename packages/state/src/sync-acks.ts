@@ -10,8 +10,8 @@ import type { DocumentName, LogPoint } from './batch.ts'
 import { type SessionLogs, logKey } from './sync-logs.ts'
 import type { Head, SyncPart, SyncPoint } from './sync-message.ts'
 
-/** How long an acknowledgement waits for company. */
-const WAIT_MS = 1_000
+/** How long an acknowledgement waits for company: nobody needs it soon who has not said so, and alone it takes three packets. */
+const WAIT_MS = 3_000
 /** A quarter of what a peer may have on the way. */
 const CREDIT_BYTES = 64 * 1024
 /** After a batch whose writer waits for a hub, what hubs acknowledge is passed on at once. */

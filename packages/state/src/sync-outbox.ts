@@ -1,6 +1,6 @@
 /**
  * How the sessions speak: what waits for company, and when it stops waiting. Packets cost more than bytes, so
- * acknowledgements, vitals and digests go along with whatever leaves, or about a second later together.
+ * acknowledgements, vitals and digests go along with whatever leaves, or some seconds later together.
  *
  *  1. There is a deadline for every session that has something to say, and for no other.
  *  2. What is forgotten or reset says nothing more.

@@ -3,7 +3,7 @@ import { decodeRecord, encodeRecord } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
 import { Lab, type LabNode } from './replica-lab.ts'
 
-const ACKS_MS = 6_000
+const ACKS_MS = 8_000
 
 /** The batches of a message. */
 function batchesOf(message: Uint8Array): Uint8Array[] {

@@ -7,7 +7,7 @@
  * Every 30 s digests are compared, and if they differ all heads, which mends whatever went wrong.
  *
  * Packets cost more than bytes: only batches leave at once. Acknowledgements, vitals and digests go with the next batches,
- * or about a second later together.
+ * or together when the first of them cannot wait longer.
  *
  *  1. A batch of ours is sent only when it is durable here. Those of others are passed on once they have passed the gate,
  *     and acknowledged when they are durable here.
