@@ -14,7 +14,8 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/bench/**/*.test.ts'],
           environment: 'node',
           maxWorkers: 2,
-          testTimeout: 20_000,
+          // Virtual clocks: only what hangs may run into it, also on a machine that is busy.
+          testTimeout: 120_000,
         },
       },
       {

@@ -190,7 +190,7 @@ describe('convergence', () => {
           expect([...node.followed.values()].sort(byPlace)).toEqual(listed.sort(byPlace))
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
     expect(crashes).toBeGreaterThan(50)
     expect(acknowledged).toBeGreaterThan(200)
