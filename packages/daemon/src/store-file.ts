@@ -33,7 +33,7 @@ export function storeFile(dataDir: string): string {
   return join(dataDir, FILE)
 }
 
-/** Reads and checks all of it, also while LMDB does not have it open. Throws `store-corrupt` if it is of another version of LMDB. */
+/** Reads and checks all of it; nobody may write to it meanwhile. Throws `store-corrupt` if it is of another version of LMDB. */
 export function readStoreFile(path: string): StoreContent {
   if (!existsSync(path)) return { entries: [], damage: [] }
   const { nodes, damage } = readLmdbNodes(path)

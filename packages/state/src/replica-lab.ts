@@ -99,7 +99,7 @@ interface Link {
 export class LabNode {
   readonly lab: Lab
   readonly name: string
-  readonly options: LabNodeOptions
+  options: LabNodeOptions
   readonly store: Map<string, Uint8Array> = new Map()
   readonly unpersisted: Persist[] = []
   readonly answers: Map<number, WriteOutcome> = new Map()

@@ -237,6 +237,29 @@ describe('restart', () => {
     expect([...node.violations(), ...hub.violations()]).toEqual([])
   })
 
+  it('begins a new log under a new credential', () => {
+    const lab = new Lab(1)
+    const node = lab.add('a', { write: ['tasks/hkg-1'] })
+    const hub = lab.add('hub')
+    const meet = (): void => {
+      lab.connect(node, hub, 'up')
+      lab.run(100)
+    }
+    meet()
+    node.put('hkg-1', 'k', 1)
+    node.input({ type: 'flush' })
+    lab.run(100)
+    node.options = { write: ['tasks/hkg-1', 'tasks/nrt-1'] }
+    node.restart()
+    meet()
+    node.put('hkg-1', 'k', 2)
+    node.put('nrt-1', 'k', 2)
+    lab.run(100)
+    expect(node.replica.heads().map(({ logs }) => logs.length)).toEqual([2, 1])
+    expect(hub.replica.list('tasks').map(({ value }) => value)).toEqual([2, 2])
+    expect(hub.violations()).toEqual([])
+  })
+
   it('consumes the mark in the same ticket as the first batch', () => {
     const lab = new Lab(1)
     const node = lab.add('a')

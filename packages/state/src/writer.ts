@@ -4,8 +4,8 @@
  *
  *  1. Writes take effect in the order they came; each is judged against what the earlier ones left.
  *  2. A log is continued only if it is our own newest of that document, was begun since the start or cleanly closed
- *     before it, and peers have told since that nobody holds more of it: our disk may be an old copy. Else a new one is
- *     begun, of a larger epoch than any that is known.
+ *     before it under the same credential, and peers have told since that nobody holds more of it: our disk may be an old
+ *     copy. Else a new one is begun, of a larger epoch than any that is known.
  *  3. Stamps strictly increase.
  *  4. A document is folded only when peers have told what they hold of it: else a write that only they have would be lost.
  */
@@ -87,11 +87,16 @@ export class Writer {
     this.#documents = documents
     this.#clock = clock
     this.#random = random
-    for (const document of documents.all())
-      if (document.writer === config.writer) this.#epochMax = Math.max(this.#epochMax, document.epochMax)
+    let renewed = false
+    for (const document of documents.all()) {
+      if (document.writer !== config.writer) continue
+      this.#epochMax = Math.max(this.#epochMax, document.epochMax)
+      renewed ||= document.log(document.epochMax)?.credential !== credential
+    }
     this.#epoch = epoch ?? 0
     this.#floor = 0
-    this.#raise = epoch === undefined || epoch < this.#epochMax
+    // A log is signed under the credential that came with it.
+    this.#raise = epoch === undefined || epoch < this.#epochMax || renewed
   }
 
   get dueAt(): Instant | undefined {
