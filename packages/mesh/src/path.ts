@@ -26,6 +26,8 @@ const GROW_BELOW_MS = 20
 const SHRINK_ABOVE_MS = 100
 
 const TRIAL_CEILING_MS = 2_000
+/** So many trials come that soon; then its links, or a new plan, tell sooner than trials that it works again. */
+const TRIALS_SOON = 8
 /** A trial that is overdue by so much is nobody's: no channel leads that way any more. */
 const UNTRIED_MS = 10_000
 
@@ -50,6 +52,8 @@ export class Path {
   #timeouts = 0
   #suspectSince: Instant | undefined
   #nextTrial: Instant | undefined
+  /** Since it became suspect. */
+  #trials = 0
   #loss = new PathLoss()
 
   constructor(route: readonly NodeId[], costMs: number | null) {
@@ -170,7 +174,8 @@ export class Path {
   /** True once per (doubling) interval while suspect: time to try whether the path works again. */
   trialDue(now: Instant): boolean {
     if (this.#nextTrial === undefined || now < this.#nextTrial || !this.up) return false
-    this.#nextTrial = after(now, Math.min(this.backoffMs(this.#timeouts), TRIAL_CEILING_MS))
+    const ceilingMs = this.#trials++ < TRIALS_SOON ? TRIAL_CEILING_MS : PTO_CEILING_MS
+    this.#nextTrial = after(now, Math.min(this.backoffMs(this.#timeouts + this.#trials), ceilingMs))
     return true
   }
 
@@ -185,6 +190,7 @@ export class Path {
     this.renewals++
     this.#suspectSince = undefined
     this.#nextTrial = undefined
+    this.#trials = 0
   }
 
   /** At most once per round trip: one stall is one signal, however many packets were in it. */

@@ -1,5 +1,6 @@
 import { type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
+import type { SessionCodec } from './contract.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
 
 const HUB = nodeId('core-1')
@@ -44,5 +45,33 @@ describe('Sessions', () => {
     sessions.ended(instant(1), 5)
     expect(sessions.nextWake()).toBeUndefined()
     expect(sessions.openDue(instant(10_000), () => 6)).toEqual([])
+  })
+
+  it('packs what a session says with a codec of its own, and closes that with the session', () => {
+    const closed: number[] = []
+    let made = 0
+    // Packs by putting a count before a message: only in the right order does it unpack.
+    const codec = (): SessionCodec => {
+      const number = ++made
+      let [packed, unpacked] = [0, 0]
+      return {
+        pack: (message) => Uint8Array.of(packed++, ...message),
+        unpack: (bytes) => (bytes[0] === unpacked++ ? bytes.subarray(1) : undefined),
+        close: () => void closed.push(number),
+      }
+    }
+    const [here, there] = [new Sessions(new SeededRandom(1), codec), new Sessions(new SeededRandom(1), codec)]
+    here.accepted(7, HUB, 'down')
+    there.accepted(9, HUB, 'up')
+    expect(made).toBe(0)
+    const messages = [[1, 2], [3], []].map((bytes) => Uint8Array.from(bytes))
+    const packed = messages.map((message) => here.pack(7, message))
+    expect(packed.map((bytes) => there.unpack(9, bytes))).toEqual(messages)
+    // What does not unpack is empty, which no session says.
+    expect(there.unpack(9, packed[0]!)).toHaveLength(0)
+    here.ended(instant(0), 7)
+    expect(closed).toEqual([1])
+    expect(here.pack(7, messages[0]!)).toEqual(messages[0])
+    expect(made).toBe(2)
   })
 })
