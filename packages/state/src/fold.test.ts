@@ -32,7 +32,11 @@ describe('a document that is folded', () => {
     lab.connect(node, hub, 'up')
     lab.run(100)
     overwrite(lab, node, 400)
-    lab.run(20_000)
+    // Also while it is written on and on.
+    for (let n = 0; n < 20; n++) {
+      node.put('hkg-1', 'k3', { n: 399 })
+      lab.run(1_000)
+    }
     expect(batchKeys(node).length).toBeLessThan(60)
     expect(batchKeys(hub).sort()).toEqual(batchKeys(node).sort())
     expect(epochs(hub)).toEqual(epochs(node))

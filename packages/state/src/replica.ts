@@ -10,13 +10,11 @@
  */
 import {
   CausewayError,
-  Deadlines,
   type Instant,
   type Machine,
   type RecordView,
   type ReplicaView,
   type StoreEntry,
-  after,
   earliest,
   invariant,
 } from '@causeway/protocol'
@@ -31,6 +29,7 @@ import { HybridClock } from './hybrid-clock.ts'
 import { loadDocuments } from './loader.ts'
 import type { Shown } from './partition.ts'
 import type { ReplicaConfig, ReplicaEffect, ReplicaEnvironment, ReplicaInput, Signer } from './replica-contract.ts'
+import { ReplacedLogs } from './replaced-logs.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import type { Head } from './sync-message.ts'
 import type { SyncSession } from './sync-session.ts'
@@ -50,8 +49,6 @@ export interface DocumentHeads {
 
 /** Documents of the replica; a peer cannot make it hold more. */
 const DOCUMENTS_MAX = 200_000
-/** Logs are kept for so long after their fold: who is about to get their end can then make the fold by himself. */
-const DROP_AFTER_MS = 10_000
 
 interface Received {
   readonly entries: StoreEntry[]
@@ -67,8 +64,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #backlog = new Backlog()
   readonly #tickets = new Tickets()
   readonly #expiries = new Expiries()
-  /** Documents with logs that a fold has replaced. */
-  readonly #drops = new Deadlines<ReplicatedDocument>()
+  readonly #replaced: ReplacedLogs
   readonly #writer: Writer
   readonly #sync: Sync
   #wallOffsetMs: number
@@ -92,6 +88,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const own = credentials.check(config.credential)
     invariant(typeof own !== 'string', `our own credential is good${typeof own === 'string' ? `: ${own}` : ''}`)
     this.#documents = new Documents(crypto, credentials)
+    this.#replaced = new ReplacedLogs(this.#documents)
     const loaded = loadDocuments(crypto, stored, this.#documents, (entry) => this.#clock.receive(entry, now + wallOffsetMs))
     this.#marked = loaded.hasCleanMark
     this.#writer = new Writer(config, own, this.#documents, this.#clock, random, loaded.cleanEpoch)
@@ -115,7 +112,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   nextWake(): Instant | undefined {
     const started = this.#startup.length > 0 ? this.#startedAt : undefined
     const expiry = this.#expiries.nextWake(this.#wallOffsetMs)
-    return [this.#writer.dueAt, this.#sync.nextWake(), this.#drops.next(), expiry].reduce(earliest, started)
+    return [this.#writer.dueAt, this.#sync.nextWake(), this.#replaced.nextWake(), expiry].reduce(earliest, started)
   }
 
   get(collection: string, partition: string, key: string): RecordView | undefined {
@@ -253,7 +250,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const { written, points, records, origin, flush } = ticket
     for (const { document, epoch, seq } of points) {
       this.#documents.becameDurable(document, epoch, seq)
-      if (document.replaced().length > 0) this.#drops.set(document, after(now, DROP_AFTER_MS))
+      this.#replaced.look(now, document)
     }
     const effects: ReplicaEffect[] = this.#awaited.answer(written)
     for (const { document, merged } of records) {
@@ -271,8 +268,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   #dropReplaced(now: Instant): ReplicaEffect[] {
-    const dropped = this.#drops.due(now).flatMap((document) => this.#documents.dropReplaced(document))
-    return dropped.length === 0 ? [] : [this.#tickets.add(dropped.flatMap(dropEntries), { written: [], points: [], records: [] })]
+    const entries = this.#replaced.drop(now)
+    return entries.length === 0 ? [] : [this.#tickets.add(entries, { written: [], points: [], records: [] })]
   }
 
   #expire(now: Instant): ReplicaEffect[] {
