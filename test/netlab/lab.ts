@@ -5,12 +5,13 @@
  * A `lab.py hold` builds it and takes it down when our end of its standard input closes, which happens also when this
  * process is killed. Orders go straight to delayd, which carries them out within a tenth of a millisecond.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { type Socket, createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 
 const LAB = join(import.meta.dirname, 'lab.py')
 const TUN = '/dev/net/tun'
@@ -176,6 +177,11 @@ export class Lab implements AsyncDisposable {
   exec(host: string, command: readonly string[]): { readonly code: number | null; readonly output: string } {
     const { status, stdout, stderr } = spawnSync('ip', ['netns', 'exec', this.#namespace(host), ...command], { encoding: 'utf8' })
     return { code: status, output: stdout + stderr }
+  }
+
+  /** What a command inside a host prints; rejects if it fails. */
+  async ask(host: string, command: readonly string[]): Promise<string> {
+    return (await promisify(execFile)('ip', ['netns', 'exec', this.#namespace(host), ...command])).stdout
   }
 
   /** Silently: frames vanish. `a-h1` both ways, `a:h1` from a to h1 only, `all`. */

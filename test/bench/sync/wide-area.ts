@@ -32,13 +32,14 @@ export class WideArea implements Disposable {
     this.#lab = lab
     this.#hosts = Array.from({ length: sites }, (_, site) => siteHost(site))
     this.#addresses = new Set(this.#hosts.map((host) => lab.address(host, CORE)))
-    this.#look()
-    this.#timer = setInterval(() => this.#look(), LOOK_MS)
+    this.#timer = setInterval(() => {
+      // A look in vain is made good by the next.
+      this.#look().catch(() => undefined)
+    }, LOOK_MS)
   }
 
   async read(): Promise<WideAreaReading> {
-    const carried = await this.#lab.carried()
-    this.#look()
+    const [carried] = await Promise.all([this.#lab.carried(), this.#look()])
     const bytes = (direction: (host: string) => string): number =>
       sumOf(this.#hosts.map((host) => carried.get(direction(host)) ?? Number.NaN))
     const sockets = [...this.#sockets.values()]
@@ -52,8 +53,9 @@ export class WideArea implements Disposable {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
-    const table = this.#lab.exec(CORE, ['ss', '-tinHO']).output
+  /** Without standing still meanwhile: the programs of some systems run in this process. */
+  async #look(): Promise<void> {
+    const table = await this.#lab.ask(CORE, ['ss', '-tinHO'])
     for (const [socket, payload] of payloadIn(table, this.#addresses)) this.#sockets.set(socket, payload)
   }
 }
