@@ -33,7 +33,7 @@ import { VitalEncoder } from './vital-encoder.ts'
 export const SILENCE_MS = 10_000
 const MEMORY_MS = 3_600_000
 /** How often a node says that it is there if none of its values has changed enough to be told. */
-const REPEAT_MS = 2_000
+const REPEAT_MS = 4_000
 /** A saying of this age or less comes from a node that is there now. */
 const PRESENT_MS = 5_000
 const NODES_MAX = 20_000
