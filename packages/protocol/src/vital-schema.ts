@@ -19,14 +19,14 @@ export interface VitalField {
 }
 
 export const VITAL_SCHEMA: readonly VitalField[] = [
-  { name: 'cpu', digits: 1, threshold: 1, meaning: 'percent of all cores in use' },
-  { name: 'mem', digits: 1, threshold: 0.5, meaning: 'percent of memory that is not available' },
+  { name: 'cpu', digits: 1, threshold: 5, meaning: 'percent of all cores in use' },
+  { name: 'mem', digits: 1, threshold: 1, meaning: 'percent of memory that is not available' },
   { name: 'disk', digits: 1, threshold: 0.1, meaning: 'percent of the disk of the data folder in use' },
-  { name: 'netIn', digits: -2, threshold: 10_000, meaning: 'bytes per second received, all interfaces but loopback' },
-  { name: 'netOut', digits: -2, threshold: 10_000, meaning: 'bytes per second sent, all interfaces but loopback' },
-  { name: 'load', digits: 2, threshold: 0.1, meaning: 'load average of the last minute' },
-  { name: 'gpu', digits: 1, threshold: 1, meaning: 'percent of the GPUs in use, mean over them' },
-  { name: 'gpuMem', digits: 1, threshold: 0.5, meaning: 'percent of the memory of the GPUs in use' },
+  { name: 'netIn', digits: -2, threshold: 100_000, meaning: 'bytes per second received, all interfaces but loopback' },
+  { name: 'netOut', digits: -2, threshold: 100_000, meaning: 'bytes per second sent, all interfaces but loopback' },
+  { name: 'load', digits: 2, threshold: 0.5, meaning: 'load average of the last minute' },
+  { name: 'gpu', digits: 1, threshold: 5, meaning: 'percent of the GPUs in use, mean over them' },
+  { name: 'gpuMem', digits: 1, threshold: 1, meaning: 'percent of the memory of the GPUs in use' },
 ]
 
 /** Field → the least change that is told. */
