@@ -203,6 +203,30 @@ describe('a document that is folded', () => {
     expect(epochs(node)).toEqual(epochs(hub))
   })
 
+  it('is not folded by a hub that has met its peers, before they have given back what it lost with its disk', () => {
+    const lab = new Lab(9)
+    const hub = lab.add('hub', LIMITED)
+    const edge = lab.add('edge', { ...LIMITED, interest: ['tasks/hkg-1'] })
+    lab.connect(edge, hub, 'up')
+    lab.run(100)
+    for (let n = 0; n < 100; n++) hub.put('hkg-1', `only-the-edge-has-${n}`, 'x'.repeat(500))
+    lab.run(100)
+    hub.restart(new Map())
+    lab.messages = 0
+    lab.connect(edge, hub, 'up')
+    // They have greeted each other, and no more.
+    while (!hub.replica.view(lab.now).sessions.includes('edge') || lab.messages < 2) lab.step()
+    lab.step()
+    for (let n = 0; n < 200; n++) {
+      hub.put('hkg-1', 'k', { n, text: 'x'.repeat(50) })
+      lab.tick(11)
+      hub.persistNext()
+    }
+    lab.run(90_000)
+    for (const node of [hub, edge]) expect(node.replica.list('tasks', 'hkg-1')).toHaveLength(101)
+    expect(hash(hub)).toBe(hash(edge))
+  })
+
   it('keeps the revisions of its records', () => {
     const lab = new Lab(4)
     const node = lab.add('a', LIMITED)

@@ -79,7 +79,7 @@ export interface WriteChange {
   readonly revision?: string
 }
 
-/** What a write waits for: this node's disk; in a site of several nodes one more of them; a hub's disk. */
+/** What a write waits for: this node's disk; that of one more node, whichever it has a session with; that of a hub. */
 export type Durability = 'local' | 'site' | 'hub'
 
 /** All changes of one write take effect, in one batch, or none does. */

@@ -104,6 +104,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const effects = this.#startup
     this.#startup = []
     effects.push(...this.#handle(now, input), ...this.#awaited.late(), ...this.#expire(now), ...this.#dropReplaced(now))
+    this.#informed ||= this.#sync.informed
     const due = this.#writer.dueAt
     if (due !== undefined && due <= now) effects.push(...this.#flush(now))
     return effects
@@ -286,7 +287,6 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const { effects, batches, ownEpochAhead } = this.#sync.message(now, session, message)
     if (ownEpochAhead !== undefined) this.#writer.raiseAbove(ownEpochAhead)
     if (batches.length > 0) effects.push(...this.#receive(now, session, batches))
-    this.#informed ||= this.#sync.complete && this.#sync.peers.length > 0
     return effects
   }
 

@@ -69,6 +69,11 @@ export class Sync {
     return this.#upEverServed && this.#ups().every(({ servedToUs }) => servedToUs > 0)
   }
 
+  /** Some peer has told what it holds of ours, and what we lacked of that has arrived. */
+  get informed(): boolean {
+    return this.complete && [...this.#outbox.all()].some(({ servedToUs }) => servedToUs > 0)
+  }
+
   get peers(): string[] {
     return [...new Set([...this.#outbox.all()].map(({ peer }) => peer))].sort()
   }
@@ -253,10 +258,8 @@ export class Sync {
     session.finishRound(part.processed)
     session.agreedAt = now
     if (session.relation === 'down') {
-      session.acks.addAtHub(
-        now,
-        this.#atHub.select((id) => session.mentioned(id)),
-      )
+      const theirs = this.#atHub.select((id) => session.mentioned(id))
+      session.acks.addAtHub(now, theirs)
       this.#sendHeads(now, session, effects)
     }
     for (const document of this.#documents.all()) session.offer(document)
@@ -364,9 +367,8 @@ export class Sync {
     this.#interest = interest
     this.#interestId += 1
     const effects: ReplicaEffect[] = []
-    for (const session of this.#outbox.all()) {
+    for (const session of this.#outbox.all())
       if (session.relation !== 'down') this.#sendHeads(now, session, effects, [this.#interestPart()])
-    }
     return effects
   }
 
@@ -382,9 +384,8 @@ export class Sync {
 
   /** Sends a round of heads, after `first`; the end towards the core only answers, and leaves the clock to the other. */
   #sendHeads(now: Instant, session: SyncSession, effects: ReplicaEffect[], first: readonly SyncPart[] = []): void {
-    const [head, ...rest] = headsParts(session.acks.processed, session.pointsOf(this.#documents.all()))
-    if (head) this.#outbox.send(session, [...first, head], effects)
-    for (const part of rest) this.#outbox.send(session, [part], effects)
+    const rounds = headsParts(session.acks.processed, session.pointsOf(this.#documents.all()))
+    for (const [index, part] of rounds.entries()) this.#outbox.send(session, index === 0 ? [...first, part] : [part], effects)
     session.headsAt = undefined
     this.#digests.restart(now, session)
     this.#outbox.schedule(session)
