@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Causeway, connect, type StandardSchema, type TypedWatchEvent } from './index.ts'
+import { ScriptedDaemon } from './scripted-daemon.ts'
 
 interface Task {
   readonly n: number
@@ -22,48 +19,27 @@ const schema: StandardSchema<Task, Required<Task>> = {
   },
 }
 
-let directory: string
-let server: Server
-let handle: (request: IncomingMessage, response: ServerResponse) => void
-const seen: string[] = []
+let daemon: ScriptedDaemon
 let causeway: Causeway
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'cw-client-'))
-  seen.length = 0
-  server = createServer((request, response) => {
-    let body = ''
-    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
-    request.on('end', () => {
-      seen.push(`${request.method} ${request.url} ${body}`.trim())
-      handle(request, response)
-    })
-  })
-  const api = join(directory, 's.sock')
-  await new Promise<void>((done) => server.listen(api, done))
-  causeway = await connect({ api })
+  daemon = await ScriptedDaemon.start()
+  causeway = await connect({ api: daemon.api })
 })
 
-afterEach(async () => {
-  server.closeAllConnections()
-  await new Promise((done) => server.close(done))
-  rmSync(directory, { recursive: true })
-})
+afterEach(() => daemon.stop())
 
-const answer = (value: unknown) => {
-  handle = (_request, response) => void response.end(JSON.stringify(value))
-}
 const record = (key: string, value: unknown) => ({ key, partition: 'p', value, labels: {}, revision: 'r', writer: 'w', asOf: 0 })
 
 test('options arrive as the API names them', async () => {
-  answer({ key: 'k', partition: 'p', revision: 'r', token: 't' })
+  daemon.answer({ key: 'k', partition: 'p', revision: 'r', token: 't' })
   const tasks = causeway.collection<Task>('tasks')
   await tasks.put('k', { n: 1 }, { ttl: '30s', durability: 'hub', strict: true })
   await tasks.patch('k', { note: null }, { labels: { a: 'b', old: null }, revision: 'r1' })
   await tasks.batch([{ key: 'a', op: 'delete' }], { partition: 'p', durability: 'site' })
   await tasks.get('k', { atLeast: 't&1' })
   await tasks.history('k', { partition: 'p' })
-  expect(seen).toEqual([
+  expect(daemon.seen).toEqual([
     'PUT /v1/kv/tasks/k?durability=hub&strict=true&ttl=30s {"n":1}',
     'PATCH /v1/kv/tasks/k?revision=r1&label=a%3Db&label=old- {"note":null}',
     'POST /v1/kv/tasks%3Abatch?durability=site {"partition":"p","changes":[{"key":"a","op":"delete"}]}',
@@ -73,7 +49,7 @@ test('options arrive as the API names them', async () => {
 })
 
 test('a list follows its pages, or stops at its limit', async () => {
-  handle = (request, response) => {
+  daemon.handle = (request, response) => {
     const more = !request.url?.includes('continue')
     response.end(JSON.stringify({ items: [record(more ? 'a' : 'b', 1)], token: 't', ...(more && { continue: 'next' }) }))
   }
@@ -83,7 +59,7 @@ test('a list follows its pages, or stops at its limit', async () => {
   expect(all.continue).toBeUndefined()
   expect(await tasks.list({ limit: 1 })).toMatchObject({ items: [{ key: 'a' }], continue: 'next' })
   expect(await tasks.list({ limit: 1, continue: 'next' })).toMatchObject({ items: [{ key: 'b' }] })
-  expect(seen).toEqual([
+  expect(daemon.seen).toEqual([
     'GET /v1/kv/tasks?selector=x',
     'GET /v1/kv/tasks?selector=x&continue=next',
     'GET /v1/kv/tasks?limit=1',
@@ -92,7 +68,7 @@ test('a list follows its pages, or stops at its limit', async () => {
 })
 
 test('what does not fit the schema is not sent', async () => {
-  answer({ key: 'k', partition: 'p', revision: 'r', token: 't' })
+  daemon.answer({ key: 'k', partition: 'p', revision: 'r', token: 't' })
   const tasks = causeway.collection('tasks', { schema })
   await tasks.put('k', { n: 1 })
   const bad = { n: 'one' } as unknown as Task
@@ -100,26 +76,26 @@ test('what does not fit the schema is not sent', async () => {
   await expect(tasks.put('k', bad)).rejects.toMatchObject(INVALID)
   await expect(tasks.create('k', bad)).rejects.toMatchObject(INVALID)
   await expect(tasks.batch([{ key: 'a', op: 'put', value: bad }])).rejects.toMatchObject(INVALID)
-  expect(seen).toEqual(['PUT /v1/kv/tasks/k {"n":1}'])
+  expect(daemon.seen).toEqual(['PUT /v1/kv/tasks/k {"n":1}'])
 })
 
 test('a patch is judged by what it would make of the record here', async () => {
-  answer(record('k', { n: 1, note: 'x' }))
+  daemon.answer(record('k', { n: 1, note: 'x' }))
   const tasks = causeway.collection('tasks', { schema })
   await tasks.patch('k', { note: null })
   await expect(tasks.patch('k', { n: null })).rejects.toMatchObject({ code: 'invalid' })
-  expect(seen.filter((line) => line.startsWith('PATCH'))).toEqual(['PATCH /v1/kv/tasks/k {"note":null}'])
+  expect(daemon.seen.filter((line) => line.startsWith('PATCH'))).toEqual(['PATCH /v1/kv/tasks/k {"note":null}'])
 })
 
 test('a record that does not fit is shown as what it is', async () => {
   const [good, bad] = [record('good', { n: 1 }), record('bad', { n: 'one' })]
   const tasks = causeway.collection('tasks', { schema })
-  answer(good)
+  daemon.answer(good)
   expect(await tasks.get('good')).toMatchObject({ value: { n: 1, note: '' } })
-  answer(bad)
+  daemon.answer(bad)
   await expect(tasks.get('bad')).rejects.toMatchObject({ code: 'invalid', record: bad })
   expect(await causeway.collection('tasks').get('bad')).toEqual(bad)
-  answer({ items: [good, bad], token: 't', complete: true, asOf: 1, cutOff: false })
+  daemon.answer({ items: [good, bad], token: 't', complete: true, asOf: 1, cutOff: false })
   expect(await tasks.list()).toMatchObject({
     items: [{ key: 'good' }],
     violations: [{ record: bad, issues: [{ path: ['n'] }] }],
@@ -127,7 +103,7 @@ test('a record that does not fit is shown as what it is', async () => {
   })
 
   const stop = new AbortController()
-  handle = (_request, response) => {
+  daemon.handle = (_request, response) => {
     for (const line of [
       { type: 'ADDED', record: good },
       { type: 'ADDED', record: bad },

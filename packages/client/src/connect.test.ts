@@ -1,52 +1,28 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createServer } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Causeway, connect, describeAddress, parseApiAddress } from './index.ts'
+import { ScriptedDaemon } from './scripted-daemon.ts'
 
-let directory: string
-let server: Server
-let handle: (request: IncomingMessage, response: ServerResponse, body: string) => void
-const seen: string[] = []
+let daemon: ScriptedDaemon
 let causeway: Causeway
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'cw-client-'))
-  seen.length = 0
-  server = createServer((request, response) => {
-    let body = ''
-    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
-    request.on('end', () => {
-      seen.push(`${request.method} ${request.url} ${body}`.trim())
-      handle(request, response, body)
-    })
-  })
-  const api = join(directory, 's.sock')
-  await new Promise<void>((done) => server.listen(api, done))
-  causeway = await connect({ api })
+  daemon = await ScriptedDaemon.start()
+  causeway = await connect({ api: daemon.api })
 })
 
-afterEach(async () => {
-  server.closeAllConnections()
-  await new Promise((done) => server.close(done))
-  rmSync(directory, { recursive: true })
-})
-
-const answer = (status: number, value: unknown) => {
-  handle = (_request, response) => response.writeHead(status).end(JSON.stringify(value))
-}
+afterEach(() => daemon.stop())
 
 test('keys, modes, revisions and labels arrive as the API names them', async () => {
-  answer(200, { key: 'a/b c', partition: 'p', revision: 'r', token: 't' })
+  daemon.answer({ key: 'a/b c', partition: 'p', revision: 'r', token: 't' })
   const tasks = causeway.collection<{ n: number }>('tasks')
   await tasks.put('a/b c', { n: 1 }, { partition: 'p', labels: { kind: 'x', tier: 'y=z' } })
   await tasks.create('k', { n: 2 })
   await tasks.update('k', { n: 3 }, { revision: 'r&1' })
   await tasks.delete('k', { revision: 'r' })
-  answer(200, { items: [], token: 't' })
+  daemon.answer({ items: [], token: 't' })
   await tasks.list({ selector: 'kind=x' })
-  expect(seen).toEqual([
+  expect(daemon.seen).toEqual([
     'PUT /v1/kv/tasks/a%2Fb%20c?partition=p&label=kind%3Dx&label=tier%3Dy%3Dz {"n":1}',
     'PUT /v1/kv/tasks/k?mode=create {"n":2}',
     'PUT /v1/kv/tasks/k?mode=update&revision=r%261 {"n":3}',
@@ -56,7 +32,7 @@ test('keys, modes, revisions and labels arrive as the API names them', async () 
 })
 
 test('a problem document becomes an error with its code and remedy', async () => {
-  answer(409, { code: 'conflict', detail: 'it has changed', remedy: 'read it again', status: 409 })
+  daemon.answer({ code: 'conflict', detail: 'it has changed', remedy: 'read it again', status: 409 }, 409)
   await expect(causeway.collection('c').put('k', 1)).rejects.toMatchObject({
     code: 'conflict',
     message: 'it has changed',
@@ -65,16 +41,16 @@ test('a problem document becomes an error with its code and remedy', async () =>
 })
 
 test('an answer without a document is told apart by its status, and a missing record is undefined', async () => {
-  handle = (_request, response) => response.writeHead(404).end('nothing here')
+  daemon.handle = (_request, response) => response.writeHead(404).end('nothing here')
   expect(await causeway.collection('c').get('k')).toBeUndefined()
   await expect(causeway.paths('x')).rejects.toMatchObject({ code: 'not-found' })
-  handle = (_request, response) => response.writeHead(200).end('<html>')
+  daemon.handle = (_request, response) => response.writeHead(200).end('<html>')
   await expect(causeway.status()).rejects.toMatchObject({ code: 'refused' })
 })
 
 test('a watch yields lines however they are cut, and ends quietly when aborted', async () => {
   const stop = new AbortController()
-  handle = (_request, response) => {
+  daemon.handle = (_request, response) => {
     response.write('{"type":"ADDED","record":{"key":"a"}}\n{"type":"BOOK')
     setImmediate(() => response.write('MARK","token":"t","complete":true}\n'))
   }
@@ -84,11 +60,11 @@ test('a watch yields lines however they are cut, and ends quietly when aborted',
     if (event.type === 'BOOKMARK') stop.abort()
   }
   expect(types).toEqual(['ADDED', 'BOOKMARK'])
-  expect(seen).toEqual(['GET /v1/kv/c?watch=true'])
+  expect(daemon.seen).toEqual(['GET /v1/kv/c?watch=true'])
 })
 
 test('a daemon that dies in the middle of a stream is an error, not an end', async () => {
-  handle = (_request, response) => {
+  daemon.handle = (_request, response) => {
     response.write('{"at":1,"name":"link-up","data":{}}\n')
     setImmediate(() => response.destroy())
   }
@@ -101,7 +77,7 @@ test('a daemon that dies in the middle of a stream is an error, not an end', asy
 })
 
 test('the last line of a ping may be its fault', async () => {
-  handle = (_request, response) => {
+  daemon.handle = (_request, response) => {
     response.write('{"sequence":0,"rttMs":1,"path":[],"remoteMs":5,"remoteCount":1}\n')
     response.end('{"error":{"code":"unreachable","detail":"no path to x","remedy":"see paths","status":502}}\n')
   }
@@ -111,11 +87,11 @@ test('the last line of a ping may be its fault', async () => {
   })()
   await expect(all).rejects.toMatchObject({ code: 'unreachable', message: 'no path to x' })
   expect(replies).toEqual([0])
-  expect(seen).toEqual(['POST /v1/ping/x?count=2&intervalMs=10&bytes=64'])
+  expect(daemon.seen).toEqual(['POST /v1/ping/x?count=2&intervalMs=10&bytes=64'])
 })
 
 test('without a daemon the error names the socket and what to do', async () => {
-  const nobody = await connect({ api: join(directory, 'none.sock') })
+  const nobody = await connect({ api: `${daemon.api}-none.sock` })
   await expect(nobody.status()).rejects.toMatchObject({
     code: 'daemon-unreachable',
     message: expect.stringContaining('none.sock') as string,
