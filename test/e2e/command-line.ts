@@ -1,11 +1,12 @@
 /**
- * The command `causeway` as people and scripts run it: a process of its own, from the sources, of which only its
- * exit code and what it prints count.
+ * The command `causeway` as people and scripts run it: a process of its own, of which only its exit code and what it
+ * prints count.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+/** From the sources. */
+export const MAIN: string = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 /** No command of these tests takes longer, on however slow a machine. */
 const COMMAND_MS_MAX = 60_000
 
@@ -21,11 +22,13 @@ export interface RunOptions {
   /** What it reads on standard input. */
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
+  /** @default `MAIN` */
+  readonly main?: string
 }
 
 /** Starts a command; the caller ends it. */
-export function spawnCauseway(args: readonly string[], { cwd, env }: RunOptions): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [MAIN, ...args], {
+export function spawnCauseway(args: readonly string[], { cwd, env, main = MAIN }: RunOptions): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [main, ...args], {
     cwd,
     env: { ...process.env, NO_COLOR: '1', CAUSEWAY_API: '', CAUSEWAY_DEBUG: '', ...env },
     stdio: 'pipe',

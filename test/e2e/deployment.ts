@@ -8,12 +8,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { findLoopbackPorts } from '../../packages/cli/src/demo/loopback-port.ts'
-import { type Outcome, causeway } from './command-line.ts'
+import { MAIN, type Outcome, causeway } from './command-line.ts'
 import { eventually } from './eventually.ts'
-
-const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 
 export interface NodeSpec {
   readonly name: string
@@ -31,10 +28,17 @@ export class Deployment implements AsyncDisposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'cw-e2e-'))
   readonly #ports = new Map<string, number>()
   readonly #running = new Map<string, ChildProcess>()
+  readonly #tracers = new Map<string, readonly string[]>()
+  readonly #main: string
+
+  /** `main`: the program that is deployed. */
+  constructor(main: string = MAIN) {
+    this.#main = main
+  }
 
   /** Runs a command in the directory of the deployment. */
   causeway(...args: readonly string[]): Promise<Outcome> {
-    return causeway(args, { cwd: this.directory })
+    return causeway(args, { cwd: this.directory, main: this.#main })
   }
 
   /** Runs a command at a node; fails if the command does. */
@@ -100,10 +104,16 @@ export class Deployment implements AsyncDisposable {
     })
   }
 
+  /** From now on the node is started as the arguments of this command, which becomes the node. */
+  under(name: string, command: readonly string[]): void {
+    this.#tracers.set(name, command)
+  }
+
   /** Starts a node and does not wait. */
   launch(name: string): ChildProcess {
     const log = openSync(this.path(`${name}.log`), 'a')
-    const child = spawn(process.execPath, [MAIN, 'run', '--config', `${name}.yaml`], {
+    const [command, ...words] = [...(this.#tracers.get(name) ?? []), process.execPath, this.#main, 'run', '--config', `${name}.yaml`]
+    const child = spawn(command, words, {
       cwd: this.directory,
       env: { ...process.env, CAUSEWAY_DEBUG: '' },
       stdio: ['ignore', log, log],

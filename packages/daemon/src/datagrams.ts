@@ -11,6 +11,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { isIP } from 'node:net'
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import {
   CausewayError,
@@ -86,7 +87,7 @@ export class Datagrams {
       commandBacklog: shared.commands.memory,
       reportBacklog: shared.reports.memory,
     }
-    const worker = new Worker(new URL('./datagram-worker.ts', import.meta.url), {
+    const worker = new Worker(new URL(`./datagram-worker${extname(import.meta.url)}`, import.meta.url), {
       name: 'datagrams',
       workerData: data,
       // What this process was started with (a program to evaluate, hooks to load) is not meant for the thread.
