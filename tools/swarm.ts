@@ -1,20 +1,28 @@
 /**
- * Runs many simulated worlds, one per seed, on all cores, and says which seeds objected and how to replay each.
+ * Runs many simulated worlds, one per seed, on all cores, and says which seeds objected and how to replay each. With `--storm`
+ * a world is replicas only, in which more goes wrong: lost disks, old backups, cuts longer than it takes to be retired.
  *
- *     node_modules/.bin/node tools/swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [-o json]
+ *     node_modules/.bin/node tools/swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--storm] [-o json]
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { type ScenarioReport, runScenario } from '@causeway/simulator'
+import { type StormReport, runStorm } from '../packages/state/src/replica-storm.ts'
 
 interface Task {
-  readonly seed: number
   readonly seconds: number
+  readonly storm: boolean
 }
 
+type Report = ScenarioReport | StormReport
+
 if (isMainThread) await main()
-else parentPort?.on('message', (seed: number) => parentPort?.postMessage(runScenario({ seed, seconds: (workerData as Task).seconds })))
+else parentPort?.on('message', (seed: number) => parentPort?.postMessage(run(seed, workerData as Task)))
+
+function run(seed: number, { seconds, storm }: Task): Report {
+  return storm ? runStorm(seed) : runScenario({ seed, seconds })
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -23,6 +31,7 @@ async function main(): Promise<void> {
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
       seconds: { type: 'string', default: '30' },
+      storm: { type: 'boolean', default: false },
       output: { type: 'string', short: 'o', default: 'text' },
     },
   })
@@ -36,11 +45,11 @@ async function main(): Promise<void> {
   const began = performance.now()
   const reports = await runAll(
     Array.from({ length: count }, (_, index) => from + index),
-    seconds,
+    { seconds, storm: values.storm },
     (report) => values.output !== 'json' && print(report, seconds, values.seed !== undefined),
   )
   const failed = reports.filter((report) => report.objections.length > 0)
-  const happened = reports.reduce((sum, report) => sum + report.happened, 0)
+  const happened = reports.reduce((sum, { happened: count }) => sum + (typeof count === 'number' ? count : total(count)), 0)
   const tookSeconds = (performance.now() - began) / 1000
   if (values.output === 'json') process.stdout.write(`${JSON.stringify({ reports, failed: failed.map(({ seed }) => seed) }, null, 2)}\n`)
   else {
@@ -53,10 +62,10 @@ async function main(): Promise<void> {
 }
 
 /** A pool of workers, each of which takes the next seed when it is done with one. */
-function runAll(seeds: number[], seconds: number, done: (report: ScenarioReport) => void): Promise<ScenarioReport[]> {
-  const reports: ScenarioReport[] = []
+function runAll(seeds: number[], task: Task, done: (report: Report) => void): Promise<Report[]> {
+  const reports: Report[] = []
   const workers = Array.from({ length: Math.min(seeds.length, availableParallelism()) }, async () => {
-    const worker = new Worker(import.meta.filename, { workerData: { seconds } })
+    const worker = new Worker(import.meta.filename, { workerData: task })
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
       const report = await ask(worker, seed)
       reports.push(report)
@@ -67,10 +76,10 @@ function runAll(seeds: number[], seconds: number, done: (report: ScenarioReport)
   return Promise.all(workers).then(() => reports.toSorted((a, b) => a.seed - b.seed))
 }
 
-function ask(worker: Worker, seed: number): Promise<ScenarioReport> {
+function ask(worker: Worker, seed: number): Promise<Report> {
   return new Promise((resolve, reject) => {
     worker.once('error', reject)
-    worker.once('message', (report: ScenarioReport) => {
+    worker.once('message', (report: Report) => {
       worker.removeListener('error', reject)
       resolve(report)
     })
@@ -78,7 +87,23 @@ function ask(worker: Worker, seed: number): Promise<ScenarioReport> {
   })
 }
 
-function print(report: ScenarioReport, seconds: number, all: boolean): void {
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+}
+
+function print(report: Report, seconds: number, all: boolean): void {
+  if ('hubs' in report) {
+    printWorld(report, seconds, all)
+    return
+  }
+  const { seed, objections, happened } = report
+  const counts = Object.entries(happened).map(([what, count]) => `${count} ${what}`)
+  process.stdout.write(`${objections.length === 0 ? 'held  ' : 'FAILED'} storm ${seed}${all ? `: ${counts.join(', ')}` : ''}\n`)
+  for (const objection of objections) process.stdout.write(`       ${objection}\n`)
+  if (objections.length > 0 && !all) process.stdout.write(`       replay: node_modules/.bin/node tools/swarm.ts --storm --seed ${seed}\n`)
+}
+
+function printWorld(report: ScenarioReport, seconds: number, all: boolean): void {
   const { seed, hubs, sites, nodes, faults, writes, pings, objections } = report
   const fleet = `${hubs} hubs, ${sites} sites, ${nodes} nodes, ${faults.length} faults`
   const traffic = `${pings.answered}/${pings.sent} pings (gap ${pings.longestGapMs} ms), ${writes.acknowledged}/${writes.asked} writes`

@@ -3,7 +3,7 @@
  * clock is the real one, because the server's is.
  */
 import { type Instant, LIMITS, type SignedCredential, WAKE, encodeCredential, instant } from '@causeway/protocol'
-import { type ChangeEffect, Replica, type ReplicaInput, type WriteInput, type WrittenEffect } from '@causeway/state'
+import { type ChangeEffect, Replica, type ReplicaInput, type UnsyncedEffect, type WriteInput, type WrittenEffect } from '@causeway/state'
 import { NodeRecords, type ReplicaDriver } from '../../packages/daemon/src/node-records.ts'
 import { SystemRandom } from '../../packages/daemon/src/system-random.ts'
 import { createNodeCrypto, generateKeyPair } from './real-crypto.ts'
@@ -15,6 +15,7 @@ export class RecordWorld implements ReplicaDriver {
   /** The disk takes its time: nothing becomes durable. */
   diskStands = false
   readonly #listeners = new Set<(change: ChangeEffect) => void>()
+  readonly #left = new Set<(left: UnsyncedEffect) => void>()
   readonly #waiting = new Map<number, (effect: WrittenEffect) => void>()
   readonly #queue: ReplicaInput[] = []
   #timer: NodeJS.Timeout | undefined
@@ -50,6 +51,11 @@ export class RecordWorld implements ReplicaDriver {
     return () => this.#listeners.delete(listener)
   }
 
+  onUnsynced(listener: (left: UnsyncedEffect) => void): () => void {
+    this.#left.add(listener)
+    return () => this.#left.delete(listener)
+  }
+
   write(write: Omit<WriteInput, 'type' | 'request'>): Promise<WrittenEffect> {
     const request = ++this.#request
     return new Promise((resolve) => {
@@ -79,6 +85,7 @@ export class RecordWorld implements ReplicaDriver {
       if (effect.type === 'persist' && !this.diskStands) this.#queue.push({ type: 'persisted', ticket: effect.ticket })
       else if (effect.type === 'written') this.#waiting.get(effect.request)?.(effect)
       else if (effect.type === 'change') for (const listener of this.#listeners) listener(effect)
+      else if (effect.type === 'unsynced') for (const listener of this.#left) listener(effect)
     }
   }
 }

@@ -90,6 +90,11 @@ export class Associations {
     return this.#table.sendingTo(peer) !== undefined
   }
 
+  /** What that peer has shown of itself; `undefined` if there is no association with it. */
+  credentialOf(peer: NodeId): Credential | undefined {
+    return this.#table.of(peer)[0]?.init.credential
+  }
+
   // ---- sending
 
   /** To be repeated, at least once a minute, as long as there is need of an association. */

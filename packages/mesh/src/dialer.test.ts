@@ -21,6 +21,40 @@ describe('Dialer', () => {
     expect(d.takeDue(instant(60_000), none)).toMatchObject([{ address: 'h1:1', others: ['h1.example:1'] }])
   })
 
+  it('dials nodes that it has learned of, at their newest addresses, and nobody twice', () => {
+    const d = dialer(0, ['p:1'])
+    d.learn(instant(500), nodeId('q'), ['q:1', 'q:2'])
+    d.learn(instant(0), nodeId('p'), ['p:1'])
+    expect(addresses(d.takeDue(instant(0), none))).toEqual(['p:1'])
+    expect(d.takeDue(instant(500), none)).toMatchObject([{ address: 'q:1', others: ['q:2'] }])
+    d.failed(instant(510), 'q:1', true)
+    d.learn(instant(520), nodeId('q'), ['q:3'])
+    expect(d.takeDue(instant(60_000), (node) => node === nodeId('q'))).toEqual([])
+    expect(d.takeDue(instant(60_000), none)).toMatchObject([{ address: 'q:3', others: [] }])
+    // That it announces nothing takes none of its addresses away.
+    d.learn(instant(60_000), nodeId('r'), ['r:1', 'r:2'])
+    d.takeDue(instant(60_000), (node) => node === nodeId('q'))
+    d.identified('r:1', nodeId('r'), [])
+    d.failed(instant(60_005), 'r:1', true)
+    expect(d.takeDue(instant(90_000), (node) => node === nodeId('q'))).toMatchObject([{ address: 'r:1', others: ['r:2'] }])
+    // Somebody else has that address here.
+    d.identified('q:3', nodeId('x'))
+    d.failed(instant(60_010), 'q:3', true)
+    expect(d.takeDue(instant(120_000), (node) => node === nodeId('q'))).toEqual([])
+    for (let index = 0; index < 100; index++) d.learn(instant(0), nodeId(`n${index}`), [`n${index}:1`])
+    expect(d.takeDue(instant(240_000), none).length).toBeLessThanOrEqual(64)
+  })
+
+  it('stops dialling hubs when it shall hold none, and begins again', () => {
+    const d = dialer(2)
+    d.setUplinks(0)
+    expect(d.takeDue(instant(0), none)).toEqual([])
+    expect(d.nextWake(none)).toBeUndefined()
+    d.setUplinks(1)
+    expect(d.nextWake(none)).toBe(0)
+    expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1'])
+  })
+
   it('dials as many hubs as wanted, once at a time, and all peers', () => {
     const d = dialer(2, ['p:1'])
     expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1', 'h2:1', 'p:1'])

@@ -1,11 +1,12 @@
 /**
- * Whom to dial, and when. Every configured address is a target; a target that leads to a live link rests, the others
+ * Whom to dial, and when. Every configured address is a target, and every node of the site that has been heard of; a target that leads to a live link rests, the others
  * are dialled for ever, with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS
  * Architecture Blog, 2015).
  *
  *  1. A target is dialled at most once at a time.
  *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config.
  *  3. A target whose node is already linked is not dialled, whoever dialled whom.
+ *  4. At most `LEARNED_MAX` nodes are learned of, each with its newest addresses.
  */
 import { type Instant, type NodeId, type Random, after, earliest } from '@causeway/protocol'
 
@@ -13,12 +14,16 @@ const BACKOFF_FLOOR_MS = 200
 const BACKOFF_CEILING_MS = 30_000
 /** While no link is up at all, being back soon matters more than the load on hubs. */
 const BACKOFF_CEILING_ALONE_MS = 8_000
+/** A LAN that was split should be whole again soon after it is. */
+const BACKOFF_CEILING_NEAR_MS = 2_000
+/** The other nodes of a site. */
+const LEARNED_MAX = 63
 
 interface Target {
-  readonly address: string
+  address: string
   /** Others at which the node behind it has said that it may be dialled. */
   others: readonly string[]
-  readonly kind: 'hub' | 'peer'
+  readonly kind: 'hub' | 'peer' | 'learned'
   state: 'idle' | 'dialling' | 'connected'
   /** Who answers there, once known; `self` if it is us. */
   node: NodeId | 'self' | undefined
@@ -35,7 +40,7 @@ export interface DialerConfig {
 
 export class Dialer {
   readonly #targets: Target[]
-  readonly #uplinks: number
+  #uplinks: number
   readonly #random: Random
   readonly #draining = new Set<NodeId>()
 
@@ -48,6 +53,21 @@ export class Dialer {
     this.#random = config.random
   }
 
+  /** How many hubs to hold or try from now on. Those that are linked stay until somebody ends the link. */
+  setUplinks(uplinks: number): void {
+    this.#uplinks = uplinks
+  }
+
+  /** A node is to be linked with, and may be dialled at these addresses from then on; what was learned of it before is void. */
+  learn(notBefore: Instant, node: NodeId, addresses: readonly string[]): void {
+    const [address, ...others] = addresses
+    if (address === undefined) return
+    const known = this.#targets.find((target) => target.kind === 'learned' && target.node === node)
+    if (known?.state === 'idle') Object.assign(known, { address, others })
+    if (known || this.#find(address) || this.#targets.filter(({ kind }) => kind === 'learned').length >= LEARNED_MAX) return
+    this.#targets.push({ address, others, kind: 'learned', state: 'idle', node, failures: 0, notBefore })
+  }
+
   connected(address: string): void {
     const target = this.#find(address)
     if (target) target.state = 'connected'
@@ -56,7 +76,8 @@ export class Dialer {
   /** The node behind an address has shown who it is, and told where else it may be dialled. */
   identified(address: string, node: NodeId | 'self', addresses: readonly string[] = []): void {
     const target = this.#find(address)
-    if (!target) return
+    // What was learned says who is meant, and where else it is; somebody else may have that address in another machine room.
+    if (!target || target.kind === 'learned') return
     target.node = node
     target.others = addresses.filter((other) => other !== address)
   }
@@ -77,7 +98,8 @@ export class Dialer {
     const target = this.#find(address)
     if (!target) return
     target.state = 'idle'
-    const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, alone ? BACKOFF_CEILING_ALONE_MS : BACKOFF_CEILING_MS)
+    const ofHubs = alone ? BACKOFF_CEILING_ALONE_MS : BACKOFF_CEILING_MS
+    const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, target.kind === 'hub' ? ofHubs : BACKOFF_CEILING_NEAR_MS)
     target.failures = Math.min(target.failures + 1, 16)
     target.notBefore = after(now, BACKOFF_FLOOR_MS / 2 + this.#random.float() * ceiling)
   }

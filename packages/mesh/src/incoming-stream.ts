@@ -6,12 +6,16 @@
  */
 import { joinBytes } from '@causeway/protocol'
 
-const LENGTH_BYTES = 4
+/** A length takes no more: messages are shorter than 256 MiB. */
+const LENGTH_BYTES_MAX = 4
 
 export class IncomingStream {
   readonly #messageBytesMax: number
   /** Bytes of the message that is under way; `undefined` while its length is. */
   #length: number | undefined
+  /** What has come of the length: its value, and in how many bytes. */
+  #lengthSoFar = 0
+  #lengthBytes = 0
   #parts: Uint8Array[] = []
   #gathered = 0
   overflowed = false
@@ -24,24 +28,33 @@ export class IncomingStream {
   push(piece: Uint8Array, messages: Uint8Array[]): void {
     let at = 0
     while (!this.overflowed) {
-      const wanted = (this.#length ?? LENGTH_BYTES) - this.#gathered
-      if (piece.length - at < wanted) break
-      const whole = this.#complete(piece.subarray(at, at + wanted))
-      at += wanted
-      if (this.#length === undefined) this.#begin(whole)
-      else {
-        messages.push(whole)
-        this.#length = undefined
+      if (this.#length === undefined) {
+        const byte = piece[at]
+        if (byte === undefined) return
+        at++
+        this.#readLength(byte)
+        continue
       }
+      const wanted = this.#length - this.#gathered
+      if (piece.length - at < wanted) break
+      messages.push(this.#complete(piece.subarray(at, at + wanted)))
+      this.#length = undefined
+      at += wanted
     }
     if (at === piece.length || this.overflowed) return
     this.#parts.push(piece.subarray(at))
     this.#gathered += piece.length - at
   }
 
-  #begin(length: Uint8Array): void {
-    this.#length = new DataView(length.buffer, length.byteOffset).getUint32(0)
-    if (this.#length > this.#messageBytesMax) this.overflowed = true
+  /** LEB128, byte by byte, since it may come in pieces. */
+  #readLength(byte: number): void {
+    this.#lengthSoFar += (byte & 127) * 128 ** this.#lengthBytes++
+    const more = byte >= 128
+    if (this.#lengthSoFar > this.#messageBytesMax || (more && this.#lengthBytes === LENGTH_BYTES_MAX)) this.overflowed = true
+    if (more) return
+    this.#length = this.#lengthSoFar
+    this.#lengthSoFar = 0
+    this.#lengthBytes = 0
   }
 
   #complete(last: Uint8Array): Uint8Array {

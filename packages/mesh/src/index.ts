@@ -10,8 +10,10 @@
  */
 export type { Peer } from './admission.ts'
 export { type ChannelHandle } from './channels.ts'
+export { Dialer } from './dialer.ts'
 export { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
 export { type Router } from './forwarder.ts'
 export { type Link } from './link.ts'
 export { LinkState, UNMEASURED_COST_MS, costMoved } from './link-state.ts'
-export { Mesh, type MeshConfig, type MeshEffect } from './mesh.ts'
+export { Mesh } from './mesh.ts'
+export type { MeshConfig, MeshEffect } from './mesh-contract.ts'

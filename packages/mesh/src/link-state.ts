@@ -157,6 +157,11 @@ export class LinkState {
     }))
   }
 
+  /** Every edge node that a reachable hub is linked with, once for each such hub. */
+  edges(): { readonly hub: NodeId; readonly link: AdvertisedLink }[] {
+    return [...this.#links].flatMap(([hub, links]) => [...links.values()].flatMap((link) => (link.role === 'edge' ? [{ hub, link }] : [])))
+  }
+
   /** Whether `to` stands behind a gateway, and no hub sees it. */
   isBehind(to: NodeId): boolean {
     return !this.#uplinks.has(to) && this.#gateways.has(to)

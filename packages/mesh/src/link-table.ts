@@ -6,6 +6,8 @@ import type { Link } from './link.ts'
 const UNMEASURED_COST_MS = 1e9
 
 export class LinkTable {
+  /** Wall clock minus monotonic instant. */
+  wallOffsetMs = 0
   readonly #name: string
   readonly #links = new Map<NodeId, Link>()
 
@@ -41,11 +43,11 @@ export class LinkTable {
       .map(({ link }) => link)
   }
 
-  metrics(now: Instant, wallOffsetMs: number): LinkMetrics[] {
-    return [...this.#links.values()].map((link) => link.metrics(now, this.#name, wallOffsetMs))
+  metrics(now: Instant): LinkMetrics[] {
+    return [...this.#links.values()].map((link) => link.metrics(now, this.#name, this.wallOffsetMs))
   }
 
-  views(now: Instant, wallOffsetMs: number): LinkView[] {
-    return [...this.#links.values()].map((link) => link.view(now, this.#name, wallOffsetMs))
+  views(now: Instant): LinkView[] {
+    return [...this.#links.values()].map((link) => link.view(now, this.#name, this.wallOffsetMs))
   }
 }

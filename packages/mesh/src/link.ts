@@ -4,7 +4,7 @@
  *  1. Every connection gives the link a new epoch and a fresh monitor: what was measured of another connection
  *     says nothing of this one.
  *  2. A link that fell is held back when it returns, longer each time (`FlapHold`), at both ends. Not held back is a
- *     link without which one end has no hub, nor one to a new process of the peer.
+ *     link without which one end has no hub, nor one within a site, nor one to a new process of the peer.
  *  3. The connection of a link that is down is kept as long as anything is answered on it, and for `SILENT_MS` of
  *     silence: a peer that only stood still finds its links as they were. Then it is reset, and dialled anew.
  */

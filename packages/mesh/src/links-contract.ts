@@ -1,7 +1,7 @@
 /** What the links of a node tell their owner, and what they are configured with. */
 import type { ControlRecord, Limits, NetworkEffect, NodeId, ReportEffect } from '@causeway/protocol'
 import type { AdmissionConfig, Peer } from './admission.ts'
-import type { DialerConfig } from './dialer.ts'
+import type { Dialer, DialerConfig } from './dialer.ts'
 import type { EgressDrop } from './stream-lane.ts'
 
 export type LinksEffect =
@@ -22,4 +22,7 @@ export interface LinksConfig extends AdmissionConfig, DialerConfig {
   readonly self: NodeId
   readonly name: string
   readonly limits: Limits
+  readonly site: string
+  /** @default one that dials what the config names */
+  readonly dialer?: Dialer | undefined
 }

@@ -20,8 +20,6 @@ import {
   type Hello,
   type Instant,
   type Lane,
-  type LinkMetrics,
-  type LinkView,
   type NetworkInput,
   type NodeId,
   type Random,
@@ -43,15 +41,16 @@ import { StreamLane } from './stream-lane.ts'
 const GREETING_MS = 5_000
 /** How often uplinks are probed that carry nothing, ms; see `pace`. */
 const PACE_MS = 1_000
+/** The same within a site, where packets are free. Such links are not held back either: there is no other way between neighbours. */
+const LAN_PACE_MS = 500
 
 export class Links {
+  readonly table: LinkTable
   readonly #config: LinksConfig
   readonly #random: Random
   readonly #dialer: Dialer
   readonly #connections = new Map<ConnectionId, Connection>()
-  readonly #links: LinkTable
   readonly #deadlines = new Deadlines<Link | Connection>()
-  #wallOffsetMs = 0
   #paceMs = PACE_MS
   /** We can reach no hub. */
   #needed = true
@@ -59,27 +58,19 @@ export class Links {
 
   constructor(now: Instant, config: LinksConfig) {
     this.#config = config
-    this.#links = new LinkTable(config.name)
+    this.table = new LinkTable(config.name)
     this.#random = config.random
-    this.#dialer = new Dialer(now, config)
+    this.#dialer = config.dialer ?? new Dialer(now, config)
   }
 
   // ---- what others ask
 
   live(role?: Role): Link[] {
-    return this.#links.live(role)
+    return this.table.live(role)
   }
 
   get(peer: NodeId): Link | undefined {
-    return this.#links.get(peer)
-  }
-
-  metrics(now: Instant): LinkMetrics[] {
-    return this.#links.metrics(now, this.#wallOffsetMs)
-  }
-
-  views(now: Instant): LinkView[] {
-    return this.#links.views(now, this.#wallOffsetMs)
+    return this.table.get(peer)
   }
 
   // ---- what others say
@@ -88,7 +79,7 @@ export class Links {
   pace(now: Instant, idleMs: number): void {
     if (idleMs === this.#paceMs) return
     this.#paceMs = idleMs
-    for (const link of this.#links.hubs()) this.#apply(now, link, link.pace(now, idleMs))
+    for (const link of this.table.hubs()) this.#apply(now, link, link.pace(now, idleMs))
   }
 
   /** A hub wants to be left, or is there again: as long as it does it counts as no uplink. */
@@ -98,13 +89,13 @@ export class Links {
   }
 
   sendControl(peer: NodeId, message: ControlRecord): void {
-    const link = this.#links.get(peer)
+    const link = this.table.get(peer)
     if (link?.connection !== undefined) this.#send(link.connection, 'control', encodeControl(message))
   }
 
   /** Hands a frame to a neighbour. False if there is no live link: the frame is dropped. */
   sendFrame(now: Instant, peer: NodeId, frame: Uint8Array): boolean {
-    const link = this.#links.get(peer)
+    const link = this.table.get(peer)
     if (!link?.up || link.connection === undefined) return false
     const hurried = frameClass(frame) !== 'ordered' && frame.length <= DATAGRAM_BYTES_MAX
     if (hurried && link.datagrams) this.#send(link.connection, 'datagram', frame)
@@ -115,8 +106,8 @@ export class Links {
   }
 
   clock(now: Instant, input: ClockInput): void {
-    if (input.type === 'wall') this.#wallOffsetMs = input.offsetMs
-    else for (const link of this.#links.all()) this.#apply(now, link, link.monitor(now, input))
+    if (input.type === 'wall') this.table.wallOffsetMs = input.offsetMs
+    else for (const link of this.table.all()) this.#apply(now, link, link.monitor(now, input))
   }
 
   network(now: Instant, input: NetworkInput): void {
@@ -143,9 +134,16 @@ export class Links {
     this.#dial(now)
   }
 
-  /** Says good-bye to everybody, so that nobody has to find out by silence. */
-  stop(reason: string): void {
-    for (const id of this.#connections.keys()) this.#close(id, reason)
+  /** Says good-bye to everybody, since the process stops, so that nobody has to find out by silence; or only to that peer. */
+  stop(now: Instant, reason: string, only?: NodeId): void {
+    for (const connection of [...this.#connections.values()]) {
+      const { id, link } = connection
+      if (only === undefined) this.#close(id, reason, true)
+      if (link?.connection !== id || link.peer.id !== only) continue
+      this.#forget(now, connection)
+      this.#close(id, reason)
+      this.#apply(now, link, link.detach(now, reason, true))
+    }
   }
 
   wake(now: Instant): void {
@@ -168,10 +166,10 @@ export class Links {
 
   // ---- connections
 
-  readonly #connectedTo = (node: NodeId): boolean => this.#links.get(node)?.connection !== undefined
+  readonly #connectedTo = (node: NodeId): boolean => this.table.get(node)?.connection !== undefined
 
   #alone(): boolean {
-    for (const link of this.#links.all()) if (link.up && link.isHub) return false
+    for (const link of this.table.all()) if (link.up && link.isHub) return false
     return true
   }
 
@@ -202,8 +200,8 @@ export class Links {
     if (connection.address !== undefined) this.#dialer.failed(now, connection.address, this.#alone())
   }
 
-  #close(id: ConnectionId, reason: string): void {
-    this.#send(id, 'control', encodeControl({ type: 'bye', reason: reason.slice(0, 300) }))
+  #close(id: ConnectionId, reason: string, stops = false): void {
+    this.#send(id, 'control', encodeControl({ type: 'bye', reason: reason.slice(0, 300), ...(stops && { stops }) }))
     this.#effects.push({ type: 'close', connection: id, reason })
   }
 
@@ -229,7 +227,7 @@ export class Links {
     const needed = this.#alone()
     if (needed === this.#needed) return
     this.#needed = needed
-    for (const link of this.#links.hubs()) this.#apply(now, link, link.need(now, needed))
+    for (const link of this.table.hubs()) this.#apply(now, link, link.need(now, needed))
   }
 
   // ---- messages
@@ -285,6 +283,7 @@ export class Links {
         return
       case 'bye':
         connection.farewell = true
+        this.#effects.push({ type: 'control', peer: link.peer.id, message })
         this.#effects.push({ type: 'event', name: 'link-closed-by-peer', data: { peer: link.name, reason: message.reason } })
         return
       case 'hello':
@@ -295,7 +294,7 @@ export class Links {
   }
 
   #greeted(now: Instant, connection: Connection, message: ControlMessage | undefined): void {
-    const greeting = readGreeting(this.#config, message, connection.peerKey, now + this.#wallOffsetMs)
+    const greeting = readGreeting(this.#config, message, connection.peerKey, now + this.table.wallOffsetMs)
     const { id, address, remote } = connection
     switch (greeting.type) {
       case 'admitted':
@@ -318,7 +317,7 @@ export class Links {
 
   #admitted(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
     if (connection.address !== undefined) this.#dialer.identified(connection.address, peer.id, hello.addresses)
-    const link = this.#links.get(peer.id)
+    const link = this.table.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {
       if (link.peer.incarnation === peer.incarnation && olderStays(now, this.#config.self, peer.id, older, connection)) {
@@ -333,18 +332,19 @@ export class Links {
     this.#attach(now, connection, peer, hello)
   }
 
-  #attach(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
-    const { datagram, stream } = hello
+  #attach(now: Instant, connection: Connection, peer: Peer, { datagram, stream, ...hello }: Hello): void {
     this.#deadlines.set(connection, undefined)
-    let link = this.#links.get(peer.id)
+    let link = this.table.get(peer.id)
     if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
-    link ??= this.#links.add(new Link(peer, this.#random))
+    link ??= this.table.add(new Link(peer, this.#random))
     connection.link = link
     if (link.isHub) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
-    this.#effects.push({ type: 'openLanes', connection: connection.id, datagram, stream })
+    const near = !link.isHub && peer.credential.site === this.#config.site
+    if (near) this.#apply(now, link, [...link.pace(now, LAN_PACE_MS), ...link.need(now, true)])
     const { id, address } = connection
-    const alone = hello.alone || this.#alone()
-    link.lane = this.#laneOf(now, connection.id)
+    this.#effects.push({ type: 'openLanes', connection: id, datagram, stream })
+    const alone = near || hello.alone || this.#alone()
+    link.lane = this.#laneOf(now, id)
     this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))
   }
 

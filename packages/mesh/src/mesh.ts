@@ -11,55 +11,36 @@ import {
   type ChannelView,
   type ClockInput,
   type ControlRecord,
+  type Credential,
   type FrameClass,
   type FrameCounts,
   type Instant,
   type LinkMetrics,
   type LinkView,
-  type NetworkEffect,
   type NetworkInput,
   type NodeId,
   type NodeName,
   type PathsView,
   type PlannedPath,
-  type ReportEffect,
   type Role,
   after,
   earliest,
   frameHeaderBytes,
   writeFrameHeader,
 } from '@causeway/protocol'
-import type { Peer } from './admission.ts'
 import { Associations, type AssociationsEffect } from './associations.ts'
-import { type ChannelHandle, Channels, type ChannelsEffect } from './channels.ts'
+import { type ChannelHandle, Channels } from './channels.ts'
 import { readChannelPacket } from './channel-packet.ts'
 import { Destinations, type DestinationsEffect } from './destinations.ts'
-import { type Router, type Verdict, forward } from './forwarder.ts'
+import { type Verdict, forward } from './forwarder.ts'
 import type { Link } from './link.ts'
 import { Links } from './links.ts'
-import type { LinksConfig, LinksEffect } from './links-contract.ts'
+import type { LinksEffect } from './links-contract.ts'
+import type { MeshConfig, MeshEffect } from './mesh-contract.ts'
 import { readNeighbourPacket } from './neighbour-packet.ts'
 
 /** Costs of own links move all the time; how often the order of paths follows them. */
 const TIDY_MS = 2_000
-
-export type MeshEffect =
-  | NetworkEffect
-  | ReportEffect
-  | Exclude<ChannelsEffect, { type: 'frame' }>
-  | { readonly type: 'linkUp' | 'linkQuality'; readonly peer: Peer }
-  | { readonly type: 'linkDown'; readonly peer: Peer; readonly reason: string }
-  | { readonly type: 'control'; readonly peer: NodeId; readonly message: ControlRecord }
-  | DestinationsEffect
-
-export interface MeshConfig extends LinksConfig {
-  readonly site: string
-  /** Whose frames to carry: everybody's, or only those from and to other nodes of the site. */
-  readonly relay: 'all' | 'site'
-  readonly router?: Router | undefined
-  /** Services of this node, at both ends of whose channels nobody waits for the other: see `receiver.ts`. */
-  readonly isCalm?: (service: string) => boolean
-}
 
 export class Mesh {
   readonly #config: MeshConfig
@@ -108,16 +89,21 @@ export class Mesh {
     return this.#links.get(id)?.name ?? this.#names.get(id) ?? `#${id.toString(16)}`
   }
 
+  /** What the authority has signed about a peer that has a channel with this node, or a link. */
+  credentialOf(id: NodeId): Credential | undefined {
+    return this.#associations.credentialOf(id) ?? this.#links.get(id)?.peer.credential
+  }
+
   learnName(id: NodeId, name: string): void {
     this.#names.set(id, name)
   }
 
   linkMetrics(now: Instant): LinkMetrics[] {
-    return this.#links.metrics(now)
+    return this.#links.table.metrics(now)
   }
 
   linkViews(now: Instant): LinkView[] {
-    return this.#links.views(now)
+    return this.#links.table.views(now)
   }
 
   channelViews(): ChannelView[] {
@@ -217,8 +203,9 @@ export class Mesh {
     this.#settle(now)
   }
 
-  stop(reason: string): void {
-    this.#links.stop(reason)
+  /** Ends all links, for good; or only the one with that peer. */
+  stop(reason: string, only?: NodeId): void {
+    this.#links.stop(this.#now, reason, only)
     this.#settle(this.#now)
   }
 

@@ -3,12 +3,11 @@
  * together as they come, so that a segment costs the same whether it holds one of them or a hundred; large ones stay
  * where they are and are only pointed at.
  *
- *     0    u32   length of the message
- *     4    …     the message
+ *     LEB128   length of the message
+ *     …        the message
  */
-import { writeU32 } from '@causeway/protocol'
+import { leb128Bytes, writeLeb128 } from '@causeway/protocol'
 
-const LENGTH_BYTES = 4
 /** Messages up to this size are copied into the pack; a copy of more costs more than one more view. */
 const PACKED_BYTES_MAX = 1024
 const PACK_BYTES = 16 * 1024
@@ -30,22 +29,23 @@ export class OutgoingStream {
 
   write(message: Uint8Array): void {
     const packed = message.length <= PACKED_BYTES_MAX
-    const needed = LENGTH_BYTES + (packed ? message.length : 0)
+    const lengthBytes = leb128Bytes(message.length)
+    const needed = lengthBytes + (packed ? message.length : 0)
     if (this.#packed + needed > this.#pack.length) {
       this.#pack = new Uint8Array(PACK_BYTES)
       this.#packed = 0
       this.#open = false
     }
     const from = this.#packed
-    writeU32(this.#pack, from, message.length)
-    if (packed) this.#pack.set(message, from + LENGTH_BYTES)
+    writeLeb128(this.#pack, from, message.length)
+    if (packed) this.#pack.set(message, from + lengthBytes)
     this.#packed += needed
     this.#append(from)
     if (!packed) {
       this.#chunks.push(message)
       this.#open = false
     }
-    this.#bytes += LENGTH_BYTES + message.length
+    this.#bytes += lengthBytes + message.length
   }
 
   /** Takes the next bytes off, at most so many, as views. */

@@ -16,7 +16,7 @@ import { IncomingStream } from './incoming-stream.ts'
 const ACK_DELAY_MS = 5
 /** Acknowledge at the latest with every n-th segment. */
 const ACK_EVERY = 2
-/** Long enough that something else leaves meanwhile, and takes the acknowledgement along once that is due by `CALM_RIDE_MS`. */
+/** Long enough that something else leaves meanwhile, and takes the acknowledgement along; but not oftener than `CALM_RIDE_MS`. */
 const CALM_ACK_MS = 3_000
 const CALM_RIDE_MS = 2_000
 const CALM_ACK_BYTES = 16 * 1024
@@ -57,6 +57,7 @@ export class Receiver {
   #unacknowledged = 0
   #unacknowledgedBytes = 0
   #ackAt: Instant | undefined
+  #ackedAt: Instant | undefined
   #doubleUntil: Instant | undefined
   /** The most recently used first. */
   #ways: Way[] = []
@@ -133,7 +134,8 @@ export class Receiver {
 
   /** Data leaves: what is to be acknowledged goes along. */
   companyLeaves(now: Instant): void {
-    if (this.calm && this.#ackAt !== undefined && this.#ackAt - now <= CALM_RIDE_MS) this.#ackAt = now
+    if (!this.calm || this.#ackAt === undefined) return
+    if (this.#ackedAt === undefined || now >= after(this.#ackedAt, CALM_RIDE_MS)) this.#ackAt = now
   }
 
   #isCalm({ wayBack }: Arrival): boolean {
@@ -170,6 +172,7 @@ export class Receiver {
   takeAcks(now: Instant): { readonly ack: AckFields; readonly way: readonly NodeId[] }[] {
     if (this.#ackAt === undefined || now < this.#ackAt) return []
     this.#ackAt = undefined
+    this.#ackedAt = now
     this.#unacknowledged = 0
     this.#unacknowledgedBytes = 0
     this.#growWindow()

@@ -19,6 +19,12 @@ export interface Limits {
   readonly recordBytesMax: number
   /** A document whose log is smaller is not worth folding. */
   readonly foldBytesMin: number
+  /** A writer that no hub has heard of for so long is retired: what it has not sent by then it must write again. */
+  readonly retireAfterMs: number
+  /** Marks of deleted records, and entries that others outdo, are swept when there are so many of them. */
+  readonly sweepEntriesMin: number
+  /** What nobody wants any more is kept up to date for so long, in case somebody does after all. */
+  readonly interestKeepMs: number
   /** What a node remembers of changes, so that watches can go on after a break: how long, how many, and about how many bytes. */
   readonly journalMs: number
   readonly journalChangesMax: number
@@ -45,6 +51,9 @@ export const LIMITS: Limits = {
   routeHopsMax: 8,
   recordBytesMax: 256 * 1024,
   foldBytesMin: 64 * 1024,
+  retireAfterMs: 30 * 86_400_000,
+  sweepEntriesMin: 64,
+  interestKeepMs: 60_000,
   journalMs: 3_600_000,
   journalChangesMax: 100_000,
   journalBytesMax: 64 * 1024 * 1024,

@@ -36,6 +36,20 @@ const version = { origin: id, incarnation: count, sequence: count }
 const advert = fc.record({ ...version, name, ageMs: costMs, draining: fc.boolean(), domains, links: fc.array(link, { maxLength: 5 }) })
 const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs, impaired: fc.boolean() })
 
+const sighting = fc.oneof(
+  fc.record({ node: name, state: fc.constant('alive' as const), how: fc.constant(null), forMs: fc.constant(0) }),
+  fc.record({
+    node: name,
+    state: fc.constantFrom('suspect' as const, 'lost' as const),
+    how: fc.constantFrom('reset' as const, 'silent' as const, 'stopped' as const),
+    forMs: count,
+  }),
+)
+const testimony = fc.record({
+  ...{ witness: name, incarnation: count, sequence: count, site: name, region: name, lan: fc.boolean(), gateway: fc.boolean() },
+  ...{ term: count, ageMs: count, seen: fc.array(sighting, { maxLength: 5 }) },
+})
+
 const message: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({
     type: constant('hello'),
@@ -48,11 +62,13 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
     addresses: fc.array(fc.domain(), { maxLength: 4 }),
   }),
   fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }) }),
+  fc.record({ type: constant('bye'), reason: fc.string({ maxLength: 300 }), stops: fc.constant(true as const) }),
   fc.record({ type: constant('linkState'), adverts: fc.array(advert, { maxLength: 4 }) }),
   fc.record({ type: constant('linkStateDigest'), known: fc.array(fc.record(version), { maxLength: 4 }), answer: fc.boolean() }),
   fc.record({ type: constant('attached'), nodes: attached }),
   fc.record({ type: constant('drain'), draining: fc.boolean() }),
-  fc.record({ type: constant('site'), hubs: fc.array(id, { maxLength: 6 }) }),
+  fc.record({ type: constant('site'), hubs: fc.array(id, { maxLength: 6 }), hears: fc.array(id, { maxLength: 64 }), term: count }),
+  fc.record({ type: constant('testimony'), testimonies: fc.array(testimony, { maxLength: 3 }) }),
   fc.record({ type: constant('planRequest'), to: id }),
   fc.record({ type: constant('planCancel'), to: id }),
   fc.record({
@@ -87,7 +103,7 @@ const message: fc.Arbitrary<ControlMessage> = fc.oneof(
 
 const KINDS = [
   ...['hello', 'bye', 'linkState', 'linkStateDigest', 'attached', 'drain', 'site', 'returned'],
-  ...['planRequest', 'planCancel', 'plan', 'probe', 'reply'],
+  ...['planRequest', 'planCancel', 'plan', 'probe', 'reply', 'testimony'],
 ]
 
 /** A record as a peer may write it, whatever our types say. */
@@ -152,6 +168,8 @@ describe('control messages', () => {
     ['an id that is no u32', { type: 'planRequest', to: 2 ** 32 }],
     ['a fractional id', { type: 'planRequest', to: 1.5 }],
     ['a reason without end', { type: 'bye', reason: 'x'.repeat(301) }],
+    ['more nodes than a site may have', { type: 'site', hubs: [], hears: Array(65).fill(1), term: 0 }],
+    ['a term that is no number of claims', { type: 'site', hubs: [], hears: [], term: -1 }],
     ['too many adverts', { type: 'linkState', adverts: Array(257).fill({ origin: 1, name: 'a', incarnation: 1, sequence: 1, links: [] }) }],
     [
       'a datagram key that no cipher takes',

@@ -23,6 +23,7 @@ import { type SignedCredential, signedCredentialSchema } from './credential.ts'
 import type { DatagramKey, StreamKey } from './driver.ts'
 import { LIMITS } from './limits.ts'
 import type { NodeId } from './node-id.ts'
+import { SITE_NODES_MAX, type Testimony, packTestimony, testimoniesSchema } from './testimony.ts'
 import { KIND_PROBE, KIND_REPLY, type Probe, type ProbeReply, decodeProbePacket, encodeProbePacket } from './probe-packet.ts'
 
 /** Raised when a change cannot be read by older peers; both ends refuse a version they do not speak. */
@@ -49,6 +50,8 @@ export interface Hello {
 export interface Bye {
   readonly type: 'bye'
   readonly reason: string
+  /** The process stops: that it is silent from now on is no fault. @default false */
+  readonly stops?: true | undefined
 }
 
 /** Link state, flooded among hubs. */
@@ -115,10 +118,20 @@ export interface ReturnedMessage {
   readonly type: 'returned'
 }
 
-/** Said among nodes of one site whenever it changes: which hubs this node can reach. Elects the gateway. */
+/** Said among nodes of one site whenever it changes: whom this node can reach. Elects the gateway, and is what tells a bad link from a dead node. */
 export interface SiteMessage {
   readonly type: 'site'
   readonly hubs: readonly NodeId[]
+  /** Nodes of the site that it has live links with. */
+  readonly hears: readonly NodeId[]
+  /** The highest term of a gateway that it knows of. */
+  readonly term: number
+}
+
+/** Said by a node with uplinks to its hubs whenever it changes, and flooded among hubs. */
+export interface TestimonyMessage {
+  readonly type: 'testimony'
+  readonly testimonies: readonly Testimony[]
 }
 
 export type ControlRecord =
@@ -133,6 +146,7 @@ export type ControlRecord =
   | PlanMessage
   | ReturnedMessage
   | SiteMessage
+  | TestimonyMessage
 
 /** Hubs of which a digest speaks. */
 export const DIGEST_MAX = 1024
@@ -143,7 +157,7 @@ const id = nodeIdSchema
 const secret = z.instanceof(Uint8Array).refine((key) => key.length === 32)
 const token = z.instanceof(Uint8Array).refine((bytes) => bytes.length === 16)
 /** A DNS name and a port. */
-const ADDRESS_CHARACTERS_MAX = 260
+export const ADDRESS_CHARACTERS_MAX = 260
 export const ADDRESSES_MAX = 16
 const path = z.object({ route: z.array(id).min(1).max(LIMITS.routeHopsMax), costMs: z.number().min(0), impaired: z.boolean() })
 const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
@@ -157,13 +171,23 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     stream: z.object({ port: z.number().int().min(0).max(65_535), token, key: secret }).nullable(),
     addresses: z.array(z.string().min(1).max(ADDRESS_CHARACTERS_MAX)).max(ADDRESSES_MAX),
   }),
-  z.object({ type: z.literal('bye'), reason: z.string().max(300) }),
+  z.object({ type: z.literal('bye'), reason: z.string().max(300), stops: z.literal(true).optional() }),
   z.object({ type: z.literal('linkState'), adverts: z.array(advertSchema).max(256) }),
   z.object({ type: z.literal('linkStateDigest'), known: z.array(advertVersionSchema).max(DIGEST_MAX), answer: z.boolean() }),
   z.object({ type: z.literal('attached'), nodes: attachedSchema }),
   z.object({ type: z.literal('drain'), draining: z.boolean() }),
   z.object({ type: z.literal('returned') }),
-  z.object({ type: z.literal('site'), hubs: z.array(id).max(64) }),
+  z.object({
+    type: z.literal('site'),
+    hubs: z.array(id).max(64),
+    hears: z.array(id).max(SITE_NODES_MAX),
+    term: z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 48),
+  }),
+  z.object({ type: z.literal('testimony'), testimonies: testimoniesSchema }),
   z.object({ type: z.literal('planRequest'), to: id }),
   z.object({ type: z.literal('planCancel'), to: id }),
   z.object({
@@ -194,5 +218,6 @@ export function decodeControl(message: Uint8Array): ControlMessage | undefined {
 
 function packed(message: ControlRecord): unknown {
   if (message.type === 'linkState') return { ...message, adverts: message.adverts.map(packAdvert) }
+  if (message.type === 'testimony') return { ...message, testimonies: message.testimonies.map(packTestimony) }
   return message.type === 'attached' ? { ...message, nodes: packAttached(message.nodes) } : message
 }

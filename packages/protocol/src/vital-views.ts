@@ -8,15 +8,27 @@ import type { VitalValues } from './vital-schema.ts'
 
 /** What is concluded of a node, or of a site. */
 export type Verdict = 'alive' | 'suspect' | 'crashed' | 'cut-off' | 'unknown'
-/** On what `alive` rests: the node is this one, has a live link with it, or has told vitals of late. */
-export type NodeEvidence = 'self' | 'link' | 'vitals'
+/** Who saw what of a node, and when. */
+export interface WitnessView {
+  /** A node of its site, or a hub. */
+  readonly by: string
+  readonly saw: string
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number
+}
+
+/** On what a verdict rests: the node is this one, has a live link with it, has told vitals of late; and what others saw. */
+export type NodeEvidence = 'self' | 'link' | 'vitals' | WitnessView
 
 export interface NodeView {
   readonly node: string
   readonly site: string
   readonly region: string
   readonly role: Role
-  /** `unknown`: nothing is heard of it. That says nothing of whether it runs. */
+  /**
+   * `suspect`: silent for moments. `crashed`: its site, which is connected, has lost it. `cut-off`: it fell silent with its
+   * site or with others, as links do. `unknown`: nothing is heard of it, which says nothing of whether it runs.
+   */
   readonly verdict: Verdict
   /** Wall clock, milliseconds since 1970: when the verdict came to be what it is. `null`: not known. */
   readonly since: number | null
@@ -25,6 +37,8 @@ export interface NodeView {
   readonly vitals: VitalValues | null
   /** How long ago the node said so. */
   readonly vitalsAgeMs: number | null
+  /** It is a gateway of its site, by this term: of two the one with the higher term came later. Absent: not known to be one. */
+  readonly gatewayTerm?: number
 }
 
 /** Over the nodes that are alive. */
@@ -37,10 +51,12 @@ export interface VitalAggregate {
 export interface SiteView {
   readonly site: string
   readonly region: string
-  /** `alive` while any of its nodes is. */
+  /** `alive` while any of its nodes is; never `crashed`. */
   readonly verdict: Verdict
   readonly since: number | null
   readonly nodes: { readonly total: number; readonly alive: number }
+  /** More than one while its LAN is split, the last to come first. Absent: none is known. */
+  readonly gateways?: readonly string[]
   /** `null` if no node that is alive has told any. */
   readonly vitals: Readonly<Record<string, VitalAggregate>> | null
 }

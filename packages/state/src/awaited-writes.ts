@@ -1,6 +1,8 @@
 /** Writes that are durable here, and wait to be so elsewhere as well. */
 import type { Backlog } from './backlog.ts'
 import type { WrittenEffect } from './replica-contract.ts'
+import type { ReplicatedDocument } from './replicated-document.ts'
+import { conflict } from './write-outcome.ts'
 import type { OwnWrite } from './writer.ts'
 
 export class AwaitedWrites {
@@ -22,6 +24,16 @@ export class AwaitedWrites {
       else this.#waiting.push(write)
     }
     return effects
+  }
+
+  /** These logs are void: who waits for one of them hears that it will never be anywhere else. */
+  abandon(document: Pick<ReplicatedDocument, 'id'>, logs: readonly { readonly epoch: number }[]): WrittenEffect[] {
+    const isVoid = (write: OwnWrite): boolean =>
+      write.document?.id === document.id && logs.some(({ epoch }) => epoch === write.point?.epoch)
+    const abandoned = this.#waiting.filter(isVoid)
+    this.#waiting = this.#waiting.filter((write) => !isVoid(write))
+    const result = conflict('this node was retired while it was away, and this write with it', 'Read the record and write it again.')
+    return abandoned.map(({ effect }) => ({ ...effect, result }))
   }
 
   /** The answers that have become due since. */

@@ -69,6 +69,16 @@ export class Backlog {
     return (this.#held[durability === 'site' ? 'peer' : 'hub'].get(keyOf(document, epoch)) ?? 0) >= seq
   }
 
+  /** These logs are void: nobody is going to hold them. */
+  forget(document: Pick<ReplicatedDocument, 'id'>, logs: readonly { readonly epoch: number; readonly seq: number }[]): void {
+    for (const { epoch, seq } of logs) {
+      const key = keyOf(document, epoch)
+      this.#done(key, seq)
+      for (const level of LEVELS) this.#held[level].delete(key)
+    }
+    this.#version += 1
+  }
+
   #done(key: string, seq: number): void {
     const waiting = this.#logs.get(key)
     if (!waiting || waiting.first > seq) return

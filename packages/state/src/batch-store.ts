@@ -4,6 +4,7 @@
  *
  *     state/format                                              {version}
  *     state/clean                                               {epoch}: the last stop was clean; gone before the first write
+ *     state/heard|NODE                                          {ms, hub}: when a hub last heard of it
  *     state/batch|COLLECTION|PARTITION|WRITER|EPOCH|SEQ         a batch; numbers are hexadecimal, 13 and 9 digits
  *
  * A value is the first 4 bytes of SHA-256 of the rest, then the rest. A batch that fails its checksum is given up,
@@ -13,6 +14,7 @@ import { CausewayError, type Hasher, type StoreEntry, decodeRecord, encodeRecord
 import { type Batch, type DocumentName, type LogPoint, decodeBatch } from './batch.ts'
 import { isNatural } from './entry.ts'
 import type { Log } from './log.ts'
+import type { Heard } from './silence.ts'
 
 const VERSION = 2
 const CHECKSUM_BYTES = 4
@@ -20,6 +22,7 @@ const FORMAT_KEY = 'state/format'
 /** Holds the mark of a clean stop. */
 export const CLEAN_KEY = 'state/clean'
 const BATCH_PREFIX = 'state/batch|'
+const HEARD_PREFIX = 'state/heard|'
 
 /** What was found in the store. */
 export interface StoredState {
@@ -30,6 +33,7 @@ export interface StoredState {
   readonly logs: readonly (readonly Batch[])[]
   /** Keys of entries that are damaged. */
   readonly damaged: readonly string[]
+  readonly heard: ReadonlyMap<string, Heard>
 }
 
 export function batchKey(name: DocumentName, { epoch, seq }: Pick<LogPoint, 'epoch' | 'seq'>): string {
@@ -47,7 +51,7 @@ export function formatEntry(crypto: Hasher): StoreEntry {
 
 /** Removes a log. */
 export function dropEntries(log: Log): StoreEntry[] {
-  return log.batches().map((batch) => ({ key: batchKey(batch, batch), value: undefined }))
+  return Array.from({ length: log.seq }, (_, at) => ({ key: batchKey(log.name, { epoch: log.epoch, seq: at + 1 }), value: undefined }))
 }
 
 /** The mark of a clean stop; without an epoch: its removal. */
@@ -55,10 +59,20 @@ export function cleanEntry(crypto: Hasher, epoch: number | undefined): StoreEntr
   return { key: CLEAN_KEY, value: epoch === undefined ? undefined : seal(crypto, encodeRecord({ epoch })) }
 }
 
+export function heardKey(name: string): string {
+  return `${HEARD_PREFIX}${name}`
+}
+
+/** When a node was last heard. */
+export function heardEntry(crypto: Hasher, name: string, { ms, hub }: Heard): StoreEntry {
+  return { key: heardKey(name), value: seal(crypto, encodeRecord({ ms, hub: hub ? 1 : 0 })) }
+}
+
 /** Reads what is ours and passes over the rest. Throws `CausewayError` if the store is of another version. */
 export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>): StoredState {
   const logs = new Map<string, Batch[]>()
   const damaged: string[] = []
+  const heard = new Map<string, Heard>()
   let cleanEpoch: number | undefined
   let isNew = true
   for (const { key, value } of stored) {
@@ -69,6 +83,10 @@ export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>): StoredS
       isNew = false
     } else if (key === CLEAN_KEY) {
       cleanEpoch = content && naturalField(content, 'epoch')
+    } else if (key.startsWith(HEARD_PREFIX)) {
+      const ms = content && naturalField(content, 'ms')
+      if (ms !== undefined)
+        heard.set(key.slice(HEARD_PREFIX.length), { ms, hub: content !== undefined && naturalField(content, 'hub') === 1 })
     } else if (key.startsWith(BATCH_PREFIX)) {
       const batch = content && decodeBatch(content)
       if (!batch || batchKey(batch, batch) !== key) damaged.push(key)
@@ -77,7 +95,7 @@ export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>): StoredS
   }
   for (const batches of logs.values()) batches.sort((a, b) => a.seq - b.seq)
   const ordered = [...logs.values()].sort((a, b) => (a[0]?.epoch ?? 0) - (b[0]?.epoch ?? 0))
-  return { isNew, cleanEpoch, logs: ordered, damaged }
+  return { isNew, cleanEpoch, logs: ordered, damaged, heard }
 }
 
 function checkVersion(content: Uint8Array | undefined): void {

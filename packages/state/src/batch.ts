@@ -10,7 +10,7 @@
  *     3  writer      node name
  *     4  epoch       52 bits: boot wall clock in seconds (32) and 20 random bits; also the Yjs clientID
  *     5  seq         1, 2, 3, … within (document, epoch)
- *     6  head        seq = 1: [base, parts, credential, signature of the credential]; seq > 1: nil
+ *     6  head        seq = 1: [base, parts, credential, signature of the credential, more?]; seq > 1: nil
  *     7  update      Yjs V1 update; nil in a thin batch
  *     8  signature   Ed25519 by the writer's key over "causeway batch" and the digest
  *
@@ -21,6 +21,12 @@
  * other of them includes; only who holds that much can apply it. `parts` > 0: the log is a fold. Its first `parts` batches repeat
  * everything that is live, and once they are there the logs of all lower epochs are void. To who holds exactly `base` they
  * travel thin: what is live there makes the same updates, and the signature tells whether it did.
+ *
+ * `more` = [seals, after, whole, since] is there if one of them says something. A fold can be more than what was live in its document:
+ * each seal, [writer, epoch, points], names a writer that a hub has retired; what was live of it at these points is part of the
+ * fold, and its logs are void, but for those with `since` ≥ epoch: these were begun in the knowledge of the seal. It can be less:
+ * `after`, [[writer, points], …], is what the fold rests on where it leaves out what is outdone there; who holds less keeps the
+ * logs before it. `whole` = 1: it never travels thin. Later folds repeat the seals, and `after`; all later logs `since`.
  */
 import { NAME_PATTERN, type SignedCredential, decodeRecord, encodeRecord, joinBytes } from '@causeway/protocol'
 import { isNatural } from './entry.ts'
@@ -34,6 +40,9 @@ const POINT_LINK_BYTES = 8
 const SIGNATURE_BYTES = 64
 const BASE_POINTS_MAX = 64
 const PARTS_MAX = 100_000
+/** Retired writers of a partition, and writers that a fold rests on. */
+const SEALS_MAX = 4_096
+const AFTER_MAX = 4_096
 export const EPOCH_MAX: number = 2 ** 52 - 1
 const SEQ_MAX = 2 ** 32
 const CONTEXT = Uint8Array.from('causeway batch', (letter) => letter.codePointAt(0) ?? 0)
@@ -65,6 +74,33 @@ export interface LogHead {
   /** Above zero: the log is a fold, complete with so many batches. */
   readonly parts: number
   readonly credential: SignedCredential
+  readonly more?: HeadMore | undefined
+}
+
+/** Places in the document of one writer of the same partition. */
+export interface WriterPoints {
+  readonly writer: string
+  readonly points: readonly LogPoint[]
+}
+
+/** A hub's statement that a writer is retired: its logs are void that know nothing of it, and what they held at `points` is in the fold. */
+export interface Seal extends WriterPoints {
+  readonly epoch: number
+}
+
+export interface HeadMore {
+  readonly seals: readonly Seal[]
+  readonly after: readonly WriterPoints[]
+  /** Nobody can make it of what he has. */
+  readonly whole: boolean
+  /** The newest seal of itself that the writer knew of. */
+  readonly since: number
+}
+
+export const NOTHING_MORE: HeadMore = { seals: [], after: [], whole: false, since: 0 }
+
+export function saysMore({ seals, after, whole, since }: HeadMore): boolean {
+  return whole || seals.length + after.length + since > 0
 }
 
 export interface BatchFields extends DocumentName {
@@ -122,8 +158,14 @@ function digestOf(crypto: Pick<Signer, 'hash'>, fields: BatchFields, previous: U
 }
 
 function leading({ collection, partition, writer, epoch, seq, head }: BatchFields): unknown[] {
-  const first = head ? [encodePoints(head.base), head.parts, head.credential.body, head.credential.signature] : null
-  return [FORMAT, collection, partition, writer, epoch, seq, first]
+  return [FORMAT, collection, partition, writer, epoch, seq, head ? encodeHead(head) : null]
+}
+
+function encodeHead({ base, parts, credential, more }: LogHead): unknown[] {
+  const fields = [encodePoints(base), parts, credential.body, credential.signature]
+  if (!more) return fields
+  const seals = more.seals.map(({ writer, epoch, points }) => [writer, epoch, encodePoints(points)])
+  return [...fields, [seals, more.after.map(({ writer, points }) => [writer, encodePoints(points)]), more.whole ? 1 : 0, more.since]]
 }
 
 /** The batch, or `undefined` if these bytes are none. Never throws. The result owns its bytes. */
@@ -144,11 +186,34 @@ export function decodeBatch(bytes: Uint8Array): Batch | undefined {
 
 function decodeHead(value: unknown, epoch: number): LogHead | undefined {
   if (!Array.isArray(value) || value.length < 4) return undefined
-  const [points, parts, body, signature] = value as unknown[]
+  const [points, parts, body, signature, rest] = value as unknown[]
   const base = decodePoints(points, BASE_POINTS_MAX)
   if (!base || base.some((point) => point.epoch >= epoch) || !isNatural(parts, PARTS_MAX)) return undefined
   if (!(body instanceof Uint8Array) || !(signature instanceof Uint8Array)) return undefined
-  return { base, parts, credential: { body, signature } }
+  const head = { base, parts, credential: { body, signature } }
+  if (rest === undefined) return head
+  const more = decodeMore(rest, parts)
+  return more && { ...head, more }
+}
+
+function decodeMore(value: unknown, parts: number): HeadMore | undefined {
+  if (!Array.isArray(value) || value.length < 4) return undefined
+  const [first, second, whole, since] = value as unknown[]
+  if (!isNatural(since, EPOCH_MAX)) return undefined
+  if (!Array.isArray(first) || !Array.isArray(second) || first.length > SEALS_MAX || second.length > AFTER_MAX) return undefined
+  if (parts === 0 && first.length + second.length > 0) return undefined
+  const seals = first.map((item) =>
+    Array.isArray(item) && isNatural(item[1], EPOCH_MAX) ? decodeWriterPoints([item[0], item[2]]) : undefined,
+  )
+  const after = second.map(decodeWriterPoints)
+  if (!seals.every((seal) => seal !== undefined) || !after.every((points) => points !== undefined)) return undefined
+  return { seals: seals.map((seal, at) => ({ ...seal, epoch: (first[at] as [string, number])[1] })), after, whole: whole === 1, since }
+}
+
+function decodeWriterPoints(value: unknown): WriterPoints | undefined {
+  if (!Array.isArray(value) || typeof value[0] !== 'string' || !NAME_PATTERN.test(value[0])) return undefined
+  const points = decodePoints(value[1], BASE_POINTS_MAX)
+  return points && { writer: value[0], points }
 }
 
 function encodePoints(points: readonly LogPoint[]): unknown[] {

@@ -13,6 +13,7 @@ import type {
   ChangeEffect,
   Durability,
   ReplicaEffect,
+  SharedWriteInput,
   WriteChange,
   WriteInput,
   WriteOperation,
@@ -23,14 +24,31 @@ import { parseSelector } from './selector.ts'
 import { Watches, type WatchedReplica } from './watches.ts'
 
 export interface CollectionsParts {
-  readonly replica: WatchedReplica & { get(collection: string, partition: string, key: string): RecordView | undefined }
+  readonly replica: WatchedReplica & {
+    get(collection: string, partition: string, key: string): RecordView | undefined
+    sharedState(name: string): Uint8Array
+    sharedClient(): number
+  }
   /** Hands an input to the replica, and its effects to `take`; at once or later. */
-  readonly submit: (input: WriteInput) => void
+  readonly submit: (input: WriteInput | SharedWriteInput) => void
   readonly random: Random
   readonly now: Instant
   /** Wall clock minus monotonic instant, milliseconds. */
   readonly wallOffsetMs: number
   readonly journal?: JournalLimits
+}
+
+/**
+ * One session of an application with a shared document. Its Y.Doc takes `clientId` before anything is edited, then `state`; gives
+ * each of its own updates to `write`, and applies those that `follow` tells of. Yjs makes nothing of an update that it has.
+ */
+export interface SharedDocument {
+  readonly clientId: number
+  /** All of it, as one Yjs update. To be asked for before `follow` tells anything. */
+  state(): Uint8Array
+  write(update: Uint8Array, done: Done): void
+  /** Returns how to end it. */
+  follow(listener: (update: Uint8Array) => void): () => void
 }
 
 export interface RecordPlace {
@@ -58,6 +76,7 @@ export class Collections {
   readonly #parts: CollectionsParts
   readonly #watches: Watches
   readonly #writes = new Map<number, Done>()
+  readonly #shared = new Map<string, Set<(update: Uint8Array) => void>>()
   #wallOffsetMs: number
   #request = 0
   #now: Instant
@@ -134,16 +153,42 @@ export class Collections {
     return this.#watches.covers(token)
   }
 
+  /** An application's own Y.Doc, replicated as `documents/NAME`: see `SharedDocument`. */
+  sharedDocument(name: string): SharedDocument {
+    const { replica, submit } = this.#parts
+    const listeners = this.#shared.get(name) ?? new Set()
+    this.#shared.set(name, listeners)
+    return {
+      clientId: replica.sharedClient(),
+      state: () => replica.sharedState(name),
+      write: (update, done) => {
+        const request = ++this.#request
+        this.#writes.set(request, done)
+        submit({ type: 'writeShared', request, name, update })
+      },
+      follow: (listener) => {
+        listeners.add(listener)
+        return () => void listeners.delete(listener)
+      },
+    }
+  }
+
   /** Takes what readers and writers wait for, and returns the rest: disk, sessions, reports. */
   take(now: Instant, effects: readonly ReplicaEffect[]): ReplicaEffect[] {
     this.#now = now
-    this.#watches.changed(
-      now,
-      now + this.#wallOffsetMs,
-      effects.filter((effect): effect is ChangeEffect => effect.type === 'change'),
-    )
+    const wallMs = now + this.#wallOffsetMs
+    let changes: ChangeEffect[] = []
+    for (const effect of effects) {
+      if (effect.type === 'change') changes.push(effect)
+      if (effect.type === 'shared') for (const listener of this.#shared.get(effect.name) ?? []) listener(effect.update)
+      if (effect.type !== 'unsynced') continue
+      this.#watches.changed(now, wallMs, changes)
+      this.#watches.unsynced(now, wallMs, effect.collection, effect.partition)
+      changes = []
+    }
+    this.#watches.changed(now, wallMs, changes)
     for (const effect of effects) if (effect.type === 'written') this.#written(effect)
-    return effects.filter(({ type }) => type !== 'change' && type !== 'written')
+    return effects.filter(({ type }) => type !== 'change' && type !== 'unsynced' && type !== 'shared' && type !== 'written')
   }
 
   /** The wall clock has been set. */

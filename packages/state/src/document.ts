@@ -1,5 +1,5 @@
 /**
- * The adapter to Yjs, and the only file that knows it. A document is a Y.Doc with one root, the Y.Array `entries`;
+ * The adapter to Yjs, and the only file that knows it. A document of records is a Y.Doc with one root, the Y.Array `entries`;
  * its one writer appends entries and deletes older ones, never anything else. Yjs merges runs of deleted entries
  * into one small struct, which is what keeps a document near the size of its live content (a Y.Map would keep some
  * bytes of every overwrite for ever).
@@ -7,6 +7,8 @@
  *  1. The live entries of the Y.Doc and of the index are the same.
  *  2. `apply` is given only updates that passed the gate (update-gate.ts).
  *  3. The clientID of a struct is the epoch of the log that brought it.
+ *
+ * `SharedContent` is the other kind: what all writers of an application's own Y.Doc have done to it.
  */
 import * as Y from 'yjs'
 import { invariant } from '@causeway/protocol'
@@ -129,7 +131,7 @@ export class Document {
   /** The updates that make a document of these entries and nothing else, one for each chunk. */
   static updatesOf(epoch: number, chunks: readonly (readonly Content[])[]): Uint8Array[] {
     const document = new Document()
-    return chunks.map((contents) => document.write(epoch, contents))
+    return chunks.map((contents) => (contents.length === 0 ? Y.encodeStateAsUpdate(document.#doc) : document.write(epoch, contents)))
   }
 
   /** Appends entries of the writer itself, deleting what they replace; the index follows with `index`. */
@@ -189,5 +191,63 @@ export class Document {
     Y.getItemCleanStart(transaction, id)
     const item: Y.Item | Y.GC = Y.getItemCleanEnd(transaction, this.#doc.store, id)
     item.delete(transaction)
+  }
+}
+
+/** A run of structs of one client, in an update of a shared document, and what it refers to. */
+export interface SharedUpdate {
+  readonly runs: readonly { readonly client: number; readonly clock: number; readonly length: number }[]
+  /** Places that must be known before it can be applied: `clock` is known if so many are. */
+  readonly needs: readonly { readonly client: number; readonly clock: number }[]
+}
+
+/** Reads an update of a shared document without applying it; `undefined` if it cannot be read, or holds what is not taken. Never throws. */
+export function decodeShared(update: Uint8Array): SharedUpdate | undefined {
+  try {
+    const { structs, ds } = Y.decodeUpdate(update)
+    const needs: { client: number; clock: number }[] = []
+    const runs = structs.map((struct) => {
+      if (struct instanceof Y.Skip || (struct instanceof Y.Item && struct.content instanceof Y.ContentDoc)) throw new Error('not taken')
+      const { client, clock } = struct.id
+      if (struct instanceof Y.Item) {
+        const parent: unknown = struct.parent
+        for (const id of [struct.origin, struct.rightOrigin, parent instanceof Y.ID ? parent : null])
+          if (id) needs.push({ client: id.client, clock: id.clock + 1 })
+      }
+      return { client, clock, length: struct.length }
+    })
+    for (const [client, ranges] of ds.clients) for (const { clock, len } of ranges) needs.push({ client, clock: clock + len })
+    return { runs, needs }
+  } catch {
+    return undefined
+  }
+}
+
+/** The merge of what all writers have done to one shared document. */
+export class SharedContent {
+  readonly #doc = new Y.Doc({ guid: 'causeway', gc: true })
+
+  constructor() {
+    this.#doc.clientID = NOBODY
+  }
+
+  /** How much of a client is here. */
+  clockOf(client: number): number {
+    return Y.getState(this.#doc.store, client)
+  }
+
+  /** False if Yjs cannot take it: then the content is void. */
+  apply(update: Uint8Array): boolean {
+    try {
+      Y.applyUpdate(this.#doc, update)
+    } catch {
+      return false
+    }
+    return !this.#doc.store.pendingStructs && !this.#doc.store.pendingDs
+  }
+
+  /** All of it, as one update. */
+  encoded(): Uint8Array {
+    return Y.encodeStateAsUpdate(this.#doc)
   }
 }

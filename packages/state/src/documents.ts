@@ -3,23 +3,38 @@
  * every batch that becomes durable, and is the same wherever the same batches are.
  */
 import { invariant } from '@causeway/protocol'
-import { type DocumentName, documentId } from './batch.ts'
+import { type DocumentName, type Seal, documentId } from './batch.ts'
 import { Partition } from './partition.ts'
 import type { Log } from './log.ts'
 import { ReplicatedDocument } from './replicated-document.ts'
 import type { Signer } from './replica-contract.ts'
 import type { WriterCredentials } from './writer-credentials.ts'
 
+/** A writer that a fold of document `by` takes the place of. */
+export interface Sealed {
+  readonly partition: Partition
+  readonly seal: Seal
+  readonly by: ReplicatedDocument
+}
+
+export interface Settled {
+  readonly keys: ReadonlySet<string>
+  readonly sealed: readonly Sealed[]
+}
+
 export class Documents {
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
+  readonly #self: string
   readonly #byId = new Map<string, ReplicatedDocument>()
   readonly #collections = new Map<string, Map<string, Partition>>()
   readonly #digest = new Uint32Array(2)
 
-  constructor(crypto: Signer, credentials: WriterCredentials) {
+  /** `self`: whose documents are our own. */
+  constructor(crypto: Signer, credentials: WriterCredentials, self = '') {
     this.#crypto = crypto
     this.#credentials = credentials
+    this.#self = self
   }
 
   get size(): number {
@@ -42,7 +57,7 @@ export class Documents {
 
   /** The document, or a new one that is not held before `keep`: a refused batch must not leave an empty document. */
   getOrDraft(name: DocumentName): ReplicatedDocument {
-    return this.#byId.get(documentId(name)) ?? new ReplicatedDocument(name, this.#crypto, this.#credentials)
+    return this.#byId.get(documentId(name)) ?? new ReplicatedDocument(name, this.#crypto, this.#credentials, name.writer === this.#self)
   }
 
   keep(document: ReplicatedDocument): void {
@@ -87,9 +102,44 @@ export class Documents {
   /** Drops the logs of a document that a durable fold has replaced, and returns them. */
   dropReplaced(document: ReplicatedDocument): readonly Log[] {
     const dropped = document.replaced()
-    document.drop(dropped)
-    for (const { epoch, durable } of dropped) this.#mix(document.id, epoch, durable)
+    if (dropped.length > 0) this.drop(document, dropped)
     return dropped
+  }
+
+  /**
+   * Takes the folds of a partition that can be taken now, of documents that have changed and of those that waited. Returns the
+   * keys of which some document has nothing left, and the seals that came with the folds.
+   */
+  settle(partition: Partition, changed: Iterable<ReplicatedDocument>): Settled {
+    const settled = { keys: new Set<string>(), sealed: [] as Sealed[] }
+    for (const document of changed) if (document.hasOpenFold) partition.deferred.add(document)
+    for (let taken = partition.deferred.size > 0; taken;) {
+      taken = false
+      for (const document of [...partition.deferred]) {
+        const keys = document.takeFold(partition.holds)
+        if (!document.hasOpenFold) partition.deferred.delete(document)
+        if (!keys) continue
+        taken = true
+        for (const key of keys) settled.keys.add(key)
+        settled.sealed.push(...document.seals.map((seal) => ({ partition, seal, by: document })))
+      }
+    }
+    if (settled.sealed.length > 0) partition.noteSeals()
+    return settled
+  }
+
+  /** Takes logs out of a document, and the document itself if it has no others. */
+  drop(document: ReplicatedDocument, logs: readonly Log[]): void {
+    document.drop(logs)
+    for (const { epoch, durable } of logs) this.#mix(document.id, epoch, durable)
+    if (document.logs().length > 0) return
+    const partitions = this.#collections.get(document.collection)
+    const partition = partitions?.get(document.partition)
+    this.#byId.delete(document.id)
+    partition?.documents.delete(document.writer)
+    partition?.noteSeals()
+    partition?.deferred.delete(document)
+    if (partition?.documents.size === 0) partitions?.delete(document.partition)
   }
 
   digest(): string {

@@ -12,10 +12,14 @@
  *         b  [ms, counter]                stamp of the put that the record came into being with, if it is not this one
  *         x  milliseconds since 1970      when the record expires
  *         e  epoch                        the one it was first written in, after it was folded into another log
+ *         w  writer                       who wrote it, after a hub has taken it over from one that is retired
  *         m  1                            a mark after all; `value` is null
  *         p  [[name, ms, counter, text]]  a patch: its labels; `value` is the same for its fields
  *     In a patch a field or label without its last element is removed.
+ *     An empty key: an acknowledgement. `value` is [[writer, epoch, seq, epoch, seq, …], …]: so much of the documents of other
+ *     writers its own writer had seen. It is no record; who counts on it is `sweep.ts`.
  */
+import { NAME_PATTERN } from '@causeway/protocol'
 import { keyFault, labelsFault, plainDataFault } from './plain-data.ts'
 import { type Stamp, compareStamps } from './stamp.ts'
 
@@ -33,7 +37,7 @@ export interface FieldPatch extends Birth {
 
 export interface Content {
   readonly key: string
-  readonly kind: 'put' | 'mark' | 'patch'
+  readonly kind: 'put' | 'mark' | 'patch' | 'ack'
   /** Of a put. */
   readonly value: unknown
   readonly labels: Readonly<Record<string, string>>
@@ -44,13 +48,15 @@ export interface Content {
   /** Of a patch; each no newer than the patch itself. */
   readonly fields: readonly FieldPatch[]
   readonly labelFields: readonly FieldPatch[]
-  /** Of the stamp, where it is not that of the log. */
+  /** Of the stamp, where it is not that of the log; and where it is not that of the document. */
   readonly epoch: number | undefined
+  readonly writer: string | undefined
 }
 
 /** An entry with its stamp and its place. */
-export interface Entry extends Omit<Content, 'epoch'>, Stamp {
-  /** The epoch of the log that holds it, and the batch that brought it. */
+export interface Entry extends Omit<Content, 'epoch' | 'writer'>, Stamp {
+  /** The writer of the document that holds it, the epoch of the log, and the batch that brought it. */
+  readonly author: string
   readonly log: number
   readonly seq: number
   readonly clock: number
@@ -68,6 +74,10 @@ const MS_MAX = 2 ** 47
 const COUNTER_MAX = 2 ** 31
 const EPOCH_MAX = 2 ** 52 - 1
 const PATCH_FIELDS_MAX = 1_024
+/** Of an entry that is no record. */
+export const ACK_KEY = ''
+const ACK_WRITERS_MAX = 4_096
+const ACK_NUMBERS_MAX = 2 * 64
 
 type Head = Pick<Content, 'key' | 'ms' | 'counter'>
 
@@ -82,7 +92,7 @@ export function putContent(
   birth: Birth = { ms, counter },
   expiresMs?: number,
 ): Content {
-  const rest = { fields: NO_FIELDS, labelFields: NO_FIELDS, epoch: undefined }
+  const rest = { fields: NO_FIELDS, labelFields: NO_FIELDS, epoch: undefined, writer: undefined }
   return { key, kind: 'put', value, labels, ms, counter, birth, expiresMs, ...rest }
 }
 
@@ -90,21 +100,30 @@ export function patchContent(head: Head, birth: Birth, fields: readonly FieldPat
   return { ...putContent(head, null, NO_LABELS, birth), kind: 'patch', fields, labelFields }
 }
 
-/** What an entry says, to be written again into another log. */
-export function contentOf({ epoch, ...entry }: Entry): Content {
+/** So much of the documents of others has been seen: by writer, epoch, seq, epoch, seq, … */
+export type Acknowledged = readonly (readonly [writer: string, ...points: number[]])[]
+
+export function ackContent(stamp: Birth, seen: Acknowledged): Content {
+  return { ...putContent({ key: ACK_KEY, ...stamp }, seen, NO_LABELS), kind: 'ack' }
+}
+
+/** What an entry says, to be written again into another log of a document of `author`. */
+export function contentOf({ epoch, writer, ...entry }: Entry, author: string): Content {
   const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields } = entry
-  return { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields, epoch }
+  const said = { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields }
+  return { ...said, epoch, writer: writer === author ? undefined : writer }
 }
 
 export function encodeContent(content: Content): unknown[] {
-  const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields, epoch } = content
+  const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields, epoch, writer } = content
   const more: Record<string, unknown> = {}
-  if (kind === 'mark' && epoch === undefined) return [key, ms, counter]
+  if (kind === 'mark' && epoch === undefined && writer === undefined) return [key, ms, counter]
   if (kind === 'mark') more['m'] = 1
   if (Object.keys(labels).length > 0) more['l'] = labels
   if (birth.ms !== ms || birth.counter !== counter) more['b'] = [birth.ms, birth.counter]
   if (expiresMs !== undefined) more['x'] = expiresMs
   if (epoch !== undefined) more['e'] = epoch
+  if (writer !== undefined) more['w'] = writer
   if (kind === 'patch') more['p'] = labelFields.map(encodeField)
   const body = kind === 'patch' ? fields.map(encodeField) : value
   return Object.keys(more).length === 0 ? [key, ms, counter, body] : [key, ms, counter, body, more]
@@ -118,31 +137,49 @@ function encodeField({ name, ms, counter, value }: FieldPatch): unknown[] {
 export function decodeContent(tuple: unknown): Content | string {
   if (!Array.isArray(tuple) || tuple.length < 3 || tuple.length > 5) return 'an entry is not a tuple of 3 to 5'
   const [key, ms, counter, value, more] = tuple as unknown[]
-  const fault = keyFault(key)
+  const fault = key === ACK_KEY ? ackFault(value) : keyFault(key)
   if (fault) return `a key ${fault}`
   if (!isStamp(ms, counter)) return 'a stamp is out of range'
   const head = { key: key as string, ms: ms as number, counter: counter as number }
+  if (key === ACK_KEY) return decodeAck(head, value as Acknowledged, more)
   if (tuple.length === 3) return markContent(head)
   const valueFault = plainDataFault(value)
   if (valueFault) return `a value ${valueFault}`
   return tuple.length === 4 ? putContent(head, value, NO_LABELS) : decodeMore(head, value, more)
 }
 
+function decodeAck(head: Head, seen: Acknowledged, more: unknown): Content | string {
+  const content = more === undefined ? undefined : decodeMore(head, null, more)
+  return typeof content === 'string' ? content : { ...ackContent(head, seen), epoch: content?.epoch }
+}
+
+/** In words that follow "a key". */
+function ackFault(value: unknown): string | undefined {
+  if (!Array.isArray(value) || value.length > ACK_WRITERS_MAX) return 'is empty, and its value is no list of writers'
+  const good = value.every((item: unknown) => {
+    if (!Array.isArray(item) || item.length > 1 + ACK_NUMBERS_MAX || item.length % 2 !== 1) return false
+    const [writer, ...numbers] = item as unknown[]
+    return typeof writer === 'string' && NAME_PATTERN.test(writer) && numbers.every((number) => isNatural(number, EPOCH_MAX))
+  })
+  return good ? undefined : 'is empty, and its value names no writers with their points'
+}
+
 function decodeMore(head: Head, value: unknown, more: unknown): Content | string {
   if (plainDataFault(more) || typeof more !== 'object' || more === null || Array.isArray(more)) return 'an entry has no map of more'
-  const { l: labels = NO_LABELS, b: birth, x: expiresMs, e: epoch, m: mark, p: patch } = more as Record<string, unknown>
+  const { l: labels = NO_LABELS, b: birth, x: expiresMs, e: epoch, w: writer, m: mark, p: patch } = more as Record<string, unknown>
   const labelFault = labelsFault(labels)
   if (labelFault) return `labels ${labelFault}`
   if (birth !== undefined && !(Array.isArray(birth) && birth.length === 2 && isStamp(birth[0], birth[1]))) return 'a birth is no stamp'
   if (expiresMs !== undefined && !isNatural(expiresMs, MS_MAX)) return 'an expiry is out of range'
   if (epoch !== undefined && !isNatural(epoch, EPOCH_MAX)) return 'an epoch is out of range'
+  if (writer !== undefined && !(typeof writer === 'string' && NAME_PATTERN.test(writer))) return 'a writer is no name'
   const born = birth === undefined ? head : { ms: birth[0] as number, counter: birth[1] as number }
-  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs), epoch }
-  if (mark !== undefined) return { ...markContent(head), epoch }
+  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs), epoch, writer }
+  if (mark !== undefined) return { ...markContent(head), epoch, writer }
   if (patch === undefined) return put
   const fields = decodeFields(value, head, () => true)
   const labelFields = decodeFields(patch, head, (text) => typeof text === 'string')
-  return fields && labelFields ? { ...patchContent(head, born, fields, labelFields), epoch } : 'a patch is not a list of fields'
+  return fields && labelFields ? { ...patchContent(head, born, fields, labelFields), epoch, writer } : 'a patch is not a list of fields'
 }
 
 function decodeFields(list: unknown, { ms: msMax }: Head, fits: (value: unknown) => boolean): FieldPatch[] | undefined {

@@ -5,7 +5,8 @@
  */
 import { encodeRecord } from '@causeway/protocol'
 import { wallMsOf } from './batch.ts'
-import { type Content, type Entry, compareEntries, contentOf, encodeContent, markContent } from './entry.ts'
+import { ACK_KEY, type Content, type Entry, compareEntries, contentOf, encodeContent, markContent } from './entry.ts'
+import { mergeEntries } from './merged-record.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 
 /** A log may grow to so many times what is live; and to this while its writer does nothing to it. */
@@ -16,7 +17,7 @@ const PART_BYTES_MAX = 48 * 1024
 
 export function isFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
   const { logBytes } = document
-  if (logBytes < Math.max(bytesMin, document.foldDueBytes)) return false
+  if (document.isShared || logBytes < Math.max(bytesMin, document.foldDueBytes)) return false
   // To know what is live costs as much as to write it: not asked with every batch.
   document.foldDueBytes = RATIO * document.encodedBytes()
   return logBytes >= document.foldDueBytes
@@ -25,17 +26,32 @@ export function isFoldDue(document: ReplicatedDocument, bytesMin: number): boole
 /** Nothing has been written for a while: whoever joins now should not have to read much more than what is live. */
 export function isQuietFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
   const { logBytes } = document
-  return logBytes >= bytesMin && logBytes >= QUIET_RATIO * document.encodedBytes()
+  return !document.isShared && logBytes >= bytesMin && logBytes >= QUIET_RATIO * document.encodedBytes()
 }
 
-/** What a fold holds: depends on what is live and on the epoch of the fold only, so that others can make it as well. */
-interface Live {
+/** What is live: of a document, or of several, or of less than one. */
+export interface Live {
   keys(): Iterable<string>
   all(key: string): readonly Entry[]
 }
 
-/** What is live, sorted by key. What had expired when the fold was begun is only marked as gone. */
-export function foldChunks(document: Live, epoch: number): Content[][] {
+/** What is live of two documents; of the puts and marks of a key only the newest. What `other` has acknowledged it alone has. */
+export function together(own: Live, other: Live): Live {
+  return {
+    keys: () => new Set([...own.keys(), ...[...other.keys()].filter((key) => key !== ACK_KEY)]),
+    all: (key) => {
+      const entries = key === ACK_KEY ? own.all(key) : [...own.all(key), ...other.all(key)]
+      const base = mergeEntries(entries)?.base
+      return entries.filter((entry) => entry === base || entry.kind === 'patch' || entry.kind === 'ack')
+    },
+  }
+}
+
+/**
+ * What is live, sorted by key, and at least one part; it depends on that and on the epoch only, so that others can make it as
+ * well. What had expired when the fold was begun is only marked as gone.
+ */
+export function foldChunks(document: Live, epoch: number, author: string): Content[][] {
   const wallMs = wallMsOf(epoch)
   const chunks: Content[][] = []
   let chunk: Content[] = []
@@ -43,7 +59,8 @@ export function foldChunks(document: Live, epoch: number): Content[][] {
   for (const key of [...document.keys()].sort()) {
     for (const entry of [...document.all(key)].sort(compareEntries)) {
       const expired = entry.expiresMs !== undefined && entry.expiresMs <= wallMs
-      const content = expired ? { ...markContent(entry), epoch: entry.epoch } : contentOf(entry)
+      const said = contentOf(entry, author)
+      const content = expired ? { ...markContent(said), epoch: said.epoch, writer: said.writer } : said
       const size = encodeRecord(encodeContent(content)).length
       if (chunk.length > 0 && (chunk.length >= PART_ENTRIES_MAX || bytes + size > PART_BYTES_MAX)) {
         chunks.push(chunk)
@@ -54,6 +71,6 @@ export function foldChunks(document: Live, epoch: number): Content[][] {
       bytes += size
     }
   }
-  if (chunk.length > 0) chunks.push(chunk)
+  if (chunk.length > 0 || chunks.length === 0) chunks.push(chunk)
   return chunks
 }

@@ -1,7 +1,6 @@
 /**
  * State: records that any node may write at any time, also while cut off, and that come out the same everywhere.
- * `Replica` is the machine: writes, sessions with peers and a store go in; answers, changes and messages come out.
- * `Collections` is what a program without a daemon uses of it.
+ * `Replica` is the machine; `Collections` is what a program without a daemon uses of it.
  *
  * @example
  * const replica = new Replica(config, { random, crypto, now, wallOffsetMs }, stored)
@@ -12,7 +11,7 @@
  * collections.put(place, { channel: 'c7' }, (outcome) => print(outcome.ok), { labels: { kind: 'record' } })
  * // when a ticket is on disk: drive({type: 'persisted', ticket}); when nextWake() has come: drive(WAKE), collections.wake(now())
  */
-export { Collections, type CollectionsParts, type RecordPlace, type WriteConditions } from './collections.ts'
+export { Collections, type CollectionsParts, type RecordPlace, type SharedDocument, type WriteConditions } from './collections.ts'
 export { matchesInterest } from './interest.ts'
 export type { JournalLimits } from './journal.ts'
 export type { PageQuery, RecordPage } from './record-page.ts'
@@ -20,13 +19,13 @@ export { type DocumentHeads, Replica } from './replica.ts'
 export type {
   ChangeEffect,
   Durability,
-  RecordPoint,
   Relation,
   ReplicaConfig,
   ReplicaEffect,
   ReplicaEnvironment,
   ReplicaInput,
-  SessionEffect,
+  SharedEffect,
+  UnsyncedEffect,
   WriteChange,
   WriteInput,
   WriteOperation,
@@ -35,6 +34,7 @@ export type {
 } from './replica-contract.ts'
 export { type StoreAudit, type StoredDocument, auditStore } from './store-audit.ts'
 export { parseSelector, type Selector } from './selector.ts'
-export { type VitalView, Vitals, type VitalsOptions, type VitalsScope } from './vitals/vitals.ts'
+export { Vitals } from './vitals/vitals.ts'
+export type { VitalView, VitalsOptions, VitalsScope } from './vitals/vitals-contract.ts'
 export { type OpenWatch, type WatchedReplica, Watches, type WatchQuery } from './watches.ts'
 export { CLEAN_KEY } from './batch-store.ts'

@@ -1,6 +1,6 @@
 import { LIMITS, type RecordView, SeededRandom, instant } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
-import { Journal, type JournalChange, type JournalLimits } from './journal.ts'
+import { Journal, type JournalChange, type JournalEntry, type JournalLimits } from './journal.ts'
 
 function record(key: string, value: unknown = 1): RecordView {
   return { key, partition: 'p', value, labels: {}, revision: 'r', writer: 'w', asOf: 0 }
@@ -14,7 +14,8 @@ function journalOf(limits: Partial<JournalLimits> = {}): Journal {
   return new Journal({ ...LIMITS, ...limits }, new SeededRandom(1), 1_000_000)
 }
 
-const keys = (changes: readonly JournalChange[] | undefined) => changes?.map(({ record: { key } }) => key)
+const keys = (changes: readonly JournalEntry[] | undefined) =>
+  changes?.map((entry) => ('record' in entry ? entry.record.key : entry.partition))
 
 describe('journal', () => {
   it('gives what came after a position, and nothing for a place it does not know', () => {
@@ -25,7 +26,9 @@ describe('journal', () => {
     expect(keys(journal.after(0))).toEqual(['a', 'b', 'c'])
     expect(keys(journal.after(2))).toEqual(['c'])
     expect(keys(journal.after(3))).toEqual([])
-    for (const wrong of [-1, 4, 1.5, Number.NaN]) expect(journal.after(wrong)).toBeUndefined()
+    journal.add({ change: 'UNSYNCED', collection: 'c', partition: 'p', at: instant(2), wallMs: 1_000_002 })
+    expect(keys(journal.after(2))).toEqual(['c', 'p'])
+    for (const wrong of [-1, 5, 1.5, Number.NaN]) expect(journal.after(wrong)).toBeUndefined()
   })
 
   it('keeps so many, and says so when asked for more', () => {

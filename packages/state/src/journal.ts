@@ -22,9 +22,15 @@ export interface JournalChange {
   readonly wallMs: number
 }
 
-interface Kept extends JournalChange {
-  readonly bytes: number
+/** A partition that is no longer held. */
+interface JournalUnsynced extends Pick<JournalChange, 'collection' | 'at' | 'wallMs'> {
+  readonly change: 'UNSYNCED'
+  readonly partition: string
 }
+
+export type JournalEntry = JournalChange | JournalUnsynced
+
+type Kept = JournalEntry & { readonly bytes: number }
 
 /** Of an entry besides what is in its record. */
 const CHANGE_BYTES = 200
@@ -62,8 +68,8 @@ export class Journal {
     return this.#sinceMs
   }
 
-  add(change: JournalChange): void {
-    const bytes = CHANGE_BYTES + approximateBytes(change.record)
+  add(change: JournalEntry): void {
+    const bytes = CHANGE_BYTES + (change.change === 'UNSYNCED' ? 0 : approximateBytes(change.record))
     this.#changes.push({ ...change, bytes })
     this.#bytes += bytes
     this.trim(change.at)
@@ -86,7 +92,7 @@ export class Journal {
   }
 
   /** All changes past `position`, oldest first; `undefined` if they are not all here. */
-  after(position: number): readonly JournalChange[] | undefined {
+  after(position: number): readonly JournalEntry[] | undefined {
     if (!Number.isSafeInteger(position) || position < this.#first - 1 || position > this.end) return undefined
     return this.#changes.slice(this.#head + position + 1 - this.#first)
   }
@@ -96,6 +102,7 @@ export class Journal {
     const changes: JournalChange[] = []
     for (let at = this.#head; at < this.#changes.length; at++) {
       const change = this.#changes[at] as Kept
+      if (change.change === 'UNSYNCED') continue
       const { record } = change
       if (record.key === key && record.partition === partition && change.collection === collection) changes.push(change)
     }

@@ -5,10 +5,11 @@
 import type { Hasher, StoreEntry } from '@causeway/protocol'
 import type { Batch } from './batch.ts'
 import { batchKey, readStore } from './batch-store.ts'
-import type { Documents } from './documents.ts'
+import type { Documents, Sealed } from './documents.ts'
 import type { Entry } from './entry.ts'
 import type { Log } from './log.ts'
 import type { ReplicaEffect } from './replica-contract.ts'
+import type { Heard } from './silence.ts'
 
 export interface Loaded {
   readonly isNew: boolean
@@ -20,6 +21,9 @@ export interface Loaded {
   readonly events: readonly ReplicaEffect[]
   /** Logs that a fold has replaced: to be deleted as well. */
   readonly dropped: readonly Log[]
+  /** Writers that folds have taken the place of. */
+  readonly sealed: readonly Sealed[]
+  readonly heard: ReadonlyMap<string, Heard>
 }
 
 export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, documents: Documents, seen: (entry: Entry) => void): Loaded {
@@ -35,25 +39,35 @@ export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, docu
   for (const key of state.damaged) giveUp(logOf(key), key)
   const dropped: Log[] = []
   for (const batches of state.logs) {
-    const loaded = loadLog(documents, batches, seen, dropped)
+    const loaded = loadLog(documents, batches, seen)
     for (const batch of batches.slice(loaded)) giveUp(logOf(batchKey(batch, batch)), batchKey(batch, batch))
   }
+  const sealed = [...documents.allPartitions()].flatMap((partition) => documents.settle(partition, partition.documents.values()).sealed)
+  for (const document of [...documents.all()]) dropped.push(...documents.dropReplaced(document))
   const events = [...lost.values()].map(({ key, count }): ReplicaEffect => ({
     type: 'event',
     name: 'store-quarantined',
     data: { key, count },
   }))
   const cleanEpoch = quarantined.length === 0 ? state.cleanEpoch : undefined
-  return { isNew: state.isNew, cleanEpoch, hasCleanMark: state.cleanEpoch !== undefined, quarantined, events, dropped }
+  return {
+    isNew: state.isNew,
+    cleanEpoch,
+    hasCleanMark: state.cleanEpoch !== undefined,
+    quarantined,
+    events,
+    dropped,
+    sealed,
+    heard: state.heard,
+  }
 }
 
-function loadLog(documents: Documents, batches: readonly Batch[], seen: (entry: Entry) => void, dropped: Log[]): number {
+function loadLog(documents: Documents, batches: readonly Batch[], seen: (entry: Entry) => void): number {
   const first = batches[0]
   if (!first) return 0
   const document = documents.getOrCreate(first)
   const loaded = document.load(batches, (entries) => entries.forEach(seen))
   documents.becameDurable(document, first.epoch, loaded)
-  dropped.push(...documents.dropReplaced(document))
   return loaded
 }
 

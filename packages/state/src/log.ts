@@ -2,32 +2,49 @@
  * A log: the batches of one epoch of one document, 1, 2, 3, …, each signed as the one that follows the one before. They are
  * kept in memory, because peers may need any of them, until the writer folds its document and the whole log is dropped.
  *
- *  1. Batch `seq` is at index `seq - 1`; there are no gaps.
+ * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much.
+ *
+ *  1. The batches are 1 to `seq`; there are no gaps.
  *  2. durable ≤ seq: what is not on disk yet is not shown to readers.
  */
-import { invariant } from '@causeway/protocol'
-import type { Batch, LogHead, LogPoint } from './batch.ts'
+import { invariant, joinBytes } from '@causeway/protocol'
+import { type Batch, type DocumentName, type LogHead, type LogPoint, decodeBatch } from './batch.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
 const NO_LINK = new Uint8Array(0)
+/** Batches in one piece. */
+const TOGETHER = 64
+const LINK_BYTES = 16
+
+interface Piece {
+  readonly bytes: Uint8Array
+  /** Where each batch ends. */
+  readonly ends: Uint32Array
+  readonly links: Uint8Array
+}
 
 export class Log {
+  readonly name: DocumentName
   readonly epoch: number
   readonly head: LogHead
   readonly credential: WriterCredential
-  readonly #batches: Batch[] = []
-  readonly #links: Uint8Array[] = []
+  readonly #pieces: Piece[] = []
+  /** Those that are not in a piece yet. */
+  #last: { readonly encoded: Uint8Array; readonly link: Uint8Array }[] = []
   #bytes = 0
+  /** The batch that was last asked for: who asks for one asks again. */
+  #asked: Batch | undefined
   durable = 0
 
-  constructor(epoch: number, head: LogHead, credential: WriterCredential) {
+  constructor({ collection, partition, writer }: DocumentName, epoch: number, head: LogHead, credential: WriterCredential) {
+    this.name = { collection, partition, writer }
     this.epoch = epoch
     this.head = head
     this.credential = credential
   }
 
   get seq(): number {
-    return this.#batches.length
+    return this.#pieces.length * TOGETHER + this.#last.length
   }
 
   /** Of all its batches as they are encoded. */
@@ -37,7 +54,7 @@ export class Log {
 
   /** What the next batch has to follow. */
   get tip(): Uint8Array {
-    return this.#links.at(-1) ?? NO_LINK
+    return this.seq === 0 ? NO_LINK : this.#linkOf(this.seq)
   }
 
   /** It is a fold, and with its first `seq` batches everything that was live is there. */
@@ -46,24 +63,49 @@ export class Log {
   }
 
   append(batch: Batch, link: Uint8Array): void {
-    invariant(batch.seq === this.seq + 1, 'a log is appended to in order')
-    this.#batches.push(batch)
-    this.#links.push(link)
+    invariant(batch.seq === this.seq + 1 && link.length === LINK_BYTES, 'a log is appended to in order')
+    this.#last.push({ encoded: batch.encoded, link })
     this.#bytes += batch.encoded.length
+    if (this.#last.length < TOGETHER) return
+    let end = 0
+    const ends = Uint32Array.from(this.#last, ({ encoded }) => (end += encoded.length))
+    const bytes = joinBytes(...this.#last.map(({ encoded }) => encoded))
+    this.#pieces.push({ bytes, ends, links: joinBytes(...this.#last.map((each) => each.link)) })
+    this.#last = []
   }
 
   at(seq: number): Batch {
-    const batch = this.#batches[seq - 1]
-    invariant(batch !== undefined, `the log has no batch ${seq}`)
+    if (this.#asked?.seq === seq) return this.#asked
+    const batch = decodeBatch(this.#encoded(seq))
+    invariant(batch !== undefined, 'what is in a log was a batch')
+    this.#asked = batch
     return batch
   }
 
   /** The point after its first `seq` batches, of which there is at least one. */
   point(seq: number): LogPoint {
-    return { epoch: this.epoch, seq, link: this.#links[seq - 1] }
+    return { epoch: this.epoch, seq, link: this.#linkOf(seq) }
   }
 
-  batches(): readonly Batch[] {
-    return this.#batches
+  /** Oldest first; made while they are asked for. */
+  *batches(): Iterable<Batch> {
+    for (let seq = 1; seq <= this.seq; seq++) yield this.at(seq)
+  }
+
+  #encoded(seq: number): Uint8Array {
+    const [piece, at] = this.#placeOf(seq)
+    if (!piece) return this.#last[at]?.encoded ?? NO_LINK
+    return piece.bytes.subarray(at === 0 ? 0 : piece.ends[at - 1], piece.ends[at])
+  }
+
+  #linkOf(seq: number): Uint8Array {
+    const [piece, at] = this.#placeOf(seq)
+    if (!piece) return this.#last[at]?.link ?? NO_LINK
+    return piece.links.subarray(at * LINK_BYTES, (at + 1) * LINK_BYTES)
+  }
+
+  #placeOf(seq: number): readonly [Piece | undefined, number] {
+    invariant(seq >= 1 && seq <= this.seq, `the log has no batch ${seq}`)
+    return [this.#pieces[Math.floor((seq - 1) / TOGETHER)], (seq - 1) % TOGETHER]
   }
 }

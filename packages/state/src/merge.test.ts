@@ -62,10 +62,8 @@ function hashAfter(batches: readonly Batch[], random: Random): string {
       if (acceptance.type === 'bad') throw new Error(acceptance.reason)
       if (acceptance.type !== 'applied') return acceptance.type === 'gap'
       const partition = documents.partitionOf(document)
-      for (const key of acceptance.changed) {
-        const merged = partition.merged(key)
-        if (merged) partition.show(merged, 0)
-      }
+      const { keys } = documents.settle(partition, [document])
+      for (const key of [...acceptance.changed, ...keys]) partition.show(key, partition.merged(key), 0)
       documents.becameDurable(document, batch.epoch, batch.seq)
       if (random.float() < 0.5) documents.dropReplaced(document)
       return false

@@ -17,7 +17,8 @@ export interface MergedRecord {
 /** Merges the live entries of one key; `undefined` if there is no put or mark among them. */
 export function mergeEntries(entries: readonly Entry[]): MergedRecord | undefined {
   let base: Entry | undefined
-  for (const entry of entries) if (entry.kind !== 'patch' && (!base || compareEntries(entry, base) > 0)) base = entry
+  for (const entry of entries)
+    if ((entry.kind === 'put' || entry.kind === 'mark') && (!base || compareEntries(entry, base) > 0)) base = entry
   if (!base) return undefined
   if (entries.length === 1 || base.kind === 'mark') return { base, patches: [] }
   const { birth } = base

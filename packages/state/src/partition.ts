@@ -6,6 +6,7 @@
  *  3. A record that has expired is shown to nobody, whoever asks first.
  */
 import { type Hasher, type RecordView, encodeRecord, hex } from '@causeway/protocol'
+import type { Batch, Seal, WriterPoints } from './batch.ts'
 import type { Entry } from './entry.ts'
 import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
 import type { RecordPoint } from './replica-contract.ts'
@@ -30,6 +31,10 @@ export class Partition {
   readonly collection: string
   readonly name: string
   readonly documents: Map<string, ReplicatedDocument> = new Map()
+  /** The newest seals of writers that are retired. */
+  readonly seals: Map<string, number> = new Map()
+  /** Documents with a fold that waits for what it rests on. */
+  readonly deferred: Set<ReplicatedDocument> = new Set()
   readonly #visible = new Map<string, Visible>()
   #sorted: readonly RecordView[] | undefined
   #live = 0
@@ -50,6 +55,45 @@ export class Partition {
     return mergeEntries(entries)
   }
 
+  /** What the folds that are here say of retired writers. */
+  noteSeals(): void {
+    this.seals.clear()
+    for (const document of this.documents.values())
+      for (const { writer, epoch } of document.seals) this.seals.set(writer, Math.max(epoch, this.seals.get(writer) ?? 0))
+  }
+
+  /**
+   * The batch belongs to what its writer did without knowing that it was retired. Of two hubs that have retired each other, each
+   * without the other, the newer seal holds; of two that are equally new, that of the one with the higher name.
+   */
+  isVoid({ writer, epoch, head }: Pick<Batch, 'writer' | 'epoch' | 'head'>): boolean {
+    if (!this.seals.has(writer)) return false
+    const { since = 0, seals = [] } = (head ?? this.documents.get(writer)?.log(epoch)?.head)?.more ?? {}
+    for (const document of this.documents.values()) {
+      const seal = document.seals.find((each) => each.writer === writer)
+      if (!seal || since >= seal.epoch) continue
+      const outdoes = ({ epoch: own }: Seal): boolean => own > seal.epoch || (own === seal.epoch && writer > document.writer)
+      if (!seals.some((own) => own.writer === document.writer && outdoes(own))) return true
+    }
+    return false
+  }
+
+  /** So much of a document is here, or does not count any more. */
+  readonly holds = ({ writer, points }: WriterPoints): boolean => {
+    const sealed = this.seals.get(writer) ?? 0
+    const document = this.documents.get(writer)
+    return points.every((point) => point.epoch <= sealed || (document?.holds(point) ?? false))
+  }
+
+  /** Forgets what was shown; returns whether that was anything. */
+  reset(): boolean {
+    const shown = this.#visible.size > 0
+    this.#visible.clear()
+    this.#sorted = undefined
+    this.#live = 0
+    return shown
+  }
+
   keys(): Set<string> {
     const keys = new Set<string>()
     for (const document of this.documents.values()) for (const key of document.keys()) keys.add(key)
@@ -66,10 +110,11 @@ export class Partition {
     return this.#sorted
   }
 
-  /** Shows the record in this state from now on; `undefined` if nothing changes for readers. */
-  show(merged: MergedRecord, wallMs: number): Shown | undefined {
-    const { key, expiresMs } = merged.base
+  /** Shows the record in this state from now on, or as one that nobody knows of; `undefined` if nothing changes for readers. */
+  show(key: string, merged: MergedRecord | undefined, wallMs: number): Shown | undefined {
     const before = this.#visible.get(key)
+    if (!merged) return this.#forget(key, before)
+    const { expiresMs } = merged.base
     const revision = revisionOfMerged(merged)
     if (before?.revision === revision) {
       // The same state from another place: its writer has folded its document.
@@ -86,6 +131,12 @@ export class Partition {
     const expiresMs = before?.record?.expiresAt
     if (!before || expiresMs === undefined || expiresMs > wallMs) return undefined
     return this.#replace(key, before, { ...before, record: undefined })
+  }
+
+  #forget(key: string, before: Visible | undefined): Shown | undefined {
+    const shown = before?.record && this.#replace(key, before, { ...before, record: undefined })
+    this.#visible.delete(key)
+    return shown
   }
 
   #replace(key: string, before: Visible | undefined, now: Visible): Shown | undefined {
@@ -134,6 +185,6 @@ export class Partition {
   }
 }
 
-function pointOf({ writer, log, seq }: Entry): RecordPoint {
-  return { writer, epoch: log, seq }
+function pointOf({ author, log, seq }: Entry): RecordPoint {
+  return { writer: author, epoch: log, seq }
 }

@@ -215,7 +215,7 @@ describe('tokens', () => {
     a.put('hkg-1', 'new', { n: 4 })
     lab.run(100)
     for (const { replica } of [a, b, hub]) {
-      const missed = replica.changedSince('tasks', 'hkg-1', token).map(({ change, record }) => `${change} ${record.key}`)
+      const missed = replica.changedSince('tasks', 'hkg-1', token)!.map(({ change, record }) => `${change} ${record.key}`)
       expect(missed.sort()).toEqual(['DELETED deleted', 'MODIFIED changed', 'MODIFIED new', 'MODIFIED patched'])
     }
     expect(() => hub.replica.changedSince('tasks', 'nrt-1', token)).toThrow(/not of tasks\/nrt-1/)

@@ -94,10 +94,23 @@ export interface WriteInput {
   readonly durability?: Durability
 }
 
+/** A Yjs update of the shared document `name`, made by a Y.Doc whose client id `sharedClient()` of the replica gave out. */
+export interface SharedWriteInput {
+  readonly type: 'writeShared'
+  readonly request: number
+  readonly name: string
+  readonly update: Uint8Array
+}
+
 export type ReplicaInput =
   | Wake
   | StoreInput
+  | SharedWriteInput
   | { readonly type: 'wall'; readonly offsetMs: number }
+  /** What this node wants to hold from now on, instead of the interest of its config. */
+  | { readonly type: 'interest'; readonly patterns: readonly string[] }
+  /** These nodes are not to write any more: a hub takes their place. */
+  | { readonly type: 'revoked'; readonly writers: readonly string[] }
   | WriteInput
   | { readonly type: 'sessionOpened'; readonly session: number; readonly peer: string; readonly relation: Relation }
   | { readonly type: 'sessionMessage'; readonly session: number; readonly message: Uint8Array }
@@ -136,9 +149,31 @@ export interface ChangeEffect {
   readonly point: RecordPoint
 }
 
-export type SessionEffect =
+/** A Yjs update of a shared document whose state somebody has asked for; by anybody, this node included. */
+export interface SharedEffect {
+  readonly type: 'shared'
+  readonly name: string
+  readonly update: Uint8Array
+}
+
+/** The partition has left what this node holds: that is no delete. What it still knows of it follows as changes. */
+export interface UnsyncedEffect {
+  readonly type: 'unsynced'
+  readonly collection: string
+  readonly partition: string
+}
+
+type SessionEffect =
   | { readonly type: 'sessionSend'; readonly session: number; readonly message: Uint8Array }
   /** The peer misbehaves: end the session. */
   | { readonly type: 'sessionReset'; readonly session: number; readonly reason: string }
 
-export type ReplicaEffect = StoreEffect | ReportEffect | SessionEffect | WrittenEffect | ChangeEffect | { readonly type: 'flushed' }
+export type ReplicaEffect =
+  | StoreEffect
+  | ReportEffect
+  | SessionEffect
+  | WrittenEffect
+  | ChangeEffect
+  | UnsyncedEffect
+  | SharedEffect
+  | { readonly type: 'flushed' }

@@ -64,8 +64,13 @@ function labKey(name: string): Uint8Array {
 
 export const LAB_AUTHORITY = 'authority'
 
-export function labCredential(name: string, write: readonly string[] = ['**'], notAfterMs: number = 2 ** 46): SignedCredential {
-  const place = { site: 'hkg-1', region: 'apac', role: 'edge', labels: {} } as const
+export function labCredential(
+  name: string,
+  write: readonly string[] = ['**'],
+  notAfterMs: number = 2 ** 46,
+  role: 'edge' | 'hub' = 'edge',
+): SignedCredential {
+  const place = { site: 'hkg-1', region: 'apac', role, labels: {} }
   const body = encodeCredential({ network: 'lab', name, ...place, write, key: labKey(name), notAfterMs })
   return { body, signature: labCrypto(LAB_AUTHORITY).sign(body) }
 }
@@ -106,6 +111,9 @@ export class LabNode {
   readonly events: ReplicaEffect[] = []
   /** What a reader knows who has only followed the changes since the start. */
   readonly followed: Map<string, RecordView> = new Map()
+  /** Partitions that it was told are not held any more. */
+  readonly unsynced: string[] = []
+  readonly shared: Extract<ReplicaEffect, { type: 'shared' }>[] = []
   flushed = false
   replica: Replica
 
@@ -145,6 +153,11 @@ export class LabNode {
     this.replica = this.#start()
   }
 
+  /** The wall clock is what the options say now. */
+  setClock(): void {
+    this.input({ type: 'wall', offsetMs: WALL_MS + (this.options.skewMs ?? 0) })
+  }
+
   write(partition: string, key: string, operation: WriteOperation, revision?: string): number {
     return this.writeAll(partition, [revision === undefined ? { key, operation } : { key, operation, revision }])
   }
@@ -159,6 +172,11 @@ export class LabNode {
     return this.write(partition, key, { type: 'put', value })
   }
 
+  /** Events of this name, as they were told. */
+  told(name: string): readonly Readonly<Record<string, unknown>>[] {
+    return this.events.flatMap((effect) => (effect.type === 'event' && effect.name === name ? [effect.data] : []))
+  }
+
   violations(): Violation[] {
     return this.events.filter((effect): effect is Violation => effect.type === 'violation')
   }
@@ -168,7 +186,8 @@ export class LabNode {
     const { interest = ['**'], write = ['**'], skewMs = 0, limits, core = false } = this.options
     const stored = [...this.store].map(([key, value]): StoreEntry => ({ key, value }))
     const environment = { random: lab.random, crypto: labCrypto(name), now: lab.now, wallOffsetMs: WALL_MS + skewMs }
-    const trust = { credential: labCredential(name, write), authorityKey: labKey(LAB_AUTHORITY) }
+    const credential = labCredential(name, write, undefined, core ? 'hub' : 'edge')
+    const trust = { credential, authorityKey: labKey(LAB_AUTHORITY) }
     const replica = new Replica({ writer: name, interest, write, limits: { ...LIMITS, ...limits }, core, ...trust }, environment, stored)
     this.followed.clear()
     for (const partition of replica.partitionsOf('tasks')) {
@@ -200,6 +219,13 @@ export class LabNode {
         else this.followed.set(id, record)
         return
       }
+      case 'unsynced':
+        for (const id of this.followed.keys()) if (id.startsWith(`${effect.partition}|`)) this.followed.delete(id)
+        this.unsynced.push(`${effect.collection}/${effect.partition}`)
+        return
+      case 'shared':
+        this.shared.push(effect)
+        return
       case 'sessionSend':
         this.lab.send(this, effect.session, effect.message)
         return

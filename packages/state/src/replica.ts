@@ -12,6 +12,7 @@ import {
   CausewayError,
   type Instant,
   type Machine,
+  type Random,
   type RecordView,
   type ReplicaView,
   type StoreEntry,
@@ -20,19 +21,24 @@ import {
 } from '@causeway/protocol'
 import { AwaitedWrites } from './awaited-writes.ts'
 import { Backlog } from './backlog.ts'
-import { type LogPoint, decodeBatch } from './batch.ts'
-import { batchEntry, cleanEntry, dropEntries, formatEntry } from './batch-store.ts'
+import type { LogPoint } from './batch.ts'
+import { cleanEntry, dropEntries, formatEntry } from './batch-store.ts'
+import { Changes } from './changes.ts'
+import { Departures } from './departures.ts'
 import { Documents } from './documents.ts'
-import type { Entry } from './entry.ts'
 import { Expiries } from './expiries.ts'
 import { HybridClock } from './hybrid-clock.ts'
+import { Intake } from './intake.ts'
 import { loadDocuments } from './loader.ts'
 import type { Shown } from './partition.ts'
 import type { ReplicaConfig, ReplicaEffect, ReplicaEnvironment, ReplicaInput, Signer } from './replica-contract.ts'
 import { ReplacedLogs } from './replaced-logs.ts'
-import type { ReplicatedDocument } from './replicated-document.ts'
+import { Retirement } from './retirement.ts'
+import { SharedDocuments } from './shared-documents.ts'
+import { drawClient } from './shared-gate.ts'
+import { Silence } from './silence.ts'
+import type { Companion } from './sync-contract.ts'
 import type { Head } from './sync-message.ts'
-import type { SyncSession } from './sync-session.ts'
 import { Sync } from './sync.ts'
 import { type Ticket, Tickets } from './tickets.ts'
 import { decodeToken, encodeToken } from './token.ts'
@@ -47,15 +53,6 @@ export interface DocumentHeads {
   readonly logs: readonly LogPoint[]
 }
 
-/** Documents of the replica; a peer cannot make it hold more. */
-const DOCUMENTS_MAX = 200_000
-
-interface Received {
-  readonly entries: StoreEntry[]
-  readonly points: Map<string, LogPoint & { readonly document: ReplicatedDocument }>
-  readonly changed: Map<ReplicatedDocument, Set<string>>
-}
-
 export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #config: ReplicaConfig
   readonly #crypto: Signer
@@ -67,6 +64,13 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #replaced: ReplacedLogs
   readonly #writer: Writer
   readonly #sync: Sync
+  readonly #vitals: Companion | undefined
+  readonly #silence: Silence
+  readonly #retirement: Retirement
+  readonly #departures: Departures
+  readonly #intake: Intake
+  readonly #shared: SharedDocuments
+  readonly #random: Random
   #wallOffsetMs: number
   /** Effects of the start, given out with the first input. */
   #startup: ReplicaEffect[]
@@ -87,16 +91,27 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const credentials = new WriterCredentials(crypto, config.authorityKey)
     const own = credentials.check(config.credential)
     invariant(typeof own !== 'string', `our own credential is good${typeof own === 'string' ? `: ${own}` : ''}`)
-    this.#documents = new Documents(crypto, credentials)
+    this.#documents = new Documents(crypto, credentials, config.writer)
     this.#replaced = new ReplacedLogs(this.#documents)
     const loaded = loadDocuments(crypto, stored, this.#documents, (entry) => this.#clock.receive(entry, now + wallOffsetMs))
     this.#marked = loaded.hasCleanMark
     this.#writer = new Writer(config, own, this.#documents, this.#clock, random, loaded.cleanEpoch)
     this.#sync = new Sync(config, this.#documents, this.#backlog, random, vitals)
+    this.#vitals = vitals
+    this.#random = random
+    this.#shared = new SharedDocuments(this.#documents)
+    this.#silence = new Silence(config.limits.retireAfterMs, now, now + wallOffsetMs, loaded.heard)
+    const trade = { config, crypto, documents: this.#documents, clock: this.#clock, writer: this.#writer, sync: this.#sync }
+    const parts = { ...trade, silence: this.#silence }
+    const rest = { backlog: this.#backlog, awaited: this.#awaited, tickets: this.#tickets, unmark: () => this.#unmark() }
+    this.#retirement = new Retirement(config, now, { ...parts, ...rest })
+    this.#departures = new Departures(config, now, { ...parts, ...rest })
+    this.#intake = new Intake({ ...parts, ...rest, retirement: this.#retirement })
     this.#startup = [...loaded.events]
     const entries: StoreEntry[] = [...loaded.quarantined.map((key) => ({ key, value: undefined })), ...loaded.dropped.flatMap(dropEntries)]
     if (loaded.isNew) entries.unshift(formatEntry(crypto))
     if (entries.length > 0) this.#startup.push(this.#tickets.add(entries, { written: [], points: [], records: [] }))
+    this.#startup.push(...this.#retirement.apply(now, loaded.sealed, false, now + wallOffsetMs))
     this.#showStored(now)
   }
 
@@ -105,6 +120,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     this.#startup = []
     effects.push(...this.#handle(now, input), ...this.#awaited.late(), ...this.#expire(now), ...this.#dropReplaced(now))
     this.#informed ||= this.#sync.informed
+    effects.push(...this.#retire(now), ...this.#departures.look(now, now + this.#wallOffsetMs))
     const due = this.#writer.dueAt
     if (due !== undefined && due <= now) effects.push(...this.#flush(now))
     return effects
@@ -113,7 +129,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   nextWake(): Instant | undefined {
     const started = this.#startup.length > 0 ? this.#startedAt : undefined
     const expiry = this.#expiries.nextWake(this.#wallOffsetMs)
-    return [this.#writer.dueAt, this.#sync.nextWake(), this.#replaced.nextWake(), expiry].reduce(earliest, started)
+    const others = [this.#sync, this.#replaced, this.#retirement, this.#departures].map((part) => part.nextWake())
+    return [this.#writer.dueAt, expiry, ...others].reduce(earliest, started)
   }
 
   get(collection: string, partition: string, key: string): RecordView | undefined {
@@ -156,15 +173,23 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   /** Whether readers here are shown all that the token names. Throws `usage` if it is none. */
   covers(token: string): boolean {
     const { collection, partition, points } = decodeToken(token)
-    const documents = this.#documents.partition(collection, partition)?.documents
-    return [...points].every(([writer, ends]) => ends.every((end) => documents?.get(writer)?.holdsDurably(end) ?? false))
+    const found = this.#documents.partition(collection, partition)
+    return [...points].every(([writer, ends]) => {
+      const sealed = found?.seals.get(writer) ?? 0
+      return ends.every((end) => end.epoch <= sealed || (found?.documents.get(writer)?.holdsDurably(end) ?? false))
+    })
+  }
+
+  /** Somebody here, or below, wants the partition: what is held of it is kept up to date. */
+  wants(collection: string, partition: string): boolean {
+    return this.#sync.interest.has(collection, partition)
   }
 
   /**
-   * What somebody missed of a partition who had seen what the token names: records as they are now, and which are gone. Throws
-   * `usage` if it is no token of that partition.
+   * What somebody missed of a partition who had seen what the token names: records as they are now, and which are gone; `undefined`
+   * if nobody knows any more which are gone. Throws `usage` if it is no token of that partition.
    */
-  changedSince(collection: string, partition: string, token: string): Shown[] {
+  changedSince(collection: string, partition: string, token: string): Shown[] | undefined {
     const { points, ...of } = decodeToken(token)
     if (of.collection !== collection || of.partition !== partition) {
       const told = `the token is of ${of.collection}/${of.partition}, not of ${collection}/${partition}`
@@ -172,7 +197,20 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     }
     const found = this.#documents.partition(collection, partition)
     const seen = new Map([...points].map(([writer, ends]) => [writer, found?.documents.get(writer)?.closure(ends)]))
-    return found?.changedSince(({ writer, epoch, seq }) => (seen.get(writer)?.get(epoch) ?? 0) >= seq) ?? []
+    const covered = (writer: string, { epoch, seq }: LogPoint): boolean => (seen.get(writer)?.get(epoch) ?? 0) >= seq
+    for (const { writer, foldLog } of found?.documents.values() ?? [])
+      if (foldLog?.head.more && !covered(writer, { epoch: foldLog.epoch, seq: foldLog.head.parts })) return undefined
+    return found?.changedSince((point) => covered(point.writer, point)) ?? []
+  }
+
+  /** All of a shared document, as one Yjs update; what comes from now on is told by effects. */
+  sharedState(name: string): Uint8Array {
+    return this.#shared.state(name)
+  }
+
+  /** A client id for a Y.Doc that is about to write to shared documents here. For one session of an application. */
+  sharedClient(): number {
+    return drawClient(this.#crypto, this.#config.writer, this.#random)
   }
 
   /** Every session towards the core has served its initial state, or there never was one. */
@@ -200,8 +238,17 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       case 'wall':
         this.#wallOffsetMs = input.offsetMs
         return []
+      case 'interest':
+        return this.#sync.want(now, input.patterns)
+      case 'revoked':
+        this.#retirement.revoke(now, input.writers)
+        return []
       case 'write': {
         const refusal = this.#writer.write(now, now + this.#wallOffsetMs, input)
+        return refusal ? [refusal] : []
+      }
+      case 'writeShared': {
+        const refusal = this.#writer.writeShared(now, now + this.#wallOffsetMs, input)
         return refusal ? [refusal] : []
       }
       case 'persisted':
@@ -222,21 +269,36 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** Makes batches of the gathered writes and hands them to the store. */
   #flush(now: Instant): ReplicaEffect[] {
-    const { written, batches, folds } = this.#writer.flush(now, now + this.#wallOffsetMs, this.#informed)
+    const { written, batches, folds, swept } = this.#writer.flush(now, now + this.#wallOffsetMs, {
+      informed: this.#informed,
+      seesAll: ({ collection, name }) => this.#sync.interest.has(collection, name) && this.#sync.isServed,
+    })
     const refusals = written.filter(({ document }) => !document).map(({ effect }) => effect)
     if (batches.length + folds.length === 0) return refusals
-    const entries: StoreEntry[] = []
-    if (this.#marked) entries.push(cleanEntry(this.#crypto, undefined))
-    this.#marked = false
-    const changed = new Map<ReplicatedDocument, Set<string>>()
-    for (const { document, entries: own } of batches) changed.set(document, new Set(own.map(({ key }) => key)))
+    const changes = new Changes(this.#crypto)
+    changes.entries.push(...this.#unmark())
+    for (const { document, entries } of batches) {
+      const partition = this.#documents.partitionOf(document)
+      if (entries.some(({ kind }) => kind === 'mark')) this.#writer.sweepSoon(now, partition)
+      changes.touch(
+        partition,
+        entries.map(({ key }) => key),
+      )
+    }
+    for (const [partition, keys] of swept) changes.touch(partition, keys)
     for (const { document, batch } of [...batches, ...folds]) {
-      entries.push(batchEntry(this.#crypto, batch))
+      changes.add(document, batch)
       this.#backlog.add(now, document, batch)
     }
-    const points = [...batches, ...folds].map(({ document, batch: { epoch, seq } }) => ({ document, epoch, seq }))
     const accepted = written.filter(({ document }) => document)
-    return [...refusals, this.#tickets.add(entries, { written: accepted, points, records: this.#recordsOf(changed) })]
+    return [...refusals, this.#tickets.add(changes.entries, { written: accepted, ...changes.ticket() })]
+  }
+
+  /** The mark of a clean stop goes before anything of ours is written. */
+  #unmark(): StoreEntry[] {
+    const entries = this.#marked ? [cleanEntry(this.#crypto, undefined)] : []
+    this.#marked = false
+    return entries
   }
 
   #stop(): ReplicaEffect {
@@ -254,11 +316,15 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       this.#replaced.look(now, document)
     }
     const effects: ReplicaEffect[] = this.#awaited.answer(written)
-    for (const { document, merged } of records) {
-      const partition = this.#documents.partitionOf(document)
-      const shown = partition.show(merged, now + this.#wallOffsetMs)
-      if (shown) effects.push({ type: 'change', ...shown, collection: document.collection })
-      this.#expiries.watch(partition, merged.base)
+    for (const name of new Set(points.filter(({ document }) => document.isShared).map(({ document }) => document.partition)))
+      effects.push(...this.#shared.news(name))
+    for (const { partition, key, merged } of records) {
+      const { collection, name } = partition
+      // It may have left what this node holds.
+      if (this.#documents.partition(collection, name) !== partition) continue
+      const shown = partition.show(key, merged, now + this.#wallOffsetMs)
+      if (shown) effects.push({ type: 'change', ...shown, collection })
+      if (merged) this.#expiries.watch(partition, merged.base)
     }
     // Passed on first: what is then called served to a peer below must have left before.
     if (written.some(({ durability }) => durability !== 'local')) this.#sync.hasten()
@@ -273,6 +339,17 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     return entries.length === 0 ? [] : [this.#tickets.add(entries, { written: [], points: [], records: [] })]
   }
 
+  /** Writers whose time has come. */
+  #retire(now: Instant): ReplicaEffect[] {
+    return this.#retirement.look(now, {
+      wallMs: now + this.#wallOffsetMs,
+      informed: this.#informed,
+      hubs: () => this.#sync.hubs,
+      top: this.#sync.isTop,
+      heard: () => (this.#vitals?.views?.(now) ?? []).map(({ identity: { name }, ageMs }) => ({ name, ageMs })),
+    })
+  }
+
   #expire(now: Instant): ReplicaEffect[] {
     const wallMs = now + this.#wallOffsetMs
     return this.#expiries.due(wallMs).flatMap(({ partition, key }) => {
@@ -285,92 +362,10 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const session = this.#sync.session(number)
     if (!session) return []
     const { effects, batches, ownEpochAhead } = this.#sync.message(now, session, message)
+    this.#silence.hear(now, session.peer, session.peerIsCore && session.relation === 'mesh')
     if (ownEpochAhead !== undefined) this.#writer.raiseAbove(ownEpochAhead)
-    if (batches.length > 0) effects.push(...this.#receive(now, session, batches))
+    if (batches.length > 0) effects.push(...this.#intake.receive(now, now + this.#wallOffsetMs, session, batches))
     return effects
-  }
-
-  /** Batches of one message: each through the gate, then all into one ticket. */
-  #receive(now: Instant, session: SyncSession, batches: readonly Uint8Array[]): ReplicaEffect[] {
-    const effects: ReplicaEffect[] = []
-    const received: Received = { entries: [], points: new Map(), changed: new Map() }
-    let bytes = 0
-    for (const encoded of batches) {
-      bytes += encoded.length
-      const reason = this.#receiveBatch(now, session, encoded, received, effects)
-      if (reason) effects.push({ type: 'violation', peer: session.peer, code: 'bad-batch', detail: reason })
-    }
-    const { number, peer, relation } = session
-    const origin = { session: number, peer, relation, bytes }
-    const ticket = { written: [], points: [...received.points.values()], records: this.#recordsOf(received.changed), origin }
-    effects.push(
-      ...this.#sync.applied(
-        now,
-        ticket.points.map(({ document }) => document),
-        origin,
-      ),
-    )
-    // Also without entries, so that the acknowledgement keeps its place in the order.
-    effects.push(this.#tickets.add(received.entries, ticket))
-    return effects
-  }
-
-  /** Takes one batch, or says why it is bad. */
-  #receiveBatch(now: Instant, session: SyncSession, encoded: Uint8Array, received: Received, effects: ReplicaEffect[]): string | undefined {
-    if (encoded.length > this.#batchBytesMax) return `a batch of ${encoded.length} bytes`
-    const batch = decodeBatch(encoded)
-    if (!batch) return 'not a batch'
-    if (!this.#sync.wants(session, batch)) return undefined
-    const document = this.#documents.getOrDraft(batch)
-    if (this.#documents.size >= DOCUMENTS_MAX && !this.#documents.get(document.id)) return `more than ${DOCUMENTS_MAX} documents`
-    const { epoch, seq } = batch
-    const acceptance = document.accept(batch)
-    const name = `${batch.collection}/${batch.partition} of ${batch.writer}, epoch ${epoch}, batch ${seq}`
-    switch (acceptance.type) {
-      case 'duplicate':
-        // It may be on its way to the disk still, for a session that has ended since: this one learns when it is there.
-        if (!received.points.has(`${document.id}|${epoch}`)) received.points.set(`${document.id}|${epoch}`, { document, epoch, seq })
-        return undefined
-      case 'bad':
-        return `${name}: ${acceptance.reason}`
-      case 'gap':
-        this.#sync.gap(now, session)
-        effects.push({ type: 'violation', peer: session.peer, code: 'unexpected', detail: `${name}: ${acceptance.reason}` })
-        return undefined
-      case 'applied':
-        break
-    }
-    this.#documents.keep(document)
-    if (batch.writer === this.#config.writer) this.#writer.raiseAbove(epoch)
-    for (const entry of acceptance.entries) this.#observe(now, entry, effects)
-    received.entries.push(batchEntry(this.#crypto, acceptance.batch))
-    received.points.set(`${document.id}|${epoch}`, { document, epoch, seq })
-    const changed = received.changed.get(document)
-    if (changed) for (const key of acceptance.changed) changed.add(key)
-    else received.changed.set(document, new Set(acceptance.changed))
-    return undefined
-  }
-
-  #observe(now: Instant, entry: Entry, effects: ReplicaEffect[]): void {
-    const wallMs = now + this.#wallOffsetMs
-    if (this.#clock.receive(entry, wallMs)) return
-    const data = { writer: entry.writer, key: entry.key, aheadMs: entry.ms - Math.floor(wallMs) }
-    effects.push({ type: 'event', name: 'stamp-ahead', data })
-  }
-
-  /** Twice a gathering of writes that ends with one of the largest records, since encodings differ in size. */
-  get #batchBytesMax(): number {
-    return 2 * this.#config.limits.recordBytesMax + 256 * 1024
-  }
-
-  #recordsOf(changed: ReadonlyMap<ReplicatedDocument, ReadonlySet<string>>): Ticket['records'] {
-    return [...changed].flatMap(([document, keys]) => {
-      const partition = this.#documents.partitionOf(document)
-      return [...keys].flatMap((key) => {
-        const merged = partition.merged(key)
-        return merged ? [{ document, merged }] : []
-      })
-    })
   }
 
   #showStored(now: Instant): void {
@@ -378,12 +373,14 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       for (const key of partition.keys()) {
         const merged = partition.merged(key)
         if (!merged) continue
-        partition.show(merged, now + this.#wallOffsetMs)
+        partition.show(key, merged, now + this.#wallOffsetMs)
+        if (merged.base.kind === 'mark') this.#writer.sweepSoon(now, partition)
         this.#expiries.watch(partition, merged.base)
       }
     }
     for (const document of this.#documents.all()) {
       if (document.writer !== this.#config.writer) continue
+      if (document.hasOpenFold) this.#writer.foldSoon(now, document)
       for (const { epoch, durable } of document.logs())
         for (let seq = 1; seq <= durable; seq++) this.#backlog.add(now, document, { epoch, seq })
     }

@@ -6,29 +6,35 @@
  *  2. A log that rests on others is there only if every point of its base is, or was before a fold.
  *  3. A batch that is refused leaves no trace.
  *  4. A log is dropped only once a fold of a later epoch is complete and durable, and nothing rests on it that is not
- *     part of that fold.
+ *     part of that fold; or because its writer is retired.
  */
 import { invariant } from '@causeway/protocol'
 import {
   type Batch,
   type DocumentName,
+  type HeadMore,
   type LogHead,
   type LogPoint,
-  contradict,
+  type Seal,
+  NOTHING_MORE,
+  type WriterPoints,
   documentId,
   encodeThin,
   linkOf,
   samePoints,
+  saysMore,
   signBatch,
   verifyBatch,
   withUpdate,
 } from './batch.ts'
 import { type CheckedUpdate, Document } from './document.ts'
 import type { Content, Entry } from './entry.ts'
-import { foldChunks } from './fold.ts'
+import { type Live, foldChunks } from './fold.ts'
 import { Log } from './log.ts'
+import { LogSet } from './log-set.ts'
 import type { Signer } from './replica-contract.ts'
-import { type KnownClocks, checkUpdate } from './update-gate.ts'
+import { SHARED_COLLECTION, SharedGate } from './shared-gate.ts'
+import { type GateResult, type KnownClocks, checkUpdate } from './update-gate.ts'
 import type { WriterCredential, WriterCredentials } from './writer-credentials.ts'
 
 /** Epochs of one document; a writer that restarts uncleanly every hour reaches it after half a year. */
@@ -41,6 +47,8 @@ export type Acceptance =
   | { readonly type: 'duplicate' }
   /** Something that comes before is missing. */
   | { readonly type: 'gap'; readonly reason: string }
+  /** A fold that came thin, and cannot be made here yet. */
+  | { readonly type: 'unmade' }
   | { readonly type: 'bad'; readonly reason: string }
 
 /** One batch of ours with the entries it brought. */
@@ -50,32 +58,41 @@ export interface OwnBatch {
   readonly entries: readonly Entry[]
 }
 
-export class ReplicatedDocument implements DocumentName {
+export class ReplicatedDocument extends LogSet implements DocumentName {
   readonly collection: string
   readonly partition: string
   readonly writer: string
   readonly id: string
   /** Bytes of its log at which to look whether it should be folded. */
   foldDueBytes = 0
+  /** It is this node that writes it. */
+  readonly #isOwn: boolean
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
-  readonly #logs = new Map<number, Log>()
-  #ordered: readonly Log[] | undefined
-  /** Of the newest fold that took the place of all logs of lower epochs. */
-  #foldEpoch = 0
   #document = new Document()
   /** The fold that is being made here while it arrives thin. */
   #making: { readonly epoch: number; readonly updates: readonly Uint8Array[] } | undefined
+  #reborn = 0
+  /** Judges the updates of a shared document; all others hold records. */
+  readonly #shared: SharedGate | undefined
   /** A thin fold did not fit: peers are told that we hold nothing, so that they send it whole. */
   #unlike = false
 
-  constructor(name: DocumentName, crypto: Signer, credentials: WriterCredentials) {
+  constructor(name: DocumentName, crypto: Signer, credentials: WriterCredentials, isOwn = false) {
+    super()
+    this.#isOwn = isOwn
     this.collection = name.collection
     this.partition = name.partition
     this.writer = name.writer
     this.id = documentId(name)
     this.#crypto = crypto
     this.#credentials = credentials
+    if (name.collection === SHARED_COLLECTION) this.#shared = new SharedGate(crypto, name.writer)
+  }
+
+  /** It is a writer's part of a shared document: it has no records, and is never folded. */
+  get isShared(): boolean {
+    return this.#shared !== undefined
   }
 
   /** The newest put or mark of `key`. */
@@ -92,6 +109,11 @@ export class ReplicatedDocument implements DocumentName {
     return this.#document.keys()
   }
 
+  /** What is live now, also when something else has taken its place. */
+  snapshot(): Live {
+    return this.#document
+  }
+
   /** Number of live entries. */
   get size(): number {
     return this.#document.size
@@ -102,98 +124,64 @@ export class ReplicatedDocument implements DocumentName {
     return this.#document.encodedBytes()
   }
 
-  /** Of the batches since the newest fold, and of that. */
-  get logBytes(): number {
-    let bytes = 0
-    for (const log of this.#logs.values()) if (log.epoch >= this.#foldEpoch) bytes += log.bytes
-    return bytes
+  /** The writers whose place this document has taken. */
+  get seals(): readonly Seal[] {
+    return this.foldLog?.head.more?.seals ?? []
   }
 
-  log(epoch: number): Log | undefined {
-    return this.#logs.get(epoch)
-  }
-
-  /** Oldest epoch first: a base comes before what rests on it. */
-  logs(): readonly Log[] {
-    this.#ordered ??= [...this.#logs.values()].sort((a, b) => a.epoch - b.epoch)
-    return this.#ordered
-  }
-
-  /** Those that no fold has replaced. */
-  currentLogs(): readonly Log[] {
-    return this.#foldEpoch === 0 ? this.logs() : this.logs().filter(({ epoch }) => epoch >= this.#foldEpoch)
-  }
-
-  get epochMax(): number {
-    return Math.max(0, ...this.#logs.keys())
-  }
-
-  /** Held, or replaced by a fold. */
-  holds({ epoch, seq }: LogPoint): boolean {
-    return epoch < this.#foldEpoch || (this.#logs.get(epoch)?.seq ?? 0) >= seq
-  }
-
-  /** The same of what is durable. */
-  holdsDurably({ epoch, seq }: LogPoint): boolean {
-    return epoch < this.#foldEpoch || (this.#logs.get(epoch)?.durable ?? 0) >= seq
-  }
-
-  /** Somebody else holds another batch of this number than we do. */
-  contradicts(point: LogPoint): boolean {
-    const log = this.#logs.get(point.epoch)
-    const own = log && point.seq > 0 && log.seq >= point.seq ? log.point(point.seq).link : undefined
-    return own !== undefined && contradict(point, own)
-  }
-
-  /** The ends of the logs which no other log includes: who holds these holds everything. */
-  frontier(which: 'applied' | 'durable'): LogPoint[] {
-    if (this.#unlike && which === 'durable') return []
-    const ends = new Map<number, number>()
-    for (const log of this.#logs.values()) {
-      const seq = which === 'applied' ? log.seq : log.durable
-      if (seq > 0) ends.set(log.epoch, seq)
-    }
-    for (const epoch of [...ends.keys()]) {
-      const log = this.#logs.get(epoch)
-      if (!log || (log.head.parts > 0 && !log.folded(ends.get(epoch) ?? 0))) continue
-      for (const point of log.head.base) if ((ends.get(point.epoch) ?? 0) <= point.seq) ends.delete(point.epoch)
-    }
-    const points = [...ends].map(([epoch, seq]) => (this.#logs.get(epoch) as Log).point(seq))
-    return points.sort((a, b) => a.epoch - b.epoch)
-  }
-
-  /** What somebody holds who names `points` as the frontier, as far as we can tell from the logs we hold. */
-  closure(points: readonly LogPoint[]): Map<number, number> {
-    const held = new Map<number, number>()
-    const open = [...points]
-    for (let point = open.pop(); point; point = open.pop()) {
-      const before = held.get(point.epoch) ?? 0
-      if (before < point.seq) held.set(point.epoch, point.seq)
-      const log = this.#logs.get(point.epoch)
-      const rests = log && (log.head.parts === 0 ? before === 0 && point.seq > 0 : log.folded(point.seq) && !log.folded(before))
-      if (rests) open.push(...log.head.base)
-    }
-    return held
+  override frontier(which: 'applied' | 'durable'): LogPoint[] {
+    return this.#unlike && which === 'durable' ? [] : super.frontier(which)
   }
 
   /** Our own write: makes, applies and returns the next batch. */
   write(epoch: number, credential: WriterCredential, contents: readonly Content[]): OwnBatch {
-    const log = this.#logs.get(epoch)
-    const head = log ? undefined : { base: this.frontier('applied'), parts: 0, credential: credential.signed }
+    const head = this.log(epoch) ? undefined : this.#headOf(0, credential, { ...NOTHING_MORE, since: this.#newestSince })
     const known = this.#clocks()
     return this.#add(epoch, head, credential, this.#document.write(epoch, contents), known, 'written')
   }
 
-  /** Everything that is live once more, as a log of its own that replaces all others. */
-  fold(epoch: number, credential: WriterCredential): OwnBatch[] {
+  /** An update of a shared document, or what is wrong with it. */
+  writeShared(epoch: number, credential: WriterCredential, update: Uint8Array): OwnBatch | string {
+    invariant(this.#shared !== undefined, 'only shared documents take updates as they are')
+    const fault = this.#shared.take(update)
+    if (fault) return fault
+    const log = this.log(epoch)
+    const head = log ? undefined : this.#headOf(0, credential, NOTHING_MORE)
+    const { collection, partition, writer } = this
+    const fields = { collection, partition, writer, epoch, seq: (log?.seq ?? 0) + 1, head, update }
+    const { batch, link } = signBatch(this.#crypto, fields, log?.tip ?? new Uint8Array(0))
+    this.#append(batch, link, credential)
+    return { document: this, batch, entries: [] }
+  }
+
+  #headOf(parts: number, credential: WriterCredential, more: HeadMore, base: readonly LogPoint[] = this.frontier('applied')): LogHead {
+    return { base, parts, credential: credential.signed, ...(saysMore(more) && { more }) }
+  }
+
+  /** Its writer has heard that it was retired. */
+  rebornAfter(seal: number): void {
+    this.#reborn = Math.max(this.#reborn, seal)
+  }
+
+  get #newestSince(): number {
+    return Math.max(this.#reborn, this.since)
+  }
+
+  /** What the newest fold says, to be said again by the next: a seal is for ever, and what was left out stays out. */
+  get inherited(): HeadMore {
+    return { ...(this.foldLog?.head.more ?? NOTHING_MORE), whole: false, since: this.#newestSince }
+  }
+
+  /** Everything that is live once more, as a log of its own that replaces all others; or `live` instead, for the reasons in `more`. */
+  fold(epoch: number, credential: WriterCredential, live: Live = this.#document, more: HeadMore = this.inherited): OwnBatch[] {
     const base = this.frontier('applied')
-    const chunks = foldChunks(this.#document, epoch)
-    invariant(!this.#logs.has(epoch) && chunks.length > 0, 'a fold is a new log that is not empty')
+    const chunks = foldChunks(live, epoch, this.writer)
+    invariant(!this.log(epoch), 'a fold is a new log')
     // What we write next must not rest on what a reader of the fold has never seen.
     this.#document = new Document()
-    this.#foldEpoch = epoch
+    this.foldedAt(epoch)
     return Document.updatesOf(epoch, chunks).map((update, index) => {
-      const head = index === 0 ? { base, parts: chunks.length, credential: credential.signed } : undefined
+      const head = index === 0 ? this.#headOf(chunks.length, credential, more, base) : undefined
       return this.#add(epoch, head, credential, update, this.#clocks(), 'new')
     })
   }
@@ -207,9 +195,9 @@ export class ReplicatedDocument implements DocumentName {
     state: 'written' | 'new',
   ): OwnBatch {
     const { collection, partition, writer } = this
-    const log = this.#logs.get(epoch)
+    const log = this.log(epoch)
     const seq = (log?.seq ?? 0) + 1
-    const result = checkUpdate({ update, writer, epoch, seq }, known)
+    const result = checkUpdate({ update, writer, epoch, seq, head: log?.head ?? head }, known)
     invariant(result.ok, `our own update passes the gate${result.ok ? '' : `: ${result.reason}`}`)
     if (state === 'written') this.#document.index(result.checked, new Set())
     else this.#document.apply([result.checked], new Set())
@@ -223,18 +211,32 @@ export class ReplicatedDocument implements DocumentName {
   accept(received: Batch): Acceptance {
     const fit = this.#fit(received)
     if (fit) return fit
+    if (received.thin && this.hasOpenFold) {
+      this.#unlike = true
+      return { type: 'unmade' }
+    }
     const batch = received.thin ? this.#madeWhole(received) : received
-    if (!batch) return { type: 'gap', reason: 'what it folds is not what is here' }
+    if (!batch) return { type: 'unmade' }
     const signed = this.#verify(batch)
     if (typeof signed === 'string') {
       if (!received.thin) return { type: 'bad', reason: signed }
       this.#unlike = true
       return { type: 'gap', reason: 'what is here does not make the same fold' }
     }
-    const result = checkUpdate(batch, this.#document)
+    if (this.#shared) {
+      const reason = batch.head?.parts ? 'a shared document is not folded' : this.#shared.take(batch.update)
+      if (reason) return { type: 'bad', reason }
+      this.#append(batch, signed.link, signed.credential)
+      return { type: 'applied', batch, entries: [], changed: new Set() }
+    }
+    const head = this.log(batch.epoch)?.head ?? batch.head
+    if (head?.more && head.more.seals.length > 0 && signed.credential.credential.role !== 'hub')
+      return { type: 'bad', reason: 'only a hub retires writers' }
+    const result = checkUpdate({ ...batch, head }, this.#document)
     if (!result.ok) return { type: 'bad', reason: result.reason }
     const { checked } = result
-    if (checked.entries.some(({ ms }) => ms > signed.credential.credential.notAfterMs))
+    const { notAfterMs } = signed.credential.credential
+    if (checked.entries.some(({ ms, writer }) => ms > notAfterMs && writer === this.writer))
       return { type: 'bad', reason: 'an entry is newer than the credential of its writer' }
     // Otherwise what a record is would depend on the order in which logs arrive.
     if (!this.#document.replaces(checked)) return { type: 'bad', reason: 'the update deletes an entry without a newer one' }
@@ -242,11 +244,10 @@ export class ReplicatedDocument implements DocumentName {
     try {
       this.#document.apply([checked], changed)
     } catch (error) {
-      this.#rebuild()
+      this.rebuild()
       return { type: 'bad', reason: `the update cannot be applied: ${String(error)}` }
     }
     this.#append(batch, signed.link, signed.credential)
-    this.#takeFold()
     return { type: 'applied', batch, entries: checked.entries, changed }
   }
 
@@ -254,30 +255,17 @@ export class ReplicatedDocument implements DocumentName {
   #madeWhole(batch: Batch): Batch | undefined {
     const { epoch, seq, head } = batch
     if (head && !this.#unlike && samePoints(head.base, this.frontier('applied'))) {
-      this.#making = { epoch, updates: Document.updatesOf(epoch, foldChunks(this.#document, epoch)) }
+      this.#making = { epoch, updates: Document.updatesOf(epoch, foldChunks(this.#document, epoch, this.writer)) }
     }
     const update = this.#making?.epoch === epoch ? this.#making.updates[seq - 1] : undefined
     if (!update) this.#unlike = true
     return update && withUpdate(batch, update)
   }
 
-  /**
-   * The logs that a peer needs who has so much of each. Those that a fold has replaced only if their ends are less than the
-   * fold: then the peer can make that by itself.
-   */
-  logsFor(seqOf: (epoch: number) => number): readonly Log[] {
-    const replaced = this.replaced()
-    const fold = this.#logs.get(this.#foldEpoch)
-    if (!fold || replaced.length === 0) return this.logs()
-    const missing = replaced.reduce((bytes, log) => bytes + log.bytes * (1 - Math.min(seqOf(log.epoch), log.seq) / log.seq), 0)
-    const whole = fold.bytes * (fold.head.parts / fold.seq)
-    return missing <= whole ? this.logs() : this.currentLogs()
-  }
-
   /** The batch for a peer that holds `held`: without its update if the peer can make it. */
   encodedFor(batch: Batch, held: (point: LogPoint) => boolean): Uint8Array {
-    const log = this.#logs.get(batch.epoch)
-    const canMake = log !== undefined && batch.seq <= log.head.parts && log.head.base.length > 0 && log.head.base.every(held)
+    const head = this.log(batch.epoch)?.head
+    const canMake = head && !head.more?.whole && batch.seq <= head.parts && head.base.length > 0 && head.base.every(held)
     return canMake ? encodeThin(batch) : batch.encoded
   }
 
@@ -286,7 +274,6 @@ export class ReplicatedDocument implements DocumentName {
     let loaded = 0
     for (let from = 0; from < batches.length && loaded === from; from += CHUNK)
       loaded += this.#loadChunk(batches.slice(from, from + CHUNK), seen)
-    this.#takeFold()
     return loaded
   }
 
@@ -295,37 +282,38 @@ export class ReplicatedDocument implements DocumentName {
     const ahead = this.#clocks()
     for (const batch of batches) {
       if (this.#fit(batch)) break
-      const log = this.#logs.get(batch.epoch)
+      const log = this.log(batch.epoch)
       const credential = log?.credential ?? this.#credentialOf(batch)
-      const result = checkUpdate(batch, ahead)
+      const result = this.#shared
+        ? judged(batch, this.#shared.take(batch.update))
+        : checkUpdate({ ...batch, head: log?.head ?? batch.head }, ahead)
       if (!result.ok || typeof credential === 'string') break
       ahead.set(batch.epoch, ahead.clockOf(batch.epoch) + result.checked.entries.length)
       checked.push(result.checked)
       // It was verified before it was stored, and the store has checksums.
       this.#append(batch, linkOf(this.#crypto, batch, log?.tip ?? new Uint8Array(0)), credential)
     }
-    this.#document.apply(checked, new Set())
+    if (!this.#shared) this.#document.apply(checked, new Set())
     for (const { entries } of checked) seen(entries)
     return checked.length
   }
 
   /** Why a batch cannot be next, or `undefined` if it can. */
   #fit(batch: Batch): Acceptance | undefined {
-    if (batch.epoch < this.#foldEpoch) return { type: 'duplicate' }
-    const log = this.#logs.get(batch.epoch)
-    const seq = log?.seq ?? 0
+    if (batch.epoch < this.foldEpoch) return { type: 'duplicate' }
+    const seq = this.log(batch.epoch)?.seq ?? 0
     if (batch.seq <= seq) return { type: 'duplicate' }
     if (batch.seq > seq + 1) return { type: 'gap', reason: `batch ${batch.seq} came where ${seq + 1} is next` }
     const { head } = batch
     if (!head || head.parts > 0) return undefined
-    const missing = head.base.some((point) => (this.#logs.get(point.epoch)?.seq ?? 0) < point.seq)
+    const missing = head.base.some((point) => (this.log(point.epoch)?.seq ?? 0) < point.seq)
     if (missing) return { type: 'gap', reason: 'the log rests on batches that are not here' }
     if (head.base.some((point) => this.contradicts(point))) return { type: 'gap', reason: 'the log rests on another one of the same epoch' }
-    return this.#logs.size < LOGS_MAX ? undefined : { type: 'bad', reason: `the document has more than ${LOGS_MAX} epochs` }
+    return !this.hasLogs(LOGS_MAX) ? undefined : { type: 'bad', reason: `the document has more than ${LOGS_MAX} epochs` }
   }
 
   #verify(batch: Batch): { readonly link: Uint8Array; readonly credential: WriterCredential } | string {
-    const log = this.#logs.get(batch.epoch)
+    const log = this.log(batch.epoch)
     const credential = log?.credential ?? this.#credentialOf(batch)
     if (typeof credential === 'string') return credential
     const link = verifyBatch(this.#crypto, batch, log?.tip ?? new Uint8Array(0), credential.credential.key)
@@ -341,58 +329,69 @@ export class ReplicatedDocument implements DocumentName {
   }
 
   #append(batch: Batch, link: Uint8Array, credential: WriterCredential): void {
-    let log = this.#logs.get(batch.epoch)
+    let log = this.log(batch.epoch)
     if (!log) {
       invariant(batch.head !== undefined, 'the first batch of a log has a head')
-      log = new Log(batch.epoch, batch.head, credential)
-      this.#logs.set(batch.epoch, log)
-      this.#ordered = undefined
+      this.addLog((log = new Log(this, batch.epoch, batch.head, credential)))
     }
     log.append(batch, link)
   }
 
-  /** A complete fold takes the place of all that was before, unless something rests on that which it does not know. */
-  #takeFold(): void {
-    const fold = this.logs().findLast((log) => log.folded(log.seq))
-    if (!fold || fold.epoch <= this.#foldEpoch) return
-    const resting = this.logs().some(({ epoch, head }) => epoch > fold.epoch && head.base.some((point) => point.epoch < fold.epoch))
-    if (resting) return
-    this.#foldEpoch = fold.epoch
+  /** A complete fold is here that has not taken the place of what was before. */
+  get hasOpenFold(): boolean {
+    return this.logs().some((log) => log.epoch > this.foldEpoch && log.folded(log.seq))
+  }
+
+  /**
+   * A complete fold takes the place of all that was before, unless something rests on that which it does not know, or the fold
+   * on what is not here. Returns the keys of which nothing is left; `undefined` if there was nothing to take.
+   */
+  takeFold(held: (after: WriterPoints) => boolean): readonly string[] | undefined {
+    const fold = this.logs().findLast((log) => log.folded(log.seq) && log.epoch > this.foldEpoch && this.#mayTake(log, held))
+    if (!fold) return undefined
+    const keys = [...this.keys()]
+    this.foldedAt(fold.epoch)
     this.#making = undefined
     this.#unlike = false
-    if (fold !== this.logs()[0]) this.#rebuild()
+    if (fold !== this.logs()[0]) this.rebuild()
+    return keys.filter((key) => this.all(key).length === 0)
   }
 
-  /** The logs that nobody needs any more, since a fold that is durable has taken their place. */
-  replaced(): readonly Log[] {
-    const fold = this.#logs.get(this.#foldEpoch)
-    return fold?.folded(fold.durable) ? this.logs().filter(({ epoch }) => epoch < fold.epoch) : []
-  }
-
-  drop(replaced: readonly Log[]): void {
-    for (const { epoch } of replaced) this.#logs.delete(epoch)
-    if (replaced.length > 0) this.#ordered = undefined
+  #mayTake({ epoch, head }: Log, held: (after: WriterPoints) => boolean): boolean {
+    const others = this.logs()
+    if (others.some((log) => log.epoch > epoch && log.head.base.some((point) => point.epoch < epoch))) return false
+    // A fold of an earlier life, found again, of a clock that was ahead: it must not take the place of what it cannot know.
+    const covered = this.closure(head.base)
+    if (this.#isOwn && others.some((log) => log.epoch < epoch && log.epoch >= this.foldEpoch && !covered.has(log.epoch))) return false
+    return others[0]?.epoch === epoch || (head.more?.after ?? []).every(held)
   }
 
   /** The clocks as they are now, which may run ahead of the document while a chunk is being judged. */
   #clocks(): { clockOf(epoch: number): number; set(epoch: number, clock: number): void } {
     const document = this.#document
-    const clocks = new Map<number, number>([...this.#logs.keys()].map((epoch) => [epoch, document.clockOf(epoch)]))
+    const clocks = new Map<number, number>(this.logs().map(({ epoch }) => [epoch, document.clockOf(epoch)]))
     return { clockOf: (epoch) => clocks.get(epoch) ?? 0, set: (epoch, clock) => void clocks.set(epoch, clock) }
   }
 
-  #rebuild(): void {
+  /** Makes the content anew of the logs that are here. */
+  rebuild(): void {
     this.#document = new Document()
-    for (const log of this.logs()) {
-      if (log.epoch < this.#foldEpoch) continue
+    for (const log of this.#shared ? [] : this.logs()) {
+      if (log.epoch < this.foldEpoch) continue
       const clocks = this.#clocks()
-      const checked = log.batches().map((batch) => {
-        const result = checkUpdate(batch, clocks)
+      const chunk: CheckedUpdate[] = []
+      for (const batch of log.batches()) {
+        const result = checkUpdate({ ...batch, head: log.head }, clocks)
         invariant(result.ok, 'what is in a log has passed the gate')
         clocks.set(batch.epoch, clocks.clockOf(batch.epoch) + result.checked.entries.length)
-        return result.checked
-      })
-      for (let from = 0; from < checked.length; from += CHUNK) this.#document.apply(checked.slice(from, from + CHUNK), new Set())
+        chunk.push(result.checked)
+        if (chunk.length === CHUNK) this.#document.apply(chunk.splice(0), new Set())
+      }
+      if (chunk.length > 0) this.#document.apply(chunk, new Set())
     }
   }
+}
+
+function judged({ update }: Batch, reason: string | undefined): GateResult {
+  return reason === undefined ? { ok: true, checked: { update, entries: [], deletes: [] } } : { ok: false, reason }
 }

@@ -14,6 +14,8 @@ export interface Companion {
   /** When some session has something that should not wait longer. */
   nextWake(): Instant | undefined
   takeDue(now: Instant): readonly number[]
+  /** Who has lately said that it is there. */
+  views?(now: Instant): readonly { readonly identity: { readonly name: string }; readonly ageMs: number }[]
 }
 
 export interface SyncOutcome {

@@ -71,6 +71,8 @@ export class SyncSession {
   digestAt: Instant | undefined
   /** When both were last known to hold the same. */
   agreedAt: Instant | undefined
+  /** Documents of which something from the peer was passed over, since their writer was retired. */
+  readonly passedOver: Set<string> = new Set()
   readonly #self: string
   readonly #documents: (id: string) => ReplicatedDocument | undefined
   readonly #cursors = new Map<string, Map<number, Cursor>>()
@@ -105,10 +107,17 @@ export class SyncSession {
     return this.#round.size
   }
 
-  /** Whether batches of this document go to the peer at all. */
+  /** Whether batches of this document go to the peer at all: also to whoever shows something of a writer that it retires. */
   offers(document: ReplicatedDocument): boolean {
     if (this.relation === 'up' || document.writer === this.peer) return true
-    return this.interest.matches(document.collection, document.partition)
+    if (this.interest.matches(document.collection, document.partition)) return true
+    const { collection, partition } = document
+    return document.seals.some(({ writer }) => this.#mentioned.has(documentId({ collection, partition, writer })))
+  }
+
+  /** The peer has all of it on its disk. */
+  gotAll(document: ReplicatedDocument): boolean {
+    return this.ready && this.offers(document) && this.#sent === this.#acknowledged && !this.#next(document)
   }
 
   /** Whether the peer should hold the document if we do, or does anyway. */
@@ -176,7 +185,7 @@ export class SyncSession {
   }
 
   /** Batches of these came from the peer. */
-  gave(documents: readonly ReplicatedDocument[]): void {
+  gave(documents: readonly { readonly id: string }[]): void {
     for (const { id } of documents) this.#mentioned.add(id)
   }
 

@@ -312,6 +312,26 @@ describe('sync', () => {
     expect(lab.sessions()).toHaveLength(4)
   })
 
+  it('counts what comes far ahead, and keeps nothing of it', () => {
+    const { lab, hub2, other } = tree()
+    const session = lab.sessions().at(-1)!
+    const { documents } = hub2.replica.view(lab.now)
+    for (let n = 0; n < 200; n++) {
+      const name = { collection: 'tasks', partition: 'nrt-1', writer: other.name, epoch: 1_000 + n, seq: 5 + n, head: undefined }
+      const { encoded } = signBatch(labCrypto(other.name), { ...name, update: new Uint8Array(1_000) }, new Uint8Array(0)).batch
+      hub2.input({ type: 'sessionMessage', session, message: encodeRecord([[3, 0, encoded]]) })
+    }
+    expect(hub2.violations()).toHaveLength(200)
+    expect(new Set(hub2.violations().map(({ code }) => code))).toEqual(new Set(['unexpected']))
+    expect(hub2.replica.view(lab.now).documents).toBe(documents)
+    // What it has not sent is acknowledged to it: it begins anew.
+    lab.cut(session)
+    lab.connect(other, hub2, 'up')
+    other.put('nrt-1', 'a', 1)
+    lab.run(100)
+    expect(keys(hub2)).toEqual(['nrt-1:a'])
+  })
+
   it('counts a bad batch, keeps the session, and passes nothing on', () => {
     const { lab, hub1, hub2, member } = tree()
     const session = lab.sessions().at(-1)!

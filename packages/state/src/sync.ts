@@ -1,6 +1,6 @@
 /**
- * State sessions with all peers: who is told what. Events change what is known of a peer; one function, `#pump`,
- * then decides which batches are sent. Sessions run over channels, so nothing here ever waits for a lost message.
+ * State sessions with all peers: who is told what. Events change what is known of a peer; `Distribution` then
+ * decides which batches are sent. Sessions run over channels, so nothing here ever waits for a lost message.
  *
  * Both ends say what they want; the end towards the core (and both ends of a mesh) then learns what the other
  * holds, answers with what it holds of that, and each sends what the other lacks. Later batches follow on arrival.
@@ -17,14 +17,15 @@
  */
 import { type Instant, type Random, after, earliest, instant, invariant } from '@causeway/protocol'
 import type { Backlog, Holder } from './backlog.ts'
-import { documentId } from './batch.ts'
+import { type BatchFields, type DocumentName, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
-import { Interest } from './interest.ts'
 import type { Relation, ReplicaConfig, ReplicaEffect } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import { AtHub } from './sync-at-hub.ts'
 import type { Companion, Origin, SyncOutcome } from './sync-contract.ts'
 import { Digests } from './sync-digests.ts'
+import { Distribution } from './sync-distribution.ts'
+import { WantedInterest } from './sync-interest.ts'
 import { type Head, SYNC_VERSION, type SyncPart, type SyncPoint, decodeSync, headsParts } from './sync-message.ts'
 import { Outbox } from './sync-outbox.ts'
 import { OwnDocuments } from './sync-own.ts'
@@ -45,12 +46,10 @@ export class Sync {
   readonly #outbox: Outbox
   readonly #atHub = new AtHub()
   #now: Instant = instant(0)
-  #interest: Interest
-  #interestId = 1
+  readonly interest: WantedInterest
+  readonly #distribution: Distribution
   #upEverOpened = false
   #upEverServed = false
-  /** Somebody waits for the acknowledgement of what is sent next. */
-  #urgent = false
 
   constructor(config: ReplicaConfig, documents: Documents, backlog: Backlog, random: Random, companion?: Companion) {
     this.#config = config
@@ -60,13 +59,21 @@ export class Sync {
     this.#digests = new Digests(config.writer, documents, random)
     this.#companion = companion
     this.#outbox = new Outbox(this.#digests, companion)
-    this.#interest = new Interest(config.interest)
+    this.interest = new WantedInterest(config.interest, config.limits.interestKeepMs)
+    this.#distribution = new Distribution(this.#outbox, this.interest)
   }
 
   /** Every session towards the core has sent what we are interested in. */
   get complete(): boolean {
     if (!this.#upEverOpened) return true
-    return this.#upEverServed && this.#ups().every(({ servedToUs }) => servedToUs > 0)
+    return this.#upEverServed && this.#distribution.ups().every(({ servedToUs }) => servedToUs > 0)
+  }
+
+  /** Everybody towards the core or beside us, and there is somebody, has sent all that is asked for now. */
+  get isServed(): boolean {
+    return (
+      this.informed && [...this.#outbox.all()].every(({ relation, servedToUs }) => relation === 'down' || servedToUs === this.interest.id)
+    )
   }
 
   /** Some peer has told what it holds of ours, and what we lacked of that has arrived. */
@@ -78,8 +85,32 @@ export class Sync {
     return [...new Set([...this.#outbox.all()].map(({ peer }) => peer))].sort()
   }
 
+  /** Hubs beside this one. */
+  get hubs(): string[] {
+    return [...this.#outbox.all()].filter(({ relation, peerIsCore }) => relation === 'mesh' && peerIsCore).map(({ peer }) => peer)
+  }
+
+  /** There is nobody further towards the core, as far as is known. */
+  get isTop(): boolean {
+    return !this.#upEverOpened
+  }
+
   nextWake(): Instant | undefined {
-    return this.#outbox.nextWake()
+    return earliest(this.#outbox.nextWake(), this.interest.nextWake())
+  }
+
+  /** This node itself wants something else from now on. */
+  want(now: Instant, patterns: readonly string[]): ReplicaEffect[] {
+    this.#now = now
+    this.interest.setOwn(patterns)
+    return this.#reviseInterest(now)
+  }
+
+  /** Nobody below speaks of the document, and somebody towards the core has all of it. */
+  mayForget(document: ReplicatedDocument): boolean {
+    const sessions = [...this.#outbox.all()]
+    if (sessions.some((session) => session.relation === 'down' && session.mentioned(document.id))) return false
+    return sessions.some((session) => session.relation !== 'down' && session.gotAll(document))
   }
 
   session(number: number): SyncSession | undefined {
@@ -104,7 +135,7 @@ export class Sync {
     const session = this.#outbox.get(number)
     if (session) this.#outbox.forget(session)
     const effects = this.#reviseInterest(now)
-    this.#pumpAll(now, effects)
+    this.#distribution.pumpAll(now, effects)
     return effects
   }
 
@@ -113,13 +144,14 @@ export class Sync {
     if (!session) return []
     session.blocked = blocked
     const effects: ReplicaEffect[] = []
-    this.#pump(now, session, effects)
+    this.#distribution.pump(now, session, effects)
     return effects
   }
 
   wake(now: Instant): ReplicaEffect[] {
     this.#now = now
-    const effects: ReplicaEffect[] = []
+    const left = this.interest.nextWake()
+    const effects = left !== undefined && left <= now ? this.#reviseInterest(now) : []
     for (const session of this.#outbox.due(now)) {
       if (session.headsAt !== undefined && session.headsAt <= now) this.#sendHeads(now, session, effects)
       this.#outbox.tick(now, session, effects)
@@ -151,7 +183,7 @@ export class Sync {
   /** Documents have new batches of others, which came from `from` and have passed the gate. */
   applied(now: Instant, documents: Iterable<ReplicatedDocument>, from: Origin): ReplicaEffect[] {
     this.#now = now
-    return this.#passOn(now, [...documents], from)
+    return this.#distribution.passOn(now, [...documents], from)
   }
 
   /** Batches of `bytes` bytes from a session have been dealt with: those that are in `heads` are durable here. */
@@ -169,14 +201,14 @@ export class Sync {
   /** Documents have new durable batches, which came from session `from` or are our own. */
   durable(documents: Iterable<ReplicatedDocument>, from: Origin | undefined, now: Instant = this.#now): ReplicaEffect[] {
     const changed = [...documents]
-    const effects = this.#passOn(now, changed, from)
+    const effects = this.#distribution.passOn(now, changed, from)
     this.#outbox.settle(now, changed, effects)
     return effects
   }
 
   /** Somebody waits until what becomes durable next is so elsewhere too. */
   hasten(): void {
-    this.#urgent = true
+    this.#distribution.hasten()
   }
 
   /** A batch from this session does not fit on what we hold: compare heads soon. */
@@ -185,10 +217,22 @@ export class Sync {
     this.#outbox.schedule(session)
   }
 
-  /** Whether this node wants the document at all. */
-  wants(session: SyncSession, document: { readonly collection: string; readonly partition: string; readonly writer: string }): boolean {
-    if (session.relation === 'down' || document.writer === this.#config.writer) return true
-    return this.#interest.matches(document.collection, document.partition)
+  /** Whether this node wants the batch at all. What retires a writer concerns whoever holds something of that. */
+  wants(session: SyncSession, batch: Pick<BatchFields, keyof DocumentName | 'epoch' | 'head'>): boolean {
+    const { collection, partition, writer, epoch, head } = batch
+    if (session.relation === 'down' || writer === this.#config.writer || this.interest.has(collection, partition)) return true
+    if (this.#documents.get(documentId(batch))?.log(epoch)) return true
+    return head?.more?.seals.some((seal) => this.#documents.get(documentId({ ...batch, writer: seal.writer }))) ?? false
+  }
+
+  /** The peer speaks for a writer that is retired: it is shown by whom. */
+  voided(now: Instant, session: SyncSession, name: DocumentName, partition: Iterable<ReplicatedDocument>): ReplicaEffect[] {
+    session.gave([{ id: documentId(name) }])
+    session.passedOver.add(documentId(name))
+    for (const document of partition) if (document.seals.some(({ writer }) => writer === name.writer)) session.offer(document)
+    const effects: ReplicaEffect[] = []
+    this.#distribution.pump(now, session, effects)
+    return effects
   }
 
   // ---- what a peer says
@@ -196,7 +240,7 @@ export class Sync {
   #onBatches(now: Instant, session: SyncSession, part: SyncPart & { type: 'batches' }, effects: ReplicaEffect[]): boolean {
     for (const batch of part.batches) session.arrived += batch.length
     if (part.urgent) {
-      this.#urgent = true
+      this.#distribution.hasten()
       session.acks.hurry(now, session.arrived)
     }
     if (session.arrived - session.acks.processed <= UNPROCESSED_BYTES_MAX + this.#config.limits.messageBytesMax) return true
@@ -263,7 +307,7 @@ export class Sync {
       this.#sendHeads(now, session, effects)
     }
     for (const document of this.#documents.all()) session.offer(document)
-    this.#pump(now, session, effects)
+    this.#distribution.pump(now, session, effects)
     return ahead
   }
 
@@ -278,7 +322,7 @@ export class Sync {
     session.holds(durable)
     const ahead = this.#own.note(durable, holderOf(session))
     if (session.relation !== 'down') this.#tellAtHub(now, session.peerIsCore ? [...durable, ...atHub] : atHub, effects)
-    this.#pump(now, session, effects)
+    this.#distribution.pump(now, session, effects)
     return ahead
   }
 
@@ -310,62 +354,19 @@ export class Sync {
   #checkServed(now: Instant, session: SyncSession, effects: ReplicaEffect[]): void {
     const served = session.servedWhen
     if (!served || session.acks.processed < served.arrived) return
-    session.servedToUs = Math.min(served.id, this.#interestId)
+    session.servedToUs = Math.min(served.id, this.interest.id)
     session.servedWhen = undefined
     if (session.relation !== 'up') return
     this.#upEverServed = true
-    this.#pumpAll(now, effects)
+    this.#distribution.pumpAll(now, effects)
   }
 
   // ---- what is sent
 
-  #passOn(now: Instant, changed: readonly ReplicatedDocument[], from: Origin | undefined): ReplicaEffect[] {
-    const effects: ReplicaEffect[] = []
-    for (const session of this.#outbox.all()) {
-      if (session.peer === from?.peer) session.gave(changed)
-      if (from && (session.peer === from.peer || (from.relation !== 'down' && session.relation !== 'down'))) continue
-      for (const document of changed) session.offer(document)
-      this.#pump(now, session, effects)
-    }
-    this.#urgent = false
-    return effects
-  }
-
-  #pumpAll(now: Instant, effects: ReplicaEffect[]): void {
-    for (const session of this.#outbox.all()) this.#pump(now, session, effects)
-  }
-
-  /** The one place that decides which batches a session sends. */
-  #pump(now: Instant, session: SyncSession, effects: ReplicaEffect[]): void {
-    if (!session.ready || session.blocked) return
-    const parts: SyncPart[] = []
-    for (let batches = session.take(); batches.length > 0; batches = session.take()) {
-      if (parts.length > 0) this.#outbox.send(session, parts.splice(0), effects)
-      parts.push({ type: 'batches', urgent: this.#urgent, batches }, ...this.#outbox.riders(now, session))
-    }
-    // What a peer below wants may still be on its way from above.
-    const waits = session.relation === 'down' && !this.#ups().every(({ servedToUs }) => servedToUs === this.#interestId)
-    if (session.idle && session.servedId < session.interestId && !waits) {
-      session.servedId = session.interestId
-      parts.push({ type: 'served', id: session.servedId })
-    }
-    if (parts.length === 0) return
-    this.#outbox.send(session, parts, effects)
-    this.#outbox.schedule(session)
-  }
-
-  #ups(): SyncSession[] {
-    return [...this.#outbox.all()].filter(({ relation }) => relation === 'up')
-  }
-
-  /** Our interest and that of everybody below; a change is told to everybody above. */
+  /** A change of what is asked for is told to everybody above. */
   #reviseInterest(now: Instant): ReplicaEffect[] {
-    const patterns = [...this.#config.interest]
-    for (const { relation, interest } of this.#outbox.all()) if (relation === 'down') patterns.push(...interest.patterns)
-    const interest = new Interest(patterns)
-    if (interest.equals(this.#interest)) return []
-    this.#interest = interest
-    this.#interestId += 1
+    const below = [...this.#outbox.all()].filter(({ relation }) => relation === 'down').map(({ interest }) => interest)
+    if (!this.interest.revise(now, below)) return []
     const effects: ReplicaEffect[] = []
     for (const session of this.#outbox.all())
       if (session.relation !== 'down') this.#sendHeads(now, session, effects, [this.#interestPart()])
@@ -376,8 +377,8 @@ export class Sync {
     return {
       type: 'interest',
       version: SYNC_VERSION,
-      id: this.#interestId,
-      patterns: this.#interest.patterns,
+      id: this.interest.id,
+      patterns: this.interest.current.patterns,
       core: this.#config.core === true,
     }
   }

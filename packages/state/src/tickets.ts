@@ -5,6 +5,7 @@
 import type { StoreEntry } from '@causeway/protocol'
 import type { LogPoint } from './batch.ts'
 import type { MergedRecord } from './merged-record.ts'
+import type { Partition } from './partition.ts'
 import type { Relation, ReplicaEffect } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import type { OwnWrite } from './writer.ts'
@@ -22,8 +23,8 @@ export interface Ticket {
   readonly written: readonly OwnWrite[]
   /** Batches that this ticket brings; the last of a log is enough. */
   readonly points: readonly (LogPoint & { readonly document: ReplicatedDocument })[]
-  /** The records that it touches, as of this ticket. */
-  readonly records: readonly { readonly document: ReplicatedDocument; readonly merged: MergedRecord }[]
+  /** The records that it touches, as of this ticket; `merged` is `undefined` if nothing is known of one any more. */
+  readonly records: readonly { readonly partition: Partition; readonly key: string; readonly merged: MergedRecord | undefined }[]
   readonly origin?: Origin
   /** Asked for by `flush`. */
   readonly flush?: boolean

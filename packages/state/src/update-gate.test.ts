@@ -114,6 +114,39 @@ describe('the gate', () => {
     expect(victim.accept(forge(victim, batch.update))).toMatchObject({ type: 'bad', reason: expect.stringMatching(/comes next/) })
   })
 
+  it('is not muted by a frame of a few bytes that claims to know a writer to the end', () => {
+    const { victim, writer } = pair()
+    const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...varint(Math.floor(n / 128))])
+    const far = 2 ** 40
+    // One client with one struct that is deleted (0) or skipped (10), for ever so long: from here on nothing of it would be new.
+    for (const kind of [0, 10]) {
+      const frame = Uint8Array.from([1, 1, ...varint(EPOCH), ...varint(6), kind, ...varint(far), 0])
+      expect(victim.accept(forge(victim, frame))).toMatchObject({ type: 'bad', reason: expect.stringMatching(/plain content|decoded/) })
+    }
+    expect(victim.accept(writer.write(EPOCH, OWN, [content('k0', 99)]).batch).type).toBe('applied')
+    expect(victim.get('k0')!.ms).toBe(99)
+  })
+
+  it('keeps nothing of a flood that waits for what never comes', () => {
+    const { victim, writer } = pair()
+    const before = victim.encodedBytes()
+    for (let n = 0; n < 500; n++) {
+      // Each comes after an entry of an epoch that nobody has.
+      const alien = new Y.Doc()
+      alien.clientID = EPOCH - 1 - n
+      alien.getArray('entries').push([tuple('never', 1)])
+      const doc = new Y.Doc()
+      Y.applyUpdate(doc, Y.encodeStateAsUpdate(alien))
+      doc.clientID = EPOCH
+      const vector = Y.encodeStateVector(doc)
+      doc.getArray('entries').push([tuple('x', 9)])
+      expect(victim.accept(forge(victim, Y.encodeStateAsUpdate(doc, vector))).type).toBe('bad')
+    }
+    expect(victim.encodedBytes()).toBe(before)
+    expect(victim.log(EPOCH)!.seq).toBe(6)
+    expect(victim.accept(writer.write(EPOCH, OWN, [content('k0', 99)]).batch).type).toBe('applied')
+  })
+
   it('takes batches in order only, once, and only if the chain holds', () => {
     const { victim, writer } = pair()
     const first = writer.write(EPOCH, OWN, [content('x', 10)]).batch

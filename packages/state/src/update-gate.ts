@@ -7,9 +7,9 @@
  * plain content appended to that root under the log's own epoch, and deletes of what was there before, is refused. (Yjs makes
  * GC structs only for nested types, which are refused, so a GC struct is refused as well.)
  */
-import type { Batch } from './batch.ts'
+import type { Batch, HeadMore, LogHead } from './batch.ts'
 import { type CheckedUpdate, type DecodedStruct, type DecodedUpdate, decodeUpdate, isEntriesRoot } from './document.ts'
-import { type Entry, decodeContent } from './entry.ts'
+import { type Content, type Entry, decodeContent } from './entry.ts'
 
 const STRUCTS_MAX = 1_000
 const ENTRIES_MAX = 2_000
@@ -22,16 +22,19 @@ export interface KnownClocks {
   clockOf(epoch: number): number
 }
 
-/** The part of a batch that counts here. */
-export type UpdateOrigin = Pick<Batch, 'update' | 'writer' | 'epoch' | 'seq'>
+/** The part of a batch that counts here, and of the head of its log. */
+export interface UpdateOrigin extends Pick<Batch, 'update' | 'writer' | 'epoch' | 'seq'> {
+  readonly head: Pick<LogHead, 'parts' | 'more'> | undefined
+}
 
 /** Judges the update of `batch`, which claims to continue its log where `known` ends. Never throws. */
-export function checkUpdate({ update, writer, epoch, seq }: UpdateOrigin, known: KnownClocks): GateResult {
+export function checkUpdate({ update, writer, epoch, seq, head }: UpdateOrigin, known: KnownClocks): GateResult {
   const decoded = decodeUpdate(update)
   if (!decoded) return refused('the update cannot be decoded')
   if (decoded.structs.length > STRUCTS_MAX) return refused(`the update has more than ${STRUCTS_MAX} structs`)
   if (decoded.deletes.length > DELETE_RANGES_MAX) return refused(`the update has more than ${DELETE_RANGES_MAX} delete ranges`)
-  if (decoded.structs.length + decoded.deletes.length === 0) return refused('the update is empty')
+  // Only a fold may be: of a document in which nothing is left.
+  if (decoded.structs.length + decoded.deletes.length === 0 && !head?.parts) return refused('the update is empty')
 
   const entries: Entry[] = []
   let clock = known.clockOf(epoch)
@@ -42,12 +45,21 @@ export function checkUpdate({ update, writer, epoch, seq }: UpdateOrigin, known:
     for (const tuple of struct.content) {
       const content = decodeContent(tuple)
       if (typeof content === 'string') return refused(content)
-      if (content.epoch !== undefined && content.epoch >= epoch) return refused('an entry was first written in a later log')
-      entries.push({ ...content, writer, epoch: content.epoch ?? epoch, log: epoch, seq, clock: clock++ })
+      const alien = originFault(content, epoch, head?.more)
+      if (alien) return refused(alien)
+      const stamped = { ...content, writer: content.writer ?? writer, epoch: content.epoch ?? epoch }
+      entries.push({ ...stamped, author: writer, log: epoch, seq, clock: clock++ })
     }
   }
   const fault = deletesFault(decoded, known)
   return fault ? refused(fault) : { ok: true, checked: { update, entries, deletes: decoded.deletes } }
+}
+
+/** What is wrong with where an entry says that it comes from. */
+function originFault({ writer, epoch }: Content, log: number, more: HeadMore | undefined): string | undefined {
+  if (writer === undefined) return epoch !== undefined && epoch >= log ? 'an entry was first written in a later log' : undefined
+  const isRetired = epoch !== undefined && more?.seals.some((seal) => seal.writer === writer)
+  return isRetired ? undefined : `an entry is of ${writer}, who is not retired by this log`
 }
 
 function structFault(struct: DecodedStruct, epoch: number, clock: number, known: KnownClocks): string | undefined {

@@ -153,7 +153,7 @@ describe('a watch', () => {
     of.follow(lab, watches[0], QUERY)
     other.follow(lab, watches[0], { ...QUERY, partition: 'nrt-1' })
     all.follow(lab, watches[0], { collection: 'tasks' })
-    watches[0].unsynced('tasks', 'hkg-1')
+    watches[0].unsynced(lab.now, lab.now + WALL_MS, 'tasks', 'hkg-1')
     expect([of, other, all].map(({ told }) => told.length)).toEqual([2, 1, 2])
   })
 

@@ -20,7 +20,7 @@ import {
   type WatchEvent,
   after,
 } from '@causeway/protocol'
-import { Journal, type JournalChange, type JournalLimits } from './journal.ts'
+import { Journal, type JournalChange, type JournalEntry, type JournalLimits } from './journal.ts'
 import { type PageQuery, type RecordPage, type RecordReader, readPage } from './record-page.ts'
 import type { ChangeEffect } from './replica-contract.ts'
 import type { Selector } from './selector.ts'
@@ -141,7 +141,9 @@ export class Watches {
   }
 
   /** The partition is not held any more. */
-  unsynced(collection: string, partition: string): void {
+  unsynced(now: Instant, wallMs: number, collection: string, partition: string): void {
+    this.#now = now
+    this.journal.add({ change: 'UNSYNCED', collection, partition, at: now, wallMs })
     for (const { query, listener } of this.#open.get(collection) ?? []) {
       if ((query.partition ?? partition) === partition) listener({ type: 'UNSYNCED', partition })
     }
@@ -239,9 +241,14 @@ function eventOf(
   return before ? { type: 'DELETED', record } : undefined
 }
 
-function* missedEvents(query: WatchQuery, changes: readonly JournalChange[]): Iterable<WatchEvent> {
+function* missedEvents(query: WatchQuery, changes: readonly JournalEntry[]): Iterable<WatchEvent> {
   for (const change of changes) {
     if (change.collection !== query.collection) continue
+    if (change.change === 'UNSYNCED') {
+      const { partition } = change
+      if ((query.partition ?? partition) === partition) yield { type: 'UNSYNCED', partition }
+      continue
+    }
     const event = eventOf(query, change)
     if (event) yield event
   }

@@ -4,7 +4,8 @@ import { isNatural } from './entry.ts'
 import { isCollection, isPartition } from './interest.ts'
 import { isFields } from './merged-record.ts'
 import { keyFault, labelsFault, plainDataFault } from './plain-data.ts'
-import type { WriteChange, WriteInput, WriteOperation, WriteOutcome } from './replica-contract.ts'
+import type { SharedWriteInput, WriteChange, WriteInput, WriteOperation, WriteOutcome } from './replica-contract.ts'
+import { SHARED_COLLECTION } from './shared-gate.ts'
 import { refused } from './write-outcome.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
@@ -21,12 +22,9 @@ export function writeRefusal(
 ): WriteOutcome | undefined {
   if (!isCollection(collection))
     return refused(`${collection} is not a collection name`, 'Use lower-case letters, digits, dots and hyphens.')
-  if (!isPartition(partition)) return refused(`${partition} is not a partition`, 'Use one to four names joined by slashes.')
-  if (!scope.matches(collection, partition)) {
-    const remedy = `Issue its credential with --write '${collection}/${partition}'.`
-    return refused(`${credential.name} may not write ${collection}/${partition}`, remedy)
-  }
-  if (wallMs > credential.notAfterMs) return refused(`the credential of ${credential.name} has expired`, 'Issue a new one.')
+  if (collection === SHARED_COLLECTION) return refused(`${collection} holds shared documents, not records`, 'Use another collection.')
+  const place = placeRefusal(collection, partition, { credential, scope }, wallMs)
+  if (place) return place
   if (changes.length === 0 || changes.length > CHANGES_MAX)
     return refused(`a write of ${changes.length} changes`, `Write 1 to ${CHANGES_MAX} keys at once.`)
   let bytes = 0
@@ -38,6 +36,32 @@ export function writeRefusal(
   if (bytes <= recordBytesMax) return undefined
   const what = changes.length === 1 ? 'the record has' : 'the changes have'
   return refused(`${what} ${bytes} bytes, more than ${recordBytesMax}`, 'Split it, or raise limits.recordBytesMax on all nodes.')
+}
+
+/** The same of an update of a shared document. */
+export function sharedRefusal(
+  { name, update }: SharedWriteInput,
+  { credential, scope }: Pick<WriterCredential, 'credential' | 'scope'>,
+  wallMs: number,
+  { recordBytesMax }: Limits,
+): WriteOutcome | undefined {
+  if (update.length > recordBytesMax)
+    return refused(`the update has ${update.length} bytes, more than ${recordBytesMax}`, 'Edit in smaller steps.')
+  return placeRefusal(SHARED_COLLECTION, name, { credential, scope }, wallMs)
+}
+
+function placeRefusal(
+  collection: string,
+  partition: string,
+  { credential, scope }: Pick<WriterCredential, 'credential' | 'scope'>,
+  wallMs: number,
+): WriteOutcome | undefined {
+  if (!isPartition(partition)) return refused(`${partition} is not a partition`, 'Use one to four names joined by slashes.')
+  if (!scope.matches(collection, partition)) {
+    const remedy = `Issue its credential with --write '${collection}/${partition}'.`
+    return refused(`${credential.name} may not write ${collection}/${partition}`, remedy)
+  }
+  return wallMs > credential.notAfterMs ? refused(`the credential of ${credential.name} has expired`, 'Issue a new one.') : undefined
 }
 
 export function changeBytes({ key, operation }: WriteChange): number {

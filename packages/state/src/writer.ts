@@ -12,16 +12,19 @@
 import { Deadlines, type Instant, type Random, after, earliest } from '@causeway/protocol'
 import { EPOCH_MAX, type LogPoint, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
-import { type Content, type Entry, NO_LABELS, markContent, patchContent, putContent } from './entry.ts'
-import { isFoldDue, isQuietFoldDue } from './fold.ts'
+import { ACK_KEY, type Content, type Entry, ackContent } from './entry.ts'
+import { isFoldDue, isQuietFoldDue, together } from './fold.ts'
 import type { HybridClock } from './hybrid-clock.ts'
-import { type MergedRecord, isFields, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
-import { mergePatch } from './merge-patch.ts'
-import type { ReplicaConfig, WriteChange, WriteInput, WriteOutcome, WrittenEffect } from './replica-contract.ts'
+import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged } from './merged-record.ts'
+import type { Partition } from './partition.ts'
+import type { ReplicaConfig, SharedWriteInput, WriteInput, WriteOutcome, WrittenEffect } from './replica-contract.ts'
 import type { OwnBatch, ReplicatedDocument } from './replicated-document.ts'
+import { SHARED_COLLECTION } from './shared-gate.ts'
 import { compareStamps } from './stamp.ts'
+import { Sweeper, acknowledgedBy, othersOf, unacknowledged, unneeded, without } from './sweep.ts'
 import { encodeToken } from './token.ts'
-import { writeRefusal, changeBytes } from './write-check.ts'
+import { changeBytes, sharedRefusal, writeRefusal } from './write-check.ts'
+import { contentAfter } from './write-content.ts'
 import { conflict, preconditionFault, refused } from './write-outcome.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
@@ -30,6 +33,7 @@ const GATHER_CHANGES_MAX = 1_000
 const GATHER_BYTES_MAX = 64 * 1024
 /** A document that has not been written for so long is folded if that makes it clearly smaller. */
 const QUIET_MS = 60_000
+const RETRY_MS = 1_000
 
 export interface OwnWrite {
   readonly effect: WrittenEffect
@@ -39,12 +43,22 @@ export interface OwnWrite {
   readonly point: LogPoint | undefined
 }
 
+/** What is known of what others have. */
+export interface Knowledge {
+  /** Peers have told what they hold of our documents. */
+  readonly informed: boolean
+  /** All is here that the network has of the partition, as far as peers know. */
+  readonly seesAll: (partition: Partition) => boolean
+}
+
 export interface Flush {
   /** Answers that hold once the batches are durable, and refusals. */
   readonly written: readonly OwnWrite[]
   readonly batches: readonly OwnBatch[]
   /** The same records once more, from a fold: nothing changes for readers. */
   readonly folds: readonly OwnBatch[]
+  /** What was left out of folds. */
+  readonly swept: ReadonlyMap<Partition, Iterable<string>>
 }
 
 interface Gathered {
@@ -61,11 +75,15 @@ export class Writer {
   readonly #clock: HybridClock
   readonly #random: Random
   #waiting: WriteInput[] = []
+  readonly #shared: SharedWriteInput[] = []
   #changes = 0
   #bytes = 0
   #dueAt: Instant | undefined
   /** Documents that were written, and when they have been quiet for long. */
   readonly #quiet = new Deadlines<ReplicatedDocument>()
+  /** Documents with a fold that nobody can take, since we wrote on without knowing it: the next one must come soon. */
+  readonly #overdue = new Set<ReplicatedDocument>()
+  readonly #sweeper = new Sweeper()
   /** Of new logs; logs of at least `#floor` are continued. It is zero until an epoch has been raised since the start. */
   #epoch: number
   #floor: number
@@ -100,7 +118,7 @@ export class Writer {
   }
 
   get dueAt(): Instant | undefined {
-    return earliest(this.#dueAt, this.#quiet.next())
+    return [this.#quiet.next(), this.#sweeper.nextWake()].reduce(earliest, this.#dueAt)
   }
 
   /** The epoch that may be continued after a clean stop; `undefined` if the next start has to raise it. */
@@ -126,8 +144,34 @@ export class Writer {
     return undefined
   }
 
-  /** Makes the batches of what has been gathered, and folds of what has grown. `informed`: peers have told what they hold of ours. */
-  flush(now: Instant, wallMs: number, informed: boolean): Flush {
+  /** Takes an update of a shared document; answers at once only to refuse. */
+  writeShared(now: Instant, wallMs: number, input: SharedWriteInput): WrittenEffect | undefined {
+    const refusal = sharedRefusal(input, this.#credential, wallMs, this.#config.limits)
+    if (refusal) return { type: 'written', request: input.request, result: refusal }
+    this.#shared.push(input)
+    this.#dueAt ??= after(now, GATHER_MS)
+    return undefined
+  }
+
+  /** One batch for each update: what is refused of one must not take others with it. */
+  #flushShared(wallMs: number, informed: boolean, written: OwnWrite[], batches: OwnBatch[]): void {
+    const waiting = this.#shared.splice(0)
+    if (waiting.length > 0) this.#renewEpoch(wallMs, informed)
+    for (const { name: partition, update, request } of waiting) {
+      const { document, epoch } = this.#group({ collection: SHARED_COLLECTION, partition, writer: this.#config.writer })
+      const own = document.writeShared(epoch, this.#credential, update)
+      const input = { type: 'write', request, collection: SHARED_COLLECTION, partition, changes: [] } as const
+      if (typeof own === 'string') written.push(answer(input, refused(own, 'Give the Y.Doc the client id that it was given here.')))
+      else {
+        this.#documents.keep(document)
+        batches.push(own)
+        written.push(accept(input, document, own.batch, []))
+      }
+    }
+  }
+
+  /** Makes the batches of what has been gathered, and folds of what has grown. */
+  flush(now: Instant, wallMs: number, { informed, seesAll }: Knowledge): Flush {
     const waiting = this.#waiting
     this.#waiting = []
     this.#changes = 0
@@ -135,16 +179,24 @@ export class Writer {
     this.#dueAt = undefined
     const written: OwnWrite[] = []
     const gathered = new Map<string, Gathered>()
+    const batches: OwnBatch[] = []
+    this.#flushShared(wallMs, informed, written, batches)
     if (waiting.length > 0) this.#renewEpoch(wallMs, informed)
     for (const input of waiting) {
       const refusal = this.#judge(input, wallMs, gathered)
       if (refusal) written.push(answer(input, refusal))
     }
-    const batches: OwnBatch[] = []
     const folds: OwnBatch[] = []
+    const swept = new Map<Partition, Iterable<string>>()
     const { foldBytesMin } = this.#config.limits
-    for (const document of this.#quiet.due(now))
-      if (informed && !gathered.has(document.id) && isQuietFoldDue(document, foldBytesMin)) folds.push(...this.#fold(document, wallMs))
+    const sweeping = this.#sweeper
+      .due(now)
+      .filter((partition) => this.#acknowledge(now, partition, { informed, seesAll }, wallMs, gathered))
+    for (const document of this.#quiet.due(now)) {
+      const may = informed && !gathered.has(document.id)
+      if (may && (this.#overdue.delete(document) || isQuietFoldDue(document, foldBytesMin))) folds.push(...this.#fold(document, wallMs))
+      if (this.#overdue.has(document)) this.#quiet.set(document, after(now, RETRY_MS))
+    }
     for (const { document, epoch, contents, accepted } of gathered.values()) {
       const own = document.write(epoch, this.#credential, [...contents.values()])
       batches.push(own)
@@ -152,20 +204,91 @@ export class Writer {
       if (informed && isFoldDue(document, foldBytesMin)) folds.push(...this.#fold(document, wallMs))
       else this.#quiet.set(document, after(now, QUIET_MS))
     }
-    return { written, batches, folds }
+    for (const partition of sweeping) swept.set(partition, this.#leaveOut(partition, wallMs, folds))
+    return { written, batches, folds, swept }
+  }
+
+  /** Others cannot put together what we have written: the document is folded as soon as that is safe. */
+  foldSoon(now: Instant, document: ReplicatedDocument): void {
+    this.#overdue.add(document)
+    this.#quiet.set(document, now)
+  }
+
+  mayWrite(collection: string, partition: string): boolean {
+    return this.#credential.scope.matches(collection, partition)
+  }
+
+  /** Marks of this partition have come, or have been acknowledged. */
+  sweepSoon(now: Instant, partition: Partition): void {
+    this.#sweeper.look(now, partition)
+  }
+
+  /** Acknowledges the marks of others with the next batch. False if this is not the time to judge what others have. */
+  #acknowledge(
+    now: Instant,
+    partition: Partition,
+    { informed, seesAll }: Knowledge,
+    wallMs: number,
+    gathered: Map<string, Gathered>,
+  ): boolean {
+    const own = partition.documents.get(this.#config.writer)
+    if (!own || own.logs().length === 0) return false
+    if (!informed || !seesAll(partition)) {
+      this.#sweeper.look(now, partition)
+      return false
+    }
+    if (unacknowledged(partition, own) < this.#config.limits.sweepEntriesMin) return true
+    this.#renewEpoch(wallMs, informed)
+    const group = gathered.get(own.id) ?? this.#group(own)
+    group.contents.set(ACK_KEY, ackContent(this.#clock.tick(wallMs), acknowledgedBy(partition, own)))
+    gathered.set(own.id, group)
+    return true
+  }
+
+  /** Folds our document without what nobody needs, if that is worth it; the keys of that. */
+  #leaveOut(partition: Partition, wallMs: number, folds: OwnBatch[]): Iterable<string> {
+    const own = partition.documents.get(this.#config.writer)
+    const gone = own ? unneeded(partition, own) : new Set<Entry>()
+    if (!own || gone.size < this.#config.limits.sweepEntriesMin) return []
+    const more = { ...own.inherited, after: othersOf(partition, own), whole: true }
+    folds.push(...own.fold(this.#nextEpoch(wallMs), this.#credential, without(own.snapshot(), gone), more))
+    return new Set([...gone].map(({ key }) => key))
+  }
+
+  /**
+   * Our document of a partition once more, with all that is live of one whose writer is retired by that. `sealed`: the seal that
+   * somebody else has made already.
+   */
+  takeOver(retired: ReplicatedDocument, wallMs: number, sealed?: number): readonly OwnBatch[] {
+    const { collection, partition, writer } = retired
+    const own = this.#documents.getOrCreate({ collection, partition, writer: this.#config.writer })
+    own.rebornAfter(this.#documents.partitionOf(own).seals.get(own.writer) ?? 0)
+    this.#epochMax = Math.max(this.#epochMax, retired.epochMax)
+    const epoch = this.#nextEpoch(wallMs)
+    const seal = { writer, epoch: sealed ?? epoch, points: retired.frontier('applied') }
+    const seals = new Map([...own.seals, ...retired.seals, seal].map((each) => [each.writer, each]))
+    // What this writer had is in the fold: nobody has to have it besides.
+    const others = own.inherited.after.filter((points) => points.writer !== writer)
+    const more = { ...own.inherited, seals: [...seals.values()], after: others, whole: true }
+    const folds = own.fold(epoch, this.#credential, together(own.snapshot(), retired), more)
+    this.#documents.partitionOf(own).noteSeals()
+    return folds
+  }
+
+  #nextEpoch(wallMs: number): number {
+    this.#epochMax = Math.min(Math.max(freshEpoch(wallMs, this.#random), this.#epochMax + 1), EPOCH_MAX)
+    return this.#epochMax
   }
 
   #fold(document: ReplicatedDocument, wallMs: number): OwnBatch[] {
-    this.#epochMax = Math.min(Math.max(freshEpoch(wallMs, this.#random), this.#epochMax + 1), EPOCH_MAX)
-    return document.fold(this.#epochMax, this.#credential)
+    return document.fold(this.#nextEpoch(wallMs), this.#credential)
   }
 
   #renewEpoch(wallMs: number, informed: boolean): void {
     const unsure = this.#floor === 0 && !informed
     if (!this.#raise && !unsure) return
-    this.#epoch = Math.min(Math.max(freshEpoch(wallMs, this.#random), this.#epochMax + 1), EPOCH_MAX)
+    this.#epoch = this.#nextEpoch(wallMs)
     this.#floor = this.#epoch
-    this.#epochMax = this.#epoch
     this.#raise = false
   }
 
@@ -188,7 +311,7 @@ export class Writer {
       const stamp = this.#clock.tick(wallMs)
       const future = this.#futureFault(key, known, before, stamp)
       if (future) return future
-      const content = this.#contentOf(change, { ...stamp, key }, current, before, group, wallMs)
+      const content = contentAfter(change, { ...stamp, key }, { current, before, own: group.document.all(key), wallMs })
       if (typeof content === 'string') return conflict(content, 'Put the record as a whole.')
       staged.set(key, content)
       const merged = mergeEntries([...others, this.#entryOf(content, group.epoch)])
@@ -203,6 +326,7 @@ export class Writer {
 
   #group(name: { collection: string; partition: string; writer: string }): Gathered {
     const document = this.#documents.getOrDraft(name)
+    document.rebornAfter(this.#documents.partition(name.collection, name.partition)?.seals.get(name.writer) ?? 0)
     const newest = document.epochMax
     const epoch = newest > 0 && newest >= this.#floor ? newest : this.#epoch
     return { document, epoch, contents: new Map(), accepted: [] }
@@ -213,7 +337,8 @@ export class Writer {
   }
 
   #entryOf(content: Content, log: number): Entry {
-    return { ...content, epoch: log, writer: this.#config.writer, log, seq: 0, clock: 0 }
+    const { writer } = this.#config
+    return { ...content, epoch: log, writer, author: writer, log, seq: 0, clock: 0 }
   }
 
   #futureFault(
@@ -230,42 +355,6 @@ export class Writer {
       `${key} carries a stamp from the future, written by ${newest.writer}: nothing written now would win over it`,
       `Set the clocks of ${newest.writer} and ${writer} right.`,
     )
-  }
-
-  /** What the change comes to; or why it cannot be made. */
-  #contentOf(
-    { operation }: WriteChange,
-    head: { readonly key: string; readonly ms: number; readonly counter: number },
-    current: MergedRecord | undefined,
-    before: Content | undefined,
-    group: Gathered,
-    wallMs: number,
-  ): Content | string {
-    if (operation.type === 'delete') return markContent(head)
-    if (operation.type !== 'patch') {
-      const expiresMs = operation.ttlMs === undefined ? undefined : Math.ceil(wallMs + operation.ttlMs)
-      return putContent(head, operation.value, operation.labels ?? NO_LABELS, current?.base.birth, expiresMs)
-    }
-    const view = current && viewOf(current, '')
-    if (!current || !view || !isFields(view.value)) return `${head.key} is not a map of fields, so it cannot be patched`
-    const { birth, expiresMs } = current.base
-    const { value, labels } = operation
-    if (before?.kind === 'put') {
-      return putContent(
-        head,
-        mergePatch(view.value, value),
-        mergePatch(view.labels, labels ?? {}) as Record<string, string>,
-        birth,
-        expiresMs,
-      )
-    }
-    const own = before ?? group.document.all(head.key).find((entry) => entry.kind === 'patch')
-    const kept = own && own.birth.ms === birth.ms && own.birth.counter === birth.counter ? own : undefined
-    const laid = (older: Content['fields'] | undefined, change: Readonly<Record<string, unknown>>): Content['fields'] => [
-      ...(older ?? []).filter(({ name, ms }) => !Object.hasOwn(change, name) && ms >= current.base.ms),
-      ...Object.entries(change).map(([name, field]) => ({ name, ms: head.ms, counter: head.counter, value: field ?? undefined })),
-    ]
-    return patchContent(head, birth, laid(kept?.fields, value), laid(kept?.labelFields, labels ?? {}))
   }
 }
 

@@ -37,6 +37,8 @@ export interface Vital {
   readonly saidAt: Instant
 }
 
+/** A saying of this age or less comes from a node that is there now. */
+const PRESENT_MS = 5_000
 /** On either side of the point. */
 export const DIGITS_MAX = 6
 
@@ -94,4 +96,14 @@ function freeDigits(value: number, before: number): number {
 
 function placeOf(name: string): number {
   return SCHEMA_PLACES.get(name) ?? VITAL_SCHEMA.length
+}
+
+export function sameNumbers(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((value, at) => value === other[at])
+}
+
+/** Whether the node is there now, and behind what it once said. Two ways of different length are no reason. */
+export function isSetBack(now: Instant, heard: Vital, known: Vital): boolean {
+  if (now - heard.saidAt > PRESENT_MS) return false
+  return heard.incarnation < known.incarnation || (heard.seq < known.seq && now - known.saidAt > PRESENT_MS)
 }

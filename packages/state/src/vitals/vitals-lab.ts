@@ -5,7 +5,8 @@
 import { type Instant, type Role, type VitalValues, after, instant } from '@causeway/protocol'
 import type { Relation } from '../replica-contract.ts'
 import type { NodeIdentity } from './vital.ts'
-import { type VitalView, Vitals } from './vitals.ts'
+import { Vitals } from './vitals.ts'
+import type { VitalView } from './vitals-contract.ts'
 
 export function identity(name: string, site: string, role: Role = 'edge', region = 'apac'): NodeIdentity {
   return { name, site, region, role }

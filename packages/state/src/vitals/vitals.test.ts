@@ -116,6 +116,40 @@ describe('who is told', () => {
   })
 })
 
+describe('what a packet costs', () => {
+  test('a site whose nodes say nothing new says so once in four seconds for all of them', () => {
+    const { lab, hubs, gateway, member, lines } = fleet()
+    const quiet = (now: number): void => {
+      if (now % 1000 === 0) gateway.vitals.set(instant(now), { cpu: 1 })
+      if (now % 1000 === 700) member.vitals.set(instant(now), { cpu: 2 })
+    }
+    lab.run(20_000, quiet)
+    const before = lines[1]?.messages ?? 0
+    lab.run(60_000, quiet)
+    expect((lines[1]?.messages ?? 0) - before).toBeLessThanOrEqual(16)
+    for (const hub of hubs) {
+      for (const name of ['hkg-1-a', 'hkg-1-b']) expect(hub.view(lab.now, name)).toMatchObject({ fresh: true, since: expect.any(Number) })
+    }
+    // What is new does not wait for company.
+    member.vitals.set(lab.now, { cpu: 50 })
+    lab.run(1_500)
+    expect(hubs[1].view(lab.now, 'hkg-1-b')?.values).toEqual({ cpu: 50 })
+  })
+
+  test('what a site is told leaves when the site has spoken', () => {
+    const { lab, far, gateway, lines } = fleet(['apac/hkg-1'])
+    const quiet = (now: number): void => {
+      if (now % 1000 === 0) gateway.vitals.set(instant(now), { cpu: 1 })
+      if (now % 1000 === 300) far.vitals.set(instant(now), { cpu: 2 })
+    }
+    lab.run(20_000, quiet)
+    const [before, heard] = [lines[3]?.messages ?? 0, far.view(lab.now, 'hkg-1-a')]
+    lab.run(40_000, quiet)
+    expect((lines[3]?.messages ?? 0) - before).toBeLessThanOrEqual(22)
+    expect(far.view(lab.now, 'hkg-1-a')).toMatchObject({ fresh: true, since: heard?.since })
+  })
+})
+
 describe('silence', () => {
   test('a site that is cut off keeps its last values with their age, and is fresh again when it is back', () => {
     const { lab, hubs, gateway, member, far, lines } = fleet()

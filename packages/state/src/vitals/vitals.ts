@@ -25,53 +25,44 @@ import {
   invariant,
 } from '@causeway/protocol'
 import type { Relation } from '../replica-contract.ts'
-import { type NodeIdentity, type Vital, compareAge, fieldsOf, quantise, sameFields, samePlace, valueOf, valuesOf } from './vital.ts'
+import {
+  type NodeIdentity,
+  type Vital,
+  compareAge,
+  fieldsOf,
+  quantise,
+  isSetBack,
+  sameFields,
+  sameNumbers,
+  samePlace,
+  valueOf,
+  valuesOf,
+} from './vital.ts'
 import { INCARNATION_MAX, VitalDecoder } from './vital-decoder.ts'
 import { VitalEncoder } from './vital-encoder.ts'
+import type { VitalView, VitalsOptions, VitalsScope } from './vitals-contract.ts'
 
 /** Several sayings that are late or lost in a row, and three hops that wait for their tick. */
 export const SILENCE_MS = 10_000
 const MEMORY_MS = 3_600_000
 /** How often a node says that it is there if none of its values has changed enough to be told. */
 const REPEAT_MS = 4_000
-/** A saying of this age or less comes from a node that is there now. */
-const PRESENT_MS = 5_000
 const NODES_MAX = 20_000
 const MESSAGE_NODES_MAX = 500
-/** A session has its turn so long after the last one: within a site packets are cheap, towards a site they are not. */
-const PERIOD_MS = { near: 200, mesh: 200, up: 1_000, down: 2_000 } as const
-
-export interface VitalsOptions {
-  readonly self: NodeIdentity
-  /** Raised with every start of the process. */
-  readonly incarnation: number
-  /** Field → the least change that is told; 0 tells everything. @default those of the schema, else 0 */
-  readonly thresholds?: VitalValues | undefined
-  /** The site of an edge node; it may speak of that one only. @default nobody is known to be an edge node */
-  readonly siteOf?: (peer: string) => string | undefined
-}
-
-/** What is known of the other end of a session. */
-export interface VitalsScope {
-  /** Whether it wants the nodes of this partition of the collection `nodes`, which is `REGION/SITE`. @default nothing */
-  readonly wants?: (partition: string) => boolean
-  /** Its name. */
-  readonly peer?: string
-}
-
-/** A node as it is known here. */
-export interface VitalView {
-  readonly identity: NodeIdentity
-  readonly values: VitalValues
-  readonly ageMs: number
-  readonly fresh: boolean
-  /** Since when it is fresh, or is not. */
-  readonly since: Instant
-}
+/**
+ * A session has its turn so long after the last one: within a site packets are cheap, towards a site they are not. Nodes
+ * speak once a second, more or less: with a turn of just that, some would speak twice between two.
+ */
+const PERIOD_MS = { near: 200, up: 950, down: 2_000 } as const
+/** Between a site and the core what only repeats waits so long for company: a packet costs more than what is in it. */
+const COMPANY_MS = 2_000
+/** To one who has just spoken is spoken at once, if that was not done so lately: acknowledgements then need no packets. */
+const REPLY_MS = 1_000
 
 interface Session {
   readonly number: number
   readonly relation: Relation
+  readonly pace: keyof typeof PERIOD_MS
   readonly scope: VitalsScope
   /** If the other end is an edge node. */
   readonly site: string | undefined
@@ -145,24 +136,31 @@ export class Vitals {
       const small = Math.abs(valueOf(value, digits) - valueOf(told, digits)) < (this.#thresholds[name] ?? 0)
       return small ? told : value
     })
-    const same = fields === before?.fields && quanta.every((value, at) => value === before.quanta[at])
+    const same = fields === before?.fields && sameNumbers(quanta, before.quanta)
     if (same && now < after(before.saidAt, REPEAT_MS)) return
     this.#speak(now, fields, quanta)
+  }
+
+  /** Says the same again where something leaves anyway: the next packet is then needed later. */
+  #repeat(now: Instant): void {
+    const own = this.#known.get(this.#self.name)?.vital
+    if (own && now >= after(own.saidAt, REPEAT_MS / 2)) this.#speak(now, own.fields, own.quanta)
   }
 
   #speak(now: Instant, fields: Vital['fields'], quanta: readonly number[]): void {
     const own = this.#known.get(this.#self.name)
     const seq = own?.vital.incarnation === this.#incarnation ? own.vital.seq + 1 : 0
-    const vital = { identity: this.#self, incarnation: this.#incarnation, seq, fields, quanta, saidAt: now }
-    this.#spread(this.#take(now, vital, undefined))
+    this.#learn(now, { identity: this.#self, incarnation: this.#incarnation, seq, fields, quanta, saidAt: now }, undefined)
   }
 
   // ---- sessions
 
   opened(number: number, relation: Relation, scope: VitalsScope = {}): void {
     invariant(!this.#sessions.has(number), 'session numbers are not used twice')
+    const site = scope.peer === undefined ? undefined : this.#siteOf(scope.peer)
+    const pace = relation === 'mesh' || (relation === 'up' && site === this.#self.site) ? 'near' : relation
     const session: Session = {
-      ...{ number, relation, scope, site: scope.peer === undefined ? undefined : this.#siteOf(scope.peer) },
+      ...{ number, relation, pace, scope, site },
       ...{ encoder: new VitalEncoder(), decoder: new VitalDecoder(), unsaid: new Set(), dueAt: undefined, turnAt: undefined },
     }
     this.#sessions.set(number, session)
@@ -207,6 +205,7 @@ export class Vitals {
   /** What the other end of the session has not been told. To be called again until there is nothing: a message is bounded. */
   gather(now: Instant, number: number): Uint8Array | undefined {
     const session = this.#sessions.get(number)
+    if (session?.pace === 'up') this.#repeat(now)
     if (!session || session.unsaid.size === 0) return undefined
     if (session.relation === 'down' && session.dueAt !== undefined && now < session.dueAt) return undefined
     session.turnAt = now
@@ -234,6 +233,9 @@ export class Vitals {
       if (alien) return `vitals of ${alien.identity.name}, which is not of site ${site}`
     }
     for (const vital of vitals) this.#hear(now, session, vital)
+    const { unsaid, turnAt } = session
+    if (session.relation === 'down' && unsaid.size > 0 && (turnAt === undefined || now >= after(turnAt, REPLY_MS)))
+      this.#setDue(session, now)
     return undefined
   }
 
@@ -262,7 +264,7 @@ export class Vitals {
       this.#counts.stale++
       if (isSetBack(now, vital, known.vital)) this.#mark(session, known)
     } else if (known || this.#known.size < NODES_MAX) {
-      this.#spread(this.#take(now, vital, session))
+      this.#learn(now, vital, session)
     } else {
       this.#counts.refused++
     }
@@ -302,19 +304,27 @@ export class Vitals {
     return known
   }
 
-  /** Invariant 2. */
-  #spread(known: Known): void {
-    for (const session of known.place.audience) if (session !== known.from) this.#mark(session, known)
-    if (!isFromBelow(known)) return
-    for (const session of this.#others) if (session !== known.from) this.#mark(session, known)
+  #learn(now: Instant, vital: Vital, from: Session | undefined): void {
+    const before = this.#known.get(vital.identity.name)?.vital
+    const known = this.#take(now, vital, from)
+    const repeated = before !== undefined && before.fields === known.vital.fields && sameNumbers(before.quanta, vital.quanta)
+    this.#spread(known, repeated ? after(now, COMPANY_MS) : undefined)
   }
 
-  #mark(session: Session, known: Known): void {
-    const { relation, site, unsaid, turnAt } = session
-    unsaid.add(known)
-    if (session.dueAt !== undefined) return
-    const near = relation === 'up' && site === this.#self.site
-    this.#setDue(session, turnAt === undefined ? instant(0) : after(turnAt, near ? PERIOD_MS.near : PERIOD_MS[relation]))
+  /** Invariant 2. */
+  #spread(known: Known, companyUntil: Instant | undefined): void {
+    for (const session of known.place.audience) if (session !== known.from) this.#mark(session, known, companyUntil)
+    if (!isFromBelow(known)) return
+    for (const session of this.#others) if (session !== known.from) this.#mark(session, known, companyUntil)
+  }
+
+  /** `companyUntil`: until then it may wait for something else to leave, where packets are dear. */
+  #mark(session: Session, known: Known, companyUntil?: Instant): void {
+    const { pace, turnAt } = session
+    session.unsaid.add(known)
+    const turn = turnAt === undefined ? instant(0) : after(turnAt, PERIOD_MS[pace])
+    const dueAt = pace === 'near' || companyUntil === undefined || companyUntil < turn ? turn : companyUntil
+    if (session.dueAt === undefined || dueAt < session.dueAt) this.#setDue(session, dueAt)
   }
 
   #setDue(session: Session, at: Instant | undefined): void {
@@ -370,10 +380,4 @@ function wants({ relation, scope }: Session, partition: string): boolean {
 /** From here is below, too. */
 function isFromBelow({ from }: Known): boolean {
   return from === undefined || from.relation === 'down'
-}
-
-/** Invariant 4: the node is there now, and behind what it once said. Two ways of different length are no reason. */
-function isSetBack(now: Instant, heard: Vital, known: Vital): boolean {
-  if (now - heard.saidAt > PRESENT_MS) return false
-  return heard.incarnation < known.incarnation || (heard.seq < known.seq && now - known.saidAt > PRESENT_MS)
 }

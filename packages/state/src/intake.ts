@@ -1,0 +1,156 @@
+/**
+ * What a session brings: batches of one message, each through the gate into its document, then all into one ticket. A bad one is
+ * a violation and changes nothing; one that cannot be next is asked for again by comparing heads.
+ */
+import type { Instant } from '@causeway/protocol'
+import { type Batch, decodeBatch } from './batch.ts'
+import { Changes } from './changes.ts'
+import type { Documents, Sealed } from './documents.ts'
+import type { Entry } from './entry.ts'
+import type { HybridClock } from './hybrid-clock.ts'
+import type { Partition } from './partition.ts'
+import type { ReplicaConfig, ReplicaEffect, Signer } from './replica-contract.ts'
+import type { ReplicatedDocument } from './replicated-document.ts'
+import type { Retirement } from './retirement.ts'
+import type { Silence } from './silence.ts'
+import type { SyncSession } from './sync-session.ts'
+import type { Sync } from './sync.ts'
+import type { Tickets } from './tickets.ts'
+import type { Writer } from './writer.ts'
+
+/** Documents of the replica; a peer cannot make it hold more. */
+const DOCUMENTS_MAX = 200_000
+
+export interface IntakeParts {
+  readonly config: ReplicaConfig
+  readonly crypto: Signer
+  readonly documents: Documents
+  readonly clock: HybridClock
+  readonly writer: Writer
+  readonly sync: Sync
+  readonly tickets: Tickets
+  readonly retirement: Retirement
+  readonly silence: Silence
+}
+
+/** One message on its way in. */
+interface Message {
+  readonly now: Instant
+  readonly wallMs: number
+  readonly session: SyncSession
+  readonly changes: Changes
+  readonly effects: ReplicaEffect[]
+  /** Documents that have changed, by partition. */
+  readonly touched: Map<Partition, Set<ReplicatedDocument>>
+}
+
+export class Intake {
+  readonly #parts: IntakeParts
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts
+  }
+
+  receive(now: Instant, wallMs: number, session: SyncSession, batches: readonly Uint8Array[]): ReplicaEffect[] {
+    const { crypto, sync, tickets, retirement } = this.#parts
+    const message: Message = { now, wallMs, session, changes: new Changes(crypto), effects: [], touched: new Map() }
+    const { changes, effects } = message
+    let bytes = 0
+    for (const encoded of batches) {
+      bytes += encoded.length
+      const reason = this.#take(message, encoded)
+      if (reason) effects.push({ type: 'violation', peer: session.peer, code: 'bad-batch', detail: reason })
+    }
+    const sealed = this.#settle(message)
+    const { number, peer, relation } = session
+    const origin = { session: number, peer, relation, bytes }
+    effects.push(...sync.applied(now, changes.documents, origin))
+    // Also without entries, so that the acknowledgement keeps its place in the order.
+    effects.push(tickets.add(changes.entries, { written: [], ...changes.ticket(), origin }))
+    if (sealed.length > 0) effects.push(...retirement.apply(now, sealed, sync.informed, wallMs))
+    return effects
+  }
+
+  /** Takes one batch, or says why it is bad. */
+  #take(message: Message, encoded: Uint8Array): string | undefined {
+    const { documents, sync } = this.#parts
+    const { now, session, changes, effects } = message
+    if (encoded.length > this.#batchBytesMax) return `a batch of ${encoded.length} bytes`
+    const batch = decodeBatch(encoded)
+    if (!batch) return 'not a batch'
+    if (!sync.wants(session, batch)) return undefined
+    const partition = documents.partition(batch.collection, batch.partition)
+    if (partition?.isVoid(batch)) {
+      effects.push(...sync.voided(now, session, batch, partition.documents.values()))
+      return undefined
+    }
+    const document = documents.getOrDraft(batch)
+    if (documents.size >= DOCUMENTS_MAX && !documents.get(document.id)) return `more than ${DOCUMENTS_MAX} documents`
+    const { epoch, seq } = batch
+    const acceptance = document.accept(batch)
+    const name = `${batch.collection}/${batch.partition} of ${batch.writer}, epoch ${epoch}, batch ${seq}`
+    switch (acceptance.type) {
+      case 'duplicate':
+        // It may be on its way to the disk still, for a session that has ended since: this one learns when it is there.
+        // Of what a fold has replaced nothing is said: it may be of a life of its writer that the fold does not know.
+        if (document.log(epoch) && !changes.has(batch, epoch)) changes.reached(document, batch)
+        return undefined
+      case 'bad':
+        return `${name}: ${acceptance.reason}`
+      case 'gap':
+        sync.gap(now, session)
+        if (!session.passedOver.has(document.id))
+          effects.push({ type: 'violation', peer: session.peer, code: 'unexpected', detail: `${name}: ${acceptance.reason}` })
+        return undefined
+      case 'unmade':
+        sync.gap(now, session)
+        return undefined
+      case 'applied':
+        this.#applied(message, document, acceptance)
+        return undefined
+    }
+  }
+
+  #applied(
+    message: Message,
+    document: ReplicatedDocument,
+    applied: { batch: Batch; entries: readonly Entry[]; changed: ReadonlySet<string> },
+  ): void {
+    const { documents, writer, config, silence } = this.#parts
+    const { now, changes, touched } = message
+    documents.keep(document)
+    silence.hear(now, document.writer)
+    if (document.writer === config.writer) writer.raiseAbove(applied.batch.epoch)
+    for (const entry of applied.entries) this.#observe(message, entry)
+    changes.add(document, applied.batch)
+    const partition = documents.partitionOf(document)
+    changes.touch(partition, applied.changed)
+    if (applied.entries.some(({ kind }) => kind === 'mark' || kind === 'ack')) writer.sweepSoon(now, partition)
+    const others = touched.get(partition)
+    if (others) others.add(document)
+    else touched.set(partition, new Set([document]))
+  }
+
+  /** Folds that are complete take the place of what was before, and with them goes who is retired. */
+  #settle({ now, changes, touched }: Message): Sealed[] {
+    const { documents, writer, config } = this.#parts
+    return [...touched].flatMap(([partition, changed]) => {
+      const { keys, sealed } = documents.settle(partition, changed)
+      changes.touch(partition, keys)
+      if (keys.size > 0) writer.sweepSoon(now, partition)
+      for (const document of changed) if (document.writer === config.writer && document.hasOpenFold) writer.foldSoon(now, document)
+      return sealed
+    })
+  }
+
+  #observe({ wallMs, effects }: Message, entry: Entry): void {
+    if (this.#parts.clock.receive(entry, wallMs)) return
+    const data = { writer: entry.writer, key: entry.key, aheadMs: entry.ms - Math.floor(wallMs) }
+    effects.push({ type: 'event', name: 'stamp-ahead', data })
+  }
+
+  /** Twice a gathering of writes that ends with one of the largest records, since encodings differ in size. */
+  get #batchBytesMax(): number {
+    return 2 * this.#parts.config.limits.recordBytesMax + 256 * 1024
+  }
+}
