@@ -4,7 +4,8 @@
  *
  *  1. Every hub advertises its own links; every hub computes over all of them. There is no leader.
  *  2. Hubs exchange state with each other directly; of two, the one with the lower id opens the session.
- *  3. A hub that drains goes on relaying whatever comes: to leave it is the business of the others.
+ *  3. Every hub judges every site, from the same testimony; one of them publishes.
+ *  4. A hub that drains goes on relaying whatever comes: to leave it is the business of the others.
  */
 import {
   type Advert,
@@ -17,17 +18,33 @@ import {
   type Random,
   type RelayView,
   type StoreEntry,
+  type Testimony,
+  type Verdict,
   after,
   earliest,
   failureDomains,
+  instant,
   jittered,
   nodeId,
 } from '@causeway/protocol'
 import { LinkState, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
-import { type NodeConfig, type NodeEnvironment, NodeBase } from '@causeway/node'
+import {
+  type NodeConfig,
+  type NodeEnvironment,
+  type NodeVerdict,
+  type VerdictSource,
+  NodeBase,
+  VERDICTS,
+  verdictIn,
+  verdictPartition,
+} from '@causeway/node'
+import { makeAllocator } from './allocator/make-allocator.ts'
+import { EndedLinks } from './ended-links.ts'
 import { explainPlan } from './explanation.ts'
 import { Planner } from './planner.ts'
 import { RelayRate } from './relay-rate.ts'
+import { VerdictPublisher } from './verdict-publisher.ts'
+import { Verdicts } from './verdicts.ts'
 
 /** How often costs of own links are looked at; ups and downs are advertised at once. */
 const LOOK_MS = 1_000
@@ -35,13 +52,16 @@ const LOOK_MS = 1_000
 const COMPARE_MS = 10_000
 const COMPARE_JITTER = 0.3
 
-export class Hub extends NodeBase {
+export class Hub extends NodeBase implements VerdictSource {
   readonly #linkState: LinkState
   readonly #planner: Planner
   readonly #random: Random
   readonly #rate = new RelayRate()
   /** Gateway → the nodes of its site that reach hubs through it only. */
   readonly #attached = new Map<NodeId, readonly Attached[]>()
+  readonly #ended: EndedLinks
+  readonly #verdicts: Verdicts
+  readonly #publisher: VerdictPublisher
   #draining = false
   #lookAt: Instant
   #compareAt: Instant
@@ -63,8 +83,37 @@ export class Hub extends NodeBase {
     made.linkState = this.#linkState
     this.#planner = new Planner(this.#linkState)
     this.#random = random
+    this.#ended = new EndedLinks({ witness: name, incarnation })
+    const { replica, vitals } = this
+    const report = (event: string, data: Record<string, string | number>): void => this.report(event, data)
+    this.#verdicts = new Verdicts(now, {
+      self: name,
+      linkState: this.#linkState,
+      vitals: (at) => new Map(vitals.views(at).map(({ identity, ageMs }) => [identity.name, instant(at - ageMs)])),
+      publishedSites: () =>
+        replica.partitionsOf(VERDICTS).flatMap((partition) => {
+          const [region, site, ...more] = partition.split('/')
+          return region !== undefined && site !== undefined && more.length === 0 ? [{ region, site }] : []
+        }),
+      published: (region, site) => replica.list(VERDICTS, verdictPartition({ region, site })).flatMap((record) => verdictIn(record) ?? []),
+      report,
+    })
+    this.#publisher = new VerdictPublisher(now, {
+      ...{ self: this.self, verdicts: this.#verdicts, linkState: this.#linkState, replica, report },
+      write: (at, write, done) => this.writeOwn(at, write, done),
+    })
     this.#lookAt = now
     this.#compareAt = after(now, jittered(random, COMPARE_MS, COMPARE_JITTER))
+    const { allocator: place = { engine: 'none' } } = config
+    if (place.engine === 'external' || (place.engine === 'embedded' && place.hub === name)) this.#becomeAllocator(now)
+  }
+
+  #becomeAllocator(now: Instant): void {
+    const verdict = (at: Instant, node: string): Verdict => this.verdict(at, node)
+    this.grantTasks((parts) => {
+      const { replica, vitals } = this
+      return makeAllocator(now, parts, { replica, vitals, verdict, linkState: this.#linkState })
+    })
   }
 
   protected override gateway(): null {
@@ -94,6 +143,11 @@ export class Hub extends NodeBase {
       // One advert a message: each stays well under the bound, whatever their number.
       for (const advert of this.#linkState.all(now)) this.mesh.sendControl(peer.id, { type: 'linkState', adverts: [advert] })
       if (this.self < peer.id) this.sessions.want(now, peer.id, 'mesh')
+      for (const testimony of this.#verdicts.testimonies.all(now))
+        this.mesh.sendControl(peer.id, { type: 'testimony', testimonies: [testimony] })
+    } else {
+      this.#verdicts.locate(peer.credential.site, peer.credential.region)
+      this.#testify(now, this.#ended.up(now, peer.credential))
     }
     if (this.#draining) this.mesh.sendControl(peer.id, { type: 'drain', draining: true })
     this.#lookAt = now
@@ -107,6 +161,14 @@ export class Hub extends NodeBase {
     this.#planner.forget(peer.id)
     this.#attached.delete(peer.id)
     this.#lookAt = now
+    if (peer.credential.role === 'hub') return
+    // What is silent keeps its connection for a while.
+    const how = this.mesh.link(peer.id)?.connection === undefined ? 'reset' : 'silent'
+    this.#testify(now, this.#ended.down(now, peer.credential, how))
+  }
+
+  protected override lagged(now: Instant, lagMs: number): void {
+    this.#verdicts.lagged(now, lagMs)
   }
 
   protected override control(now: Instant, from: NodeId, message: ControlRecord): void {
@@ -119,8 +181,14 @@ export class Hub extends NodeBase {
         break
       case 'attached':
         if (peer?.credential.role !== 'edge') break
-        this.#attached.set(from, this.#credible(message.nodes))
+        this.#attached.set(from, message.nodes)
         this.#lookAt = now
+        break
+      case 'testimony':
+        for (const testimony of message.testimonies) this.#ofWitness(now, from, testimony)
+        break
+      case 'bye':
+        if (peer?.credential.role === 'edge') this.#ended.saidGoodbye(peer.credential.name, message.stops === true)
         break
       case 'planRequest':
         if (!this.#planner.subscribe(from, message.to)) this.report('plan-refused', { peer: this.mesh.nameOf(from) })
@@ -161,8 +229,41 @@ export class Hub extends NodeBase {
     }
   }
 
-  /** A gateway may speak for nodes of its own site only: not for one that is linked with us, nor for a name that is not its id. */
-  #credible(nodes: readonly Attached[]): Attached[] {
+  // ---- verdicts
+
+  verdict(_now: Instant, node: string): Verdict {
+    const hub = this.#linkState.hubs().find(({ id }) => id === nodeId(node))
+    return this.#verdicts.of(node) ?? (hub?.reachable ? 'alive' : 'unknown')
+  }
+
+  override verdicts(): NodeVerdict[] {
+    return this.#verdicts.all()
+  }
+
+  /** An edge node speaks for itself and of its own site; hubs pass on what others say. */
+  #ofWitness(now: Instant, from: NodeId, testimony: Testimony): void {
+    const credential = this.mesh.link(from)?.peer.credential
+    if (!credential) return
+    const { name, site, region, role } = credential
+    const own = testimony.lan && testimony.witness === name && testimony.site === site && testimony.region === region
+    if (role === 'edge' && !own) return this.accuse(from, 'testifies for somebody else')
+    if (this.#verdicts.learn(now, testimony)) this.#passOn(testimony, from)
+  }
+
+  /** What we have seen ourselves. */
+  #testify(now: Instant, testimony: Testimony | undefined): void {
+    if (testimony && this.#verdicts.learn(now, testimony)) this.#passOn(testimony)
+  }
+
+  #passOn(testimony: Testimony, except?: NodeId): void {
+    for (const { peer } of this.mesh.liveLinks('hub')) {
+      if (peer.id !== except) this.mesh.sendControl(peer.id, { type: 'testimony', testimonies: [testimony] })
+    }
+  }
+
+  /** A gateway may speak for nodes of its own site only: not for a name that is not its id, nor, as long as it is so, for one that is linked with us. */
+  #behind(gateway: NodeId): Attached[] {
+    const nodes = this.#attached.get(gateway) ?? []
     return nodes.filter(({ id, name }) => id === nodeId(name) && id !== this.self && this.mesh.link(id)?.up !== true)
   }
 
@@ -176,11 +277,17 @@ export class Hub extends NodeBase {
       costBackMs: costBackMs ?? costMs ?? UNMEASURED_COST_MS,
       impaired,
       domains: failureDomains(peer.credential.labels),
-      behind: this.#attached.get(peer.id) ?? [],
+      behind: this.#behind(peer.id),
     }))
   }
 
   protected override decide(now: Instant): void {
+    this.#decideLinks(now)
+    this.#publisher.decide(now, this.#verdicts.decide(now, this.wallMs(now) - now))
+    this.#decidePlans(now)
+  }
+
+  #decideLinks(now: Instant): void {
     if (now >= this.#lookAt) {
       this.#lookAt = after(now, LOOK_MS)
       this.#rate.observe(now, this.mesh.relayed)
@@ -194,6 +301,9 @@ export class Hub extends NodeBase {
       const one = hubs[this.#random.uint32() % Math.max(1, hubs.length)]
       if (one) this.#sendDigest(one.peer.id, false)
     }
+  }
+
+  #decidePlans(now: Instant): void {
     if (this.#plannedVersion === this.#linkState.version && !this.#plansAsked) return
     this.#plannedVersion = this.#linkState.version
     this.#plansAsked = false
@@ -202,7 +312,7 @@ export class Hub extends NodeBase {
   }
 
   protected override nextDecision(): Instant | undefined {
-    return earliest(this.#lookAt, this.#compareAt)
+    return [this.#compareAt, this.#verdicts.nextWake(), this.#publisher.nextWake()].reduce(earliest, this.#lookAt)
   }
 
   // ---- draining

@@ -6,3 +6,4 @@
  */
 export { Hub } from './hub.ts'
 export { Planner } from './planner.ts'
+export { publisherOf } from './verdict-publisher.ts'

@@ -1,8 +1,9 @@
 /**
  * Answers which way: keeps the plan of every node that asked, and sends it again when it has changed.
  *
- *  1. A subscriber is told at once, and then only if there are other routes than it was told last, one of them costs
- *     notably more or less, or has begun or ceased to lose. (It orders them by what it measures itself.)
+ *  1. A subscriber is told at once, and then only if what it was told last no longer serves: a route is gone, costs notably
+ *     more or less, has begun or ceased to lose; or there are notably better ones, more of them, or some that share less.
+ *     (It orders them by what it measures itself.) Among routes that cost about the same, noise chooses anew each second.
  *  2. A subscriber that is no longer linked is forgotten: it asks the next hub.
  */
 import { LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath } from '@causeway/protocol'
@@ -49,7 +50,7 @@ export class Planner {
     for (const [subscriber, destinations] of this.#told) {
       for (const [to, told] of destinations) {
         const paths = this.plan(subscriber, to)
-        if (!differ(told, paths)) continue
+        if (told && this.#serves({ from: subscriber, to }, told, paths)) continue
         destinations.set(to, paths)
         news.push({ subscriber, plan: { type: 'plan', to, paths, names: this.#names(paths) } })
       }
@@ -66,6 +67,49 @@ export class Planner {
     return { route, costMs: Math.round(costMs * 10) / 10, impaired: this.#linkState.impaired(from, route) }
   }
 
+  /** Invariant 1. */
+  #serves(
+    { from, to }: { readonly from: NodeId; readonly to: NodeId },
+    told: readonly PlannedPath[],
+    now: readonly PlannedPath[],
+  ): boolean {
+    if (told.length !== now.length || this.#faults(from, to, told) > this.#faults(from, to, now)) return false
+    const costs: number[] = []
+    for (const { route, costMs, impaired } of told) {
+      const presentMs = this.#costOf(from, route)
+      if (presentMs === undefined || costMoved(costMs, presentMs, MOVED_MS)) return false
+      if (this.#linkState.impaired(from, route) !== impaired) return false
+      costs.push(presentMs)
+    }
+    costs.sort((a, b) => a - b)
+    return now.every(({ costMs }, rank) => !costMoved(costMs, Math.max(costMs, costs[rank] ?? 0), MOVED_MS))
+  }
+
+  /** `undefined` if a step of it is no more. */
+  #costOf(from: NodeId, route: readonly NodeId[]): number | undefined {
+    let sumMs = 0
+    for (const [index, to] of route.entries()) {
+      const costMs = this.#linkState.cost(route[index - 1] ?? from, to)
+      if (costMs === undefined) return undefined
+      sumMs += costMs
+    }
+    return sumMs
+  }
+
+  /** How many relays drain, or stand where one of an earlier path stands. */
+  #faults(from: NodeId, to: NodeId, paths: readonly PlannedPath[]): number {
+    const graph = this.#linkState.graph(from, to)
+    const taken = new Set<string>()
+    let faults = 0
+    for (const { route } of paths) {
+      const relays = route.slice(0, -1)
+      const domains = new Set(relays.flatMap((relay) => graph.domains(relay)))
+      faults += relays.filter((relay) => graph.draining(relay)).length + [...domains].filter((domain) => taken.has(domain)).length
+      for (const domain of domains) taken.add(domain)
+    }
+    return faults
+  }
+
   #names(paths: readonly PlannedPath[]): NodeName[] {
     const ids = new Set(paths.flatMap((path) => path.route))
     return [...ids].flatMap((id) => {
@@ -78,13 +122,4 @@ export class Planner {
 /** Longest route of a plan to that node. */
 export function hopsMax(linkState: LinkState, to: NodeId): number {
   return Math.min(HOPS_MAX + (linkState.isBehind(to) ? 1 : 0), LIMITS.routeHopsMax)
-}
-
-function differ(told: readonly PlannedPath[] | undefined, now: readonly PlannedPath[]): boolean {
-  if (told?.length !== now.length) return true
-  const known = new Map(told.map((path) => [path.route.join(), path]))
-  return now.some(({ route, costMs, impaired }) => {
-    const before = known.get(route.join())
-    return !before || before.impaired !== impaired || costMoved(before.costMs, costMs, MOVED_MS)
-  })
 }

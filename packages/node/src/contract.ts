@@ -6,6 +6,7 @@
 import type {
   ChannelView,
   ClockInput,
+  Credential,
   Crypto,
   FrameClass,
   FrameCounts,
@@ -30,7 +31,9 @@ import type {
   VitalValues,
   Wake,
 } from '@causeway/protocol'
-import type { ChangeEffect, Replica, Vitals, WriteInput, WrittenEffect } from '@causeway/state'
+import type { ChangeEffect, Replica, SharedEffect, UnsyncedEffect, Vitals, WriteInput, WrittenEffect } from '@causeway/state'
+import type { AllocatorPlace, EngineEffect, EngineInput, TaskDesk, TaskEffect, TaskInput } from './task-contract.ts'
+import type { NodeVerdict } from './verdict.ts'
 
 /** A local program asks for something; `request` is the caller's number and comes back with the answer. */
 export type RequestInput =
@@ -85,8 +88,18 @@ export type ResponseEffect =
   | { readonly type: 'pingEnded'; readonly request: number; readonly error: string | null }
   | { readonly type: 'stopped' }
 
-export type NodeInput = Wake | NetworkInput | StoreInput | ClockInput | RequestInput | ProgramInput
-export type NodeEffect = NetworkEffect | StoreEffect | ReportEffect | ChangeEffect | ResponseEffect | ProgramEffect
+export type NodeInput = Wake | NetworkInput | StoreInput | ClockInput | RequestInput | ProgramInput | TaskInput | EngineInput
+export type NodeEffect =
+  | NetworkEffect
+  | StoreEffect
+  | ReportEffect
+  | ChangeEffect
+  | UnsyncedEffect
+  | SharedEffect
+  | ResponseEffect
+  | ProgramEffect
+  | TaskEffect
+  | EngineEffect
 
 export interface NodeConfig {
   readonly credential: SignedCredential
@@ -97,11 +110,15 @@ export interface NodeConfig {
   readonly peers: readonly string[]
   /** Addresses at which others may dial this node. */
   readonly announce: readonly string[]
+  /** Addresses at which nodes of its own site may dial it: they learn them from hubs, and remember them. @default none */
+  readonly nearby?: readonly string[]
   /** How many hubs to hold links with. */
   readonly uplinks: number
   /** Patterns over `collection/partition`, already expanded. */
   readonly interest: readonly string[]
   readonly limits: Limits
+  /** Who grants tasks; the same at all nodes. @default nobody */
+  readonly allocator?: AllocatorPlace
   /** Vital → the least change that is told. @default those of the schema, else 0 */
   readonly vitalThresholds?: VitalValues
   readonly version: string
@@ -133,7 +150,7 @@ export interface NodeEnvironment {
   readonly sessionCodec?: () => SessionCodec
 }
 
-export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
+export interface NodeMachine extends Machine<NodeInput, NodeEffect>, TaskDesk {
   /** Reads are plain calls: they change nothing and cost no I/O. */
   status(now: Instant): StatusView
   links(now: Instant): LinkView[]
@@ -148,11 +165,15 @@ export interface NodeMachine extends Machine<NodeInput, NodeEffect> {
   /** Whom this node asks for plans; `null` if nobody. */
   planHub(): string | null
   channels(now: Instant): ChannelView[]
+  /** What the authority has signed about a node that has a channel or a link with this one. */
+  credentialOf(node: string): Credential | undefined
   /** What passed through, and what did not, by reason. */
   frameCounts(): FrameCounts
   readonly replica: Replica
   /** What this node has heard of all others. */
   readonly vitals: Vitals
+  /** What is concluded of every node that this one has heard of, in no order. */
+  verdicts(now: Instant): readonly NodeVerdict[]
 }
 
 /** Makes an edge node or a hub; `stored` is everything the store holds. */

@@ -1,12 +1,13 @@
 /**
- * An edge node: holds uplinks to hubs, knows the nodes of its site, and takes part in electing the gateway. Only
- * the gateway exchanges state with the core; the others exchange it with the gateway. Every node that has uplinks carries
- * frames and passes on plans for those of its site that have none.
+ * An edge node: knows the nodes of its site, and takes part in electing the gateway and its standby, which hold uplinks
+ * to hubs. Only the gateway exchanges state with the core; the others exchange it with the gateway. Every node that has
+ * uplinks carries frames and passes on plans for those of its site that have none, and tells hubs who of the site is there.
  *
  *  1. Gateway is the first, by (can reach a hub, name), of the nodes of the site that are linked with us, and we.
- *     Nodes that see the same neighbours agree; on a split LAN each part has its own, which is legal.
- *  2. The home hub is the cheapest at the moment of choosing, and is kept until it has been unreachable for 1 s.
- *  3. A hub that drains is nobody's home and asked for nothing while there is another.
+ *     Nodes that see the same neighbours agree; on a split LAN each part has its own, which is legal. Each claim has a
+ *     higher term than any that was heard of, so that hubs can order them.
+ *  2. A node holds uplinks unless two before it by name reach hubs: the gateway and the standby.
+ *  3. A hub that drains is asked for nothing while there is another.
  *  4. Without any hub the node goes on: it serves what it has, accepts writes, and says so (`cutOff`).
  */
 import {
@@ -15,37 +16,62 @@ import {
   type ControlRecord,
   type Instant,
   type NodeId,
+  type SiteMessage,
   type StoreEntry,
   after,
   earliest,
+  nodeId,
 } from '@causeway/protocol'
-import { type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
+import { Dialer, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
+import type { ChangeEffect } from '@causeway/state'
+import { Absence } from './absence.ts'
 import type { NodeConfig, NodeEnvironment } from './contract.ts'
+import { HomeHub } from './home-hub.ts'
 import { NodeBase } from './node-base.ts'
 import { PlanRequests } from './plan-requests.ts'
+import { MEMBERS, SiteMembers } from './site-members.ts'
+import { SiteVerdicts } from './site-verdicts.ts'
+import { SiteWatch } from './site-watch.ts'
+import { Testifier } from './testifier.ts'
+import type { NodeVerdict } from './verdict.ts'
 
-/** The uplinks of the gateway carry the site's traffic; those of the others only wait for their turn. */
+/** The uplinks of the gateway carry the site's traffic; those of the standby only wait for their turn. */
 const PACE_MS = { gateway: 1_000, other: 5_000 } as const
+/** The gateway and the standby. */
+const UPLINKED_NODES = 2
+/** Uplinks that others hold as well are kept for so long: a node that has just returned may not stay. */
+const SPARE_MS = 5_000
+/** Who is third by name steps in so long after uplinks are missing, the fourth after twice that: not all at once. */
+const STEP_IN_MS = 1_000
 /** Gateways that a node without uplinks asks for plans: two ways out. */
 const GATEWAYS_ASKED = 2
 /** How often what follows from costs alone is looked at. */
 const REVIEW_MS = 2_000
-const HOME_PATIENCE_MS = 1_000
-/** Links to hubs come up one after the other: wait for the better one before choosing a home. */
-const FIRST_CHOICE_MS = 300
 
 export class EdgeNode extends NodeBase {
   /** Nodes of this site that are linked with us. */
   readonly #neighbours = new Map<NodeId, Peer>()
-  /** Which hubs they can reach. The ends of a link come up one by one: this may be said before the link is up here. */
-  readonly #reached = new Map<NodeId, readonly NodeId[]>()
-  #gateway: NodeId
-  #upstream: NodeId | undefined
-  #home: NodeId | undefined
-  #homeLostAt: Instant | undefined
-  #firstHubAt: Instant | undefined
+  /** What they say. The ends of a link come up one by one: this may be said before the link is up here. */
+  readonly #told = new Map<NodeId, SiteMessage>()
+  readonly #dialer: Dialer
+  readonly #members: SiteMembers
+  readonly #watch = new SiteWatch()
+  readonly #verdicts: SiteVerdicts
+  readonly #testifier: Testifier
+  readonly #absence: Absence
+  readonly #home = new HomeHub()
   readonly #plans: PlanRequests
-  #saidHubs = ''
+  #gateway: NodeId
+  /** Of our claim to be the gateway, and the highest that was heard of. */
+  #claim = 0
+  #term = 0
+  #upstream: NodeId | undefined
+  /** Others hold uplinks enough; since when that is so, or is not; when we act on it. */
+  #uplinksSpare = false
+  #sparedAt: Instant
+  #stepAt: Instant | undefined
+  #introduced = false
+  #saidSite = ''
   #saidAttached = ''
   /** Something happened that may change a decision. */
   #changed = true
@@ -58,10 +84,21 @@ export class EdgeNode extends NodeBase {
       const hub = made.hubs().find((id) => !avoid.has(id))
       return hub === undefined ? undefined : [hub, to]
     }
-    super(config, environment, stored, { relay: 'site', router: { wayTo } })
+    const dialer = new Dialer(environment.now, { ...config, random: environment.random })
+    super(config, environment, stored, { relay: 'site', router: { wayTo }, dialer })
     made.hubs = () => this.#hubs()
     this.#gateway = this.self
-    const { mesh } = this
+    this.#sparedAt = environment.now
+    const { mesh, credential } = this
+    const { name: witness, site, region } = credential
+    this.#dialer = dialer
+    this.#members = new SiteMembers(credential, dialer)
+    this.#verdicts = new SiteVerdicts(credential)
+    this.#absence = new Absence(environment.now)
+    this.#testifier = new Testifier({ witness, incarnation: environment.incarnation, site, region }, (hub, testimony) =>
+      mesh.sendControl(hub, { type: 'testimony', testimonies: [testimony] }),
+    )
+    this.#members.learn(environment.now, this.replica.list(MEMBERS, site))
     this.#plans = new PlanRequests(
       { id: this.self, name: this.credential.name },
       {
@@ -81,23 +118,51 @@ export class EdgeNode extends NodeBase {
     return this.#hubs().length === 0 && ![...this.#neighbours.keys()].some((id) => this.#reachesHub(id))
   }
 
+  /** Also those that only neighbours can reach. */
+  protected override hubsKnown(): readonly NodeId[] {
+    return [...new Set([...this.#hubs(), ...[...this.#told.values()].flatMap(({ hubs }) => hubs)])]
+  }
+
+  /** Also those of which only the disk speaks. */
+  protected override siteMates(): readonly string[] {
+    const known = this.replica.list(MEMBERS, this.credential.site).map(({ key }) => key)
+    return [...new Set([...super.siteMates(), ...known])].filter((name) => name !== this.credential.name)
+  }
+
   protected override linkUp(now: Instant, peer: Peer): void {
     this.#changed = true
     if (peer.credential.role === 'hub') {
-      this.#firstHubAt ??= now
+      this.#home.linkUp(now)
       this.#saidAttached = ''
     } else if (peer.credential.site === this.credential.site) {
       this.#neighbours.set(peer.id, peer)
-      this.mesh.sendControl(peer.id, { type: 'site', hubs: this.#hubs() })
+      this.#watch.linkUp(now, peer.id, peer.credential.name)
+      this.#watch.told(now, peer.id, this.#told.get(peer.id)?.hears ?? [])
+      this.mesh.sendControl(peer.id, this.#siteMessage())
     }
   }
 
   protected override linkDown(now: Instant, peer: Peer): void {
     this.#changed = true
     this.#neighbours.delete(peer.id)
-    this.#reached.delete(peer.id)
+    this.#told.delete(peer.id)
     this.#plans.forget(peer.id)
-    if (peer.id === this.#home) this.#homeLostAt = now
+    this.#home.linkDown(now, peer.id)
+    this.#testifier.forget(peer.id)
+    // What is silent keeps its connection for a while.
+    this.#watch.linkDown(now, peer.id, this.mesh.link(peer.id)?.connection === undefined ? 'reset' : 'silent')
+  }
+
+  protected override lagged(now: Instant, lagMs: number): void {
+    this.#watch.lagged(now, lagMs)
+    this.#changed = true
+  }
+
+  protected override recordChanged(now: Instant, { change, collection, record, point }: ChangeEffect): void {
+    const { site } = this.credential
+    if (collection === MEMBERS && change !== 'DELETED') this.#members.learn(now, [record])
+    const ours = point.writer === this.credential.name || this.replica.get(MEMBERS, site, point.writer) !== undefined
+    this.#absence.changed(now, `${collection}/${record.partition}/${record.key}`, ours || this.#watch.knows(nodeId(point.writer)))
   }
 
   protected override control(now: Instant, from: NodeId, message: ControlRecord): void {
@@ -114,7 +179,13 @@ export class EdgeNode extends NodeBase {
         this.#plans.unserve(from, message.to)
         break
       case 'site':
-        if (this.mesh.link(from)?.peer.credential.site === this.credential.site) this.#reached.set(from, message.hubs)
+        if (this.mesh.link(from)?.peer.credential.site !== this.credential.site) break
+        this.#told.set(from, message)
+        this.#term = Math.max(this.#term, message.term)
+        this.#watch.told(now, from, message.hears)
+        break
+      case 'bye':
+        if (message.stops) this.#watch.saidGoodbye(from)
         break
       case 'drain':
         if (this.mesh.link(from)?.peer.credential.role !== 'hub') break
@@ -122,8 +193,9 @@ export class EdgeNode extends NodeBase {
         this.report(message.draining ? 'hub-drains' : 'hub-drains-no-more', { hub: this.mesh.nameOf(from) })
         break
       case 'returned':
-        if (this.#neighbours.has(from)) this.mesh.sendControl(from, { type: 'site', hubs: this.#hubs() })
+        if (this.#neighbours.has(from)) this.mesh.sendControl(from, this.#siteMessage())
         else this.#saidAttached = ''
+        this.#testifier.forget(from)
         this.#plans.repeat(from)
         break
       default:
@@ -181,7 +253,7 @@ export class EdgeNode extends NodeBase {
     const hubs = this.#hubs()
     if (hubs.length === 0) return
     const nodes: Attached[] = [...this.#neighbours.values()]
-      .filter(({ id }) => this.#reached.get(id)?.length === 0)
+      .filter(({ id }) => this.#told.get(id)?.hubs.length === 0)
       .slice(0, ATTACHED_MAX)
       .map(({ id, credential }) => ({ id, name: credential.name, costMs: Math.round(this.mesh.link(id)?.costMs ?? UNMEASURED_COST_MS) }))
     const said = [...hubs.toSorted((a, b) => a - b), ...nodes.flatMap(({ id, costMs }) => [id, Math.round(Math.log2(costMs + 1))])].join()
@@ -202,13 +274,20 @@ export class EdgeNode extends NodeBase {
   protected override decide(now: Instant): void {
     if (!this.#changed && (this.#decideAt === undefined || now < this.#decideAt)) return
     this.#changed = false
+    this.#introduce(now)
+    this.#electGateway()
+    this.#chooseUplinks(now)
     this.#tellSite()
     this.#tellHubs()
     this.#choosePlanServers()
-    this.#electGateway()
     this.mesh.pace(now, this.#gateway === this.self ? PACE_MS.gateway : PACE_MS.other)
-    this.#chooseHome(now)
-    this.#exchangeWith(now, this.#gateway === this.self ? this.#home : this.#gateway)
+    const hubs = this.#hubs()
+    if (this.#home.choose(now, hubs, (hub) => this.mesh.isDraining(hub))) {
+      this.report('home-chosen', { hub: this.mesh.nameOf(this.#home.hub as NodeId) })
+    }
+    this.#exchangeWith(now, this.#gateway === this.self ? this.#home.hub : this.#gateway)
+    this.#testifier.say(hubs, { gateway: this.#gateway === this.self, term: this.#claim, seen: this.#watch.sightings(now) })
+    this.#noteAbsence(now)
     this.#decideAt = this.#nextReview(now)
   }
 
@@ -216,24 +295,39 @@ export class EdgeNode extends NodeBase {
     return this.#decideAt
   }
 
-  /** Costs change without notice; a choice of home may be due earlier. */
+  /** Costs change without notice; a choice may be due earlier. */
   #nextReview(now: Instant): Instant | undefined {
-    if (this.#hubs().length === 0) return undefined
-    const first = this.#home === undefined && this.#firstHubAt !== undefined ? after(this.#firstHubAt, FIRST_CHOICE_MS) : undefined
-    const lost = this.#homeLostAt === undefined ? undefined : after(this.#homeLostAt, HOME_PATIENCE_MS)
-    return earliest(after(now, REVIEW_MS), earliest(first, lost))
+    const own = [this.#absence.nextWake(now), this.#watch.nextWake(now)].reduce(earliest, this.#stepAt)
+    return this.#hubs().length === 0 ? own : [this.#home.nextWake(), own].reduce(earliest, after(now, REVIEW_MS))
+  }
+
+  /** Writes once where this node can be dialled. */
+  #introduce(now: Instant): void {
+    const { nearby = [] } = this.config
+    if (this.#introduced || nearby.length === 0) return
+    this.#introduced = true
+    const value = this.#members.news(this.replica, nearby)
+    if (!value) return
+    const { name: key, site: partition } = this.credential
+    this.writeOwn(now, { collection: MEMBERS, partition, changes: [{ key, operation: { type: 'put', value } }] }, (result) => {
+      if (!result.ok) this.report('member-not-introduced', { reason: result.message, remedy: result.remedy })
+    })
+  }
+
+  #siteMessage(): SiteMessage {
+    return { type: 'site', hubs: this.#hubs().slice(0, 64), hears: this.#watch.hears(), term: this.#term }
   }
 
   #tellSite(): void {
-    const hubs = this.#hubs()
-    const said = [...hubs].toSorted((a, b) => a - b).join()
-    if (said === this.#saidHubs) return
-    this.#saidHubs = said
-    for (const neighbour of this.#neighbours.keys()) this.mesh.sendControl(neighbour, { type: 'site', hubs })
+    const message = this.#siteMessage()
+    const said = [message.hubs, message.hears].map((ids) => ids.toSorted((a, b) => a - b).join()).join(' ') + ` ${message.term}`
+    if (said === this.#saidSite) return
+    this.#saidSite = said
+    for (const neighbour of this.#neighbours.keys()) this.mesh.sendControl(neighbour, message)
   }
 
   #reachesHub(neighbour: NodeId): boolean {
-    return (this.#reached.get(neighbour) ?? []).length > 0
+    return (this.#told.get(neighbour)?.hubs ?? []).length > 0
   }
 
   #electGateway(): void {
@@ -241,30 +335,25 @@ export class EdgeNode extends NodeBase {
     for (const [id, { credential }] of this.#neighbours) candidates.push({ id, name: credential.name, reaches: this.#reachesHub(id) })
     candidates.sort((a, b) => Number(b.reaches) - Number(a.reaches) || (a.name < b.name ? -1 : 1))
     const gateway = candidates[0]
-    if (!gateway || gateway.id === this.#gateway) return
+    if (!gateway || (gateway.id === this.#gateway && this.#claim > 0)) return
+    const changed = gateway.id !== this.#gateway
     this.#gateway = gateway.id
-    this.report('gateway-changed', { gateway: gateway.name, self: gateway.id === this.self })
+    if (gateway.id === this.self) this.#claim = ++this.#term
+    if (changed) this.report('gateway-changed', { gateway: gateway.name, self: gateway.id === this.self, term: this.#term })
   }
 
-  #chooseHome(now: Instant): void {
-    const hubs = this.#hubs()
-    const best = hubs[0]
-    if (best === undefined) return
-    const left = this.#home !== undefined && this.mesh.isDraining(this.#home) && !this.mesh.isDraining(best)
-    if (this.#home !== undefined && hubs.includes(this.#home) && !left) {
-      this.#homeLostAt = undefined
-      return
-    }
-    if (left) this.#homeLostAt = undefined
-    else if (
-      this.#home === undefined
-        ? now < after(this.#firstHubAt ?? now, FIRST_CHOICE_MS)
-        : now < after(this.#homeLostAt ?? now, HOME_PATIENCE_MS)
-    )
-      return
-    this.#home = best
-    this.#homeLostAt = undefined
-    this.report('home-chosen', { hub: this.mesh.nameOf(best) })
+  /** Invariant 2. */
+  #chooseUplinks(now: Instant): void {
+    const before = [...this.#neighbours.values()].filter(({ credential }) => credential.name < this.credential.name)
+    const spare = before.filter(({ id }) => this.#reachesHub(id)).length >= UPLINKED_NODES
+    if (spare !== this.#uplinksSpare) this.#sparedAt = now
+    this.#uplinksSpare = spare
+    this.#stepAt = after(this.#sparedAt, spare ? SPARE_MS : STEP_IN_MS * Math.max(0, before.length + 1 - UPLINKED_NODES))
+    if (now < this.#stepAt) return
+    this.#stepAt = undefined
+    this.#dialer.setUplinks(spare ? 0 : this.config.uplinks)
+    if (!spare) return
+    for (const hub of this.#hubs()) this.mesh.stop('other nodes of its site hold uplinks enough', hub)
   }
 
   #exchangeWith(now: Instant, upstream: NodeId | undefined): void {
@@ -272,5 +361,23 @@ export class EdgeNode extends NodeBase {
     if (this.#upstream !== undefined) this.endSession(now, this.#upstream)
     this.#upstream = upstream
     if (upstream !== undefined) this.sessions.want(now, upstream, 'up')
+  }
+
+  #noteAbsence(now: Instant): void {
+    const settled = (): boolean => {
+      const { pending, sessions } = this.replica.view(now)
+      return this.replica.complete() && pending === 0 && sessions.length > 0
+    }
+    const event = this.#absence.observe(now, this.cutOff(), settled)
+    if (event) this.report(event.name, event.data)
+  }
+
+  // ---- verdicts
+
+  override verdicts(now: Instant): readonly NodeVerdict[] {
+    const [seen, alone] = [this.#watch.sightings(now), this.#neighbours.size === 0]
+    const term = this.#gateway === this.self ? this.#claim : this.#term
+    const site = { wallMs: this.wallMs(now), cutOff: this.cutOff(), alone, gateway: this.#gateway, term, seen }
+    return this.#verdicts.all(site, this.replica)
   }
 }

@@ -8,16 +8,10 @@
  *  2. Everything that leaves this node as state has been persisted before (the replica sees to that).
  */
 import {
-  type ChannelView,
   type ControlRecord,
   type Credential,
-  type FrameCounts,
   type Instant,
-  type LinkMetrics,
-  type LinkView,
   type NodeId,
-  type PathUseView,
-  type PathsView,
   type PlanExplanation,
   type RelayView,
   type StatusView,
@@ -25,28 +19,42 @@ import {
   earliest,
   nodeId,
 } from '@causeway/protocol'
-import { Mesh, type MeshEffect, type Peer, type Router } from '@causeway/mesh'
-import { Replica, type ReplicaEffect, type ReplicaInput, type Vitals } from '@causeway/state'
+import { type Dialer, Mesh, type MeshEffect, type Peer, type Router } from '@causeway/mesh'
+import {
+  type ChangeEffect,
+  Replica,
+  type ReplicaEffect,
+  type ReplicaInput,
+  type Vitals,
+  type WriteInput,
+  type WriteOutcome,
+} from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
 import { ownCredential } from './own-credential.ts'
 import { ownVitals } from './own-vitals.ts'
-import { ECHO_SERVICE, EchoService, type PingStep, Pinger, pingFault } from './pinger.ts'
+import { NodeViews } from './node-views.ts'
+import { Pings } from './pings.ts'
 import { Programs } from './programs.ts'
+import { type ChannelNews, type NodeService, tellService } from './services.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
+import type { TaskHost } from './tasks/task-host.ts'
+import { matesOf } from './site-mates.ts'
+import { type Authority, type AuthorityParts, TaskService } from './tasks/task-service.ts'
 import { uplinkViews } from './uplink-views.ts'
+import type { NodeVerdict } from './verdict.ts'
+
+/** The wall clock went ahead of the monotonic one by more than this: the machine slept. */
+const SLEPT_MS = 1_000
 
 export interface NodeTraits {
   /** Whose frames to carry. */
   readonly relay: 'all' | 'site'
   readonly router?: Router
+  /** @default one that dials what the config names */
+  readonly dialer?: Dialer
 }
 
-type ChannelNews = Extract<
-  MeshEffect,
-  { type: 'channelMessages' | 'channelBlocked' | 'channelWritable' | 'channelFinished' | 'channelEnded' }
->
-
-export abstract class NodeBase implements NodeMachine {
+export abstract class NodeBase extends NodeViews implements NodeMachine {
   readonly replica: Replica
   readonly vitals: Vitals
   protected readonly config: NodeConfig
@@ -54,14 +62,18 @@ export abstract class NodeBase implements NodeMachine {
   protected readonly self: NodeId
   protected readonly mesh: Mesh
   protected readonly sessions: Sessions
-  readonly #pinger = new Pinger()
+  readonly #pings: Pings
+  protected readonly desk: TaskService
+  readonly #services: readonly NodeService[]
   readonly #programs: Programs
-  readonly #echo = new EchoService()
   #wallOffsetMs: number
   readonly #startedAt: Instant
+  readonly #ownWrites = new Map<number, (result: WriteOutcome) => void>()
+  #lastOwnWrite = 0
   #effects: NodeEffect[] = []
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>, traits: NodeTraits) {
+    super()
     const { now, random, wallOffsetMs } = environment
     this.config = config
     this.credential = ownCredential(config, environment)
@@ -73,16 +85,32 @@ export abstract class NodeBase implements NodeMachine {
       ...config,
       ...traits,
       ...environment,
-      self: this.self,
-      name: this.credential.name,
-      site: this.credential.site,
+      ...{ self: this.self, name: this.credential.name, site: this.credential.site },
       isCalm: (service) => acceptedRelation(service) !== undefined,
     })
     this.mesh.clock(now, { type: 'wall', offsetMs: wallOffsetMs })
     this.#programs = new Programs(this.mesh, this.self)
+    const { mesh, self } = this
+    this.#pings = new Pings({ mesh, self, wallMs: (at) => this.wallMs(at), emit: (effect) => this.#effects.push(effect) })
     const { name: writer, write, role } = this.credential
     this.vitals = ownVitals(this.credential, config, environment, this.mesh)
     this.replica = new Replica({ ...config, writer, write, core: role === 'hub' }, { ...environment, vitals: this.vitals }, stored)
+    this.desk = new TaskService(now, this.#taskHost(environment), this.replica)
+    this.#services = [this.#pings, this.desk]
+  }
+
+  #taskHost({ crypto, random }: NodeEnvironment): TaskHost {
+    const { credential, config, mesh } = this
+    return {
+      ...{ credential, crypto, random, mesh, place: config.allocator ?? { engine: 'none' } },
+      wallMs: (now) => Math.round(this.wallMs(now)),
+      write: (now, write, done) => this.writeOwn(now, write, done),
+      cutOff: () => this.cutOff(),
+      hubs: () => this.hubsKnown(),
+      mates: () => matesOf(mesh, credential.site),
+      isLone: () => config.peers.length === 0 && this.siteMates().length === 0,
+      emit: (effect) => this.#effects.push(effect),
+    }
   }
 
   // ---- what a role adds
@@ -91,6 +119,18 @@ export abstract class NodeBase implements NodeMachine {
   protected abstract linkDown(now: Instant, peer: Peer, reason: string): void
   /** A link has begun to lose more than it should, or is sound again. */
   protected linkQuality(_now: Instant): void {}
+  /** Our own event loop was late: what seemed silent meanwhile may not have been. */
+  protected lagged(_now: Instant, _lagMs: number): void {}
+  /** Hubs that can be reached, best first. */
+  protected hubsKnown(): readonly NodeId[] {
+    return this.mesh.liveLinks('hub').map(({ peer }) => peer.id)
+  }
+  /** Other nodes of the site that were ever heard of. */
+  protected siteMates(): readonly string[] {
+    return matesOf(this.mesh, this.credential.site)
+  }
+  /** A record is shown to readers as it was not before. */
+  protected recordChanged(_now: Instant, _change: ChangeEffect): void {}
   protected abstract control(now: Instant, from: NodeId, message: ControlRecord): void
   protected abstract planWanted(now: Instant, to: NodeId): void
   protected abstract planUnwanted(now: Instant, to: NodeId): void
@@ -99,6 +139,7 @@ export abstract class NodeBase implements NodeMachine {
   protected abstract nextDecision(): Instant | undefined
   protected abstract gateway(): string | null
   protected abstract cutOff(): boolean
+  abstract verdicts(now: Instant): readonly NodeVerdict[]
   abstract planHub(): string | null
   abstract explain(from: string, to: string): PlanExplanation | null
   protected abstract relay(now: Instant): RelayView | null
@@ -107,8 +148,10 @@ export abstract class NodeBase implements NodeMachine {
   // ---- Machine
 
   handle(now: Instant, input: NodeInput): NodeEffect[] {
+    this.desk.begin(now)
     this.#input(now, input)
     this.decide(now)
+    this.desk.settle(now)
     for (const { channel, peer, relation } of this.sessions.openDue(now, (to, service) => this.mesh.open(now, to, service))) {
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     }
@@ -119,9 +162,8 @@ export abstract class NodeBase implements NodeMachine {
   }
 
   nextWake(): Instant | undefined {
-    return [this.mesh.nextWake(), this.replica.nextWake(), this.sessions.nextWake(), this.#pinger.nextWake(), this.nextDecision()].reduce(
-      earliest,
-    )
+    const ofServices = this.#services.map((service) => service.nextWake())
+    return [this.mesh.nextWake(), this.replica.nextWake(), this.sessions.nextWake(), this.nextDecision(), ...ofServices].reduce(earliest)
   }
 
   #input(now: Instant, input: NodeInput): void {
@@ -129,28 +171,30 @@ export abstract class NodeBase implements NodeMachine {
       case 'wake':
         this.mesh.wake(now)
         this.toReplica(now, input)
-        this.#ping(now, this.#pinger.wake(now))
+        for (const service of this.#services) service.wake(now)
         break
       case 'persisted':
       case 'write':
         this.toReplica(now, input)
         break
       case 'wall':
+        if (input.offsetMs - this.#wallOffsetMs > SLEPT_MS) this.desk.slept(now, input.offsetMs - this.#wallOffsetMs)
         this.#wallOffsetMs = input.offsetMs
         this.mesh.clock(now, input)
         this.toReplica(now, input)
         break
       case 'lag':
+        this.lagged(now, input.lagMs)
         this.mesh.clock(now, input)
         break
       case 'vitals':
         this.vitals.set(now, input.values)
         break
       case 'ping':
-        this.#startPing(now, input)
+        this.#pings.start(now, input)
         break
       case 'cancel':
-        this.#cancel(now, input.request)
+        this.#pings.cancel(now, input.request)
         break
       case 'openChannel':
       case 'serve':
@@ -159,6 +203,14 @@ export abstract class NodeBase implements NodeMachine {
       case 'channelFinish':
       case 'channelReset':
         this.#effects.push(...this.#programs.input(now, input))
+        break
+      case 'orderTask':
+      case 'explainTask':
+      case 'work':
+      case 'workEnded':
+      case 'reportTask':
+      case 'leaseAnswer':
+        this.desk.input(now, input)
         break
       case 'drain':
         this.drain(now, input.draining)
@@ -184,6 +236,17 @@ export abstract class NodeBase implements NodeMachine {
     for (const effect of this.replica.handle(now, input)) this.#ofReplica(now, effect)
   }
 
+  /** A write of the node itself, of which the driver does not hear. */
+  protected writeOwn(now: Instant, write: Omit<WriteInput, 'type' | 'request'>, done: (result: WriteOutcome) => void = () => {}): void {
+    const request = --this.#lastOwnWrite
+    this.#ownWrites.set(request, done)
+    this.toReplica(now, { ...write, type: 'write', request })
+  }
+
+  protected wallMs(now: Instant): number {
+    return now + this.#wallOffsetMs
+  }
+
   protected report(name: string, data: Record<string, string | number | boolean | null>): void {
     this.#effects.push({ type: 'event', name, data })
   }
@@ -202,6 +265,18 @@ export abstract class NodeBase implements NodeMachine {
         break
       case 'flushed':
         this.#effects.push({ type: 'stopped' })
+        break
+      case 'written': {
+        const done = this.#ownWrites.get(effect.request)
+        this.#ownWrites.delete(effect.request)
+        if (done) done(effect.result)
+        else this.#effects.push(effect)
+        break
+      }
+      case 'change':
+        this.#effects.push(effect)
+        this.desk.changed(now, effect)
+        this.recordChanged(now, effect)
         break
       default:
         this.#effects.push(effect)
@@ -252,31 +327,43 @@ export abstract class NodeBase implements NodeMachine {
       this.#effects.push(effect)
       return
     }
+    if (this.sessions.get(channel)) return this.#ofSession(now, effect)
+    const service = this.#services.find((each) => each.owns(channel))
+    const next = service && tellService(service, now, effect)
+    if (next === 'finish') this.mesh.finish(now, channel)
+    if (next === 'reset') this.mesh.reset(now, channel, 'a message that no such node sends')
+  }
+
+  #ofSession(now: Instant, effect: ChannelNews): void {
+    const session = effect.channel
     switch (effect.type) {
       case 'channelMessages':
-        for (const message of effect.messages) this.#message(now, channel, message)
+        for (const message of effect.messages)
+          this.toReplica(now, { type: 'sessionMessage', session, message: this.sessions.unpack(session, message) })
         break
       case 'channelBlocked':
       case 'channelWritable':
-        this.#backpressure(now, channel, effect.type === 'channelBlocked')
+        this.toReplica(now, { type: effect.type === 'channelBlocked' ? 'sessionBlocked' : 'sessionDrained', session })
         break
       case 'channelFinished':
-        // Whoever pings has had enough; sessions are reset, never finished.
-        this.mesh.finish(now, channel)
+        // Sessions are reset, never finished.
+        this.mesh.finish(now, session)
         break
       case 'channelEnded':
-        this.#ended(now, channel, effect.reason)
+        this.sessions.ended(now, session)
+        this.toReplica(now, { type: 'sessionClosed', session })
     }
   }
 
   #accepted(now: Instant, effect: Extract<MeshEffect, { type: 'channelAccepted' }>): void {
     const { channel, peer, service } = effect
     const relation = acceptedRelation(service)
+    const inside = this.#services.find((each) => each.serves(service))
     if (relation) {
       this.sessions.accepted(channel, peer, relation)
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
-    } else if (service === ECHO_SERVICE) {
-      this.#echo.accept(channel)
+    } else if (inside) {
+      inside.accepted(channel, peer)
     } else if (this.#programs.serves(service)) {
       this.#effects.push(this.#programs.accepted(effect))
     } else {
@@ -284,75 +371,11 @@ export abstract class NodeBase implements NodeMachine {
     }
   }
 
-  #message(now: Instant, channel: number, message: Uint8Array): void {
-    if (this.#echo.owns(channel)) {
-      const reply = this.#echo.reply(now, channel, message, this.#wallOffsetMs)
-      if (reply) this.mesh.write(now, channel, [reply])
-    } else if (this.sessions.get(channel)) {
-      this.toReplica(now, { type: 'sessionMessage', session: channel, message: this.sessions.unpack(channel, message) })
-    } else {
-      this.#ping(now, this.#pinger.message(now, channel, message, this.#wallOffsetMs))
-    }
-  }
-
-  #backpressure(now: Instant, channel: number, blocked: boolean): void {
-    if (this.sessions.get(channel)) this.toReplica(now, { type: blocked ? 'sessionBlocked' : 'sessionDrained', session: channel })
-    else this.#pinger.blocked(channel, blocked)
-  }
-
-  #ended(now: Instant, channel: number, reason: string | null): void {
-    this.#echo.forget(channel)
-    if (this.sessions.get(channel)) {
-      this.sessions.ended(now, channel)
-      this.toReplica(now, { type: 'sessionClosed', session: channel })
-    }
-    this.#ping(now, this.#pinger.ended(channel, reason))
-  }
-
   /** Ends the session with a peer that is no longer wanted. */
   protected endSession(now: Instant, peer: NodeId): void {
     const channel = this.sessions.unwant(peer)
     if (channel === undefined) return
     this.mesh.reset(now, channel, 'the session moves elsewhere')
-  }
-
-  // ---- ping
-
-  #startPing(now: Instant, order: Extract<NodeInput, { type: 'ping' }>): void {
-    const to = nodeId(order.to)
-    this.mesh.learnName(to, order.to)
-    const fault = pingFault(this.self, order)
-    if (fault) {
-      this.#effects.push({ type: 'pingEnded', request: order.request, error: fault })
-      return
-    }
-    const channel = this.mesh.open(now, to, ECHO_SERVICE)
-    this.#ping(now, this.#pinger.start(now, { ...order, channel }))
-  }
-
-  #cancel(now: Instant, request: number): void {
-    const channel = this.#pinger.channelOf(request)
-    if (channel === undefined) return
-    this.#pinger.cancel(channel)
-    this.mesh.finish(now, channel)
-  }
-
-  #ping(now: Instant, steps: readonly PingStep[]): void {
-    for (const step of steps) {
-      switch (step.type) {
-        case 'write':
-          this.mesh.write(now, step.channel, [step.message])
-          break
-        case 'finish':
-          this.mesh.finish(now, step.channel)
-          break
-        case 'pinged':
-          this.#effects.push({ type: 'pinged', request: step.request, reply: { ...step.reply, path: this.mesh.channelPath(step.channel) } })
-          break
-        case 'pingEnded':
-          this.#effects.push(step)
-      }
-    }
   }
 
   // ---- views
@@ -363,38 +386,15 @@ export abstract class NodeBase implements NodeMachine {
       ...{ node, network, site, region, role },
       version: this.config.version,
       uptimeSeconds: Math.round((now - this.#startedAt) / 1000),
-      gateway: this.gateway(),
-      cutOff: this.cutOff(),
+      ...{ gateway: this.gateway(), cutOff: this.cutOff(), relay: this.relay(now), replica: this.replica.view(now) },
       uplinks: uplinkViews(now, this.mesh, this.sessions.wantedPeers()),
       links: this.mesh.liveLinks().length,
       channels: this.mesh.channelViews().length,
-      relay: this.relay(now),
-      replica: this.replica.view(now),
     }
   }
 
-  links(now: Instant): LinkView[] {
-    return this.mesh.linkViews(now).toSorted((a, b) => a.to.localeCompare(b.to))
-  }
-
-  frameCounts(): FrameCounts {
-    return this.mesh.frameCounts()
-  }
-
-  linkMetrics(now: Instant): LinkMetrics[] {
-    return this.mesh.linkMetrics(now)
-  }
-
-  paths(now: Instant, to: string): PathsView {
-    this.mesh.learnName(nodeId(to), to)
-    return this.mesh.paths(now, nodeId(to))
-  }
-
-  use(now: Instant, to: string): PathUseView {
-    return { ...this.paths(now, to), reason: this.mesh.explain(now, nodeId(to)) }
-  }
-
-  channels(_now: Instant): ChannelView[] {
-    return this.mesh.channelViews()
+  /** Makes this node one that grants tasks. */
+  protected grantTasks(make: (parts: AuthorityParts) => Authority): void {
+    this.desk.grantBy(make)
   }
 }

@@ -4,7 +4,7 @@
  */
 import { LIMITS, type Limits, type Role, invariant } from '@causeway/protocol'
 import { Hub } from '@causeway/hub'
-import { EdgeNode, type NodeConfig, type NodeMachine } from '@causeway/node'
+import { type AllocatorPlace, EdgeNode, type NodeConfig, type NodeMachine } from '@causeway/node'
 import { placeNodes, planetlab, type RttMatrix } from './planetlab.ts'
 import { SIMULATED_AUTHORITY, simulatorCredential, simulatorCrypto, simulatorKeyPair } from './simulated-crypto.ts'
 import type { Host } from './simulated-network.ts'
@@ -21,6 +21,8 @@ export interface FleetOptions {
   readonly uplinks?: number
   /** Nodes of a site that dial hubs; the others reach them through these. @default all */
   readonly gatewaysPerSite?: number
+  /** The nodes of a site have each other's addresses in their config. @default true */
+  readonly introduced?: boolean
   /** What everybody's replica is interested in besides its own site. @default ['config/**'] */
   readonly interest?: readonly string[]
   /** Edges cannot be dialled from outside their site. @default false */
@@ -31,6 +33,8 @@ export interface FleetOptions {
   readonly limits?: Limits
   /** How their disks are. */
   readonly store?: StoreOptions
+  /** Who grants tasks. @default nobody */
+  readonly allocator?: AllocatorPlace
 }
 
 export interface FleetNode {
@@ -116,12 +120,14 @@ function addNode(
     credential: simulatorCredential({ name: node.name, site: node.site, role: node.role, ...(node.role === 'hub' && { write: ['**'] }) }),
     authorityKey: SIMULATED_AUTHORITY.publicKey,
     hubs: addressesOf(hubs),
-    peers: addressesOf(site),
+    peers: options.introduced === false ? [] : addressesOf(site),
     uplinks: options.uplinks ?? 4,
     announce: [],
+    ...(node.role === 'edge' && !options.nat && { nearby: [node.address] }),
     interest: node.interest,
     limits: options.limits ?? LIMITS,
     version: 'simulated',
+    ...(options.allocator && { allocator: options.allocator }),
   }
   const Machine = node.role === 'hub' ? Hub : EdgeNode
   world.add({

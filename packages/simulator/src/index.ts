@@ -24,6 +24,8 @@ export {
 } from './simulated-crypto.ts'
 export { type Host, type NetworkOptions, SimulatedNetwork } from './simulated-network.ts'
 export { SimulatedStore, type StoreOptions } from './simulated-store.ts'
+export { TaskRuns } from './task-runs.ts'
+export { type TaskScenarioOptions, type TaskScenarioReport, runTaskScenario } from './task-scenario.ts'
 export { Timeline } from './timeline.ts'
 export { PERFECT_WIRE, Wire, type WireConditions } from './wire.ts'
 export { type Group, type SimulatedMachine, type Watcher, World, type WorldOptions } from './world.ts'

@@ -54,6 +54,8 @@ const HIT_MS_MAX = 60_000
 const CRASH_AFTER_WRITE_RATIO = 0.15
 const CRASH_AFTER_WRITE_MS_MAX = 10
 const PING_INTERVAL_MS = 50
+/** How wrong a clock can be. */
+const SKEW_MS_MAX = 600_000
 
 export function runScenario(options: ScenarioOptions): ScenarioReport {
   const random = new SeededRandom(options.seed)
@@ -205,7 +207,7 @@ class FaultStorm {
       }
       default: {
         const victim = this.#pick(this.#names)
-        return victim === undefined ? undefined : world.skew(victim, (this.#random.float() - 0.5) * 60_000)
+        return victim === undefined ? undefined : world.skew(victim, (this.#random.float() - 0.5) * 2 * SKEW_MS_MAX)
       }
     }
   }

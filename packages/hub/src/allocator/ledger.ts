@@ -1,0 +1,117 @@
+/**
+ * What the allocator writes: one record for each grant, under this hub's name, and the move of a task's records to the site
+ * that it goes to. Nobody is told of a grant before it is durable here.
+ *
+ *  1. Where a task leaves a site, a trace stays for an hour that says where it went.
+ *  2. A task's records are whole in the new place before they go from the old.
+ */
+import {
+  type GrantRecord,
+  type Instant,
+  type RecordValue,
+  TASK_COLLECTIONS,
+  type TaskCondition,
+  type TaskPhase,
+  type TaskRecord,
+} from '@causeway/protocol'
+import type { TaskIndex, TaskParts, Write } from '@causeway/node'
+
+type WriteOperation = Parameters<Write>[1]['changes'][number]['operation']
+
+const TRACE_MS = 3_600_000
+
+export type Grant = Omit<GrantRecord, 'conditions'> & { readonly conditions?: readonly TaskCondition[] }
+/** `ok`: it is durable, and readers see it. */
+export type Recorded = (now: Instant, ok: boolean) => void
+
+export class Ledger {
+  readonly #self: string
+  readonly #index: TaskIndex
+  readonly #write: Write
+
+  constructor(self: string, index: TaskIndex, write: Write) {
+    this.#self = self
+    this.#index = index
+    this.#write = write
+  }
+
+  /** A task that is new. */
+  create(
+    now: Instant,
+    {
+      id,
+      site,
+      task,
+      labels,
+    }: { readonly id: string; readonly site: string; readonly task: TaskRecord; readonly labels: Readonly<Record<string, string>> },
+    grant: Grant,
+    done: Recorded,
+  ): void {
+    const both = this.#all(2, done)
+    this.#put(now, TASK_COLLECTIONS.tasks, site, id, { type: 'put', value: task, labels }, both)
+    this.#putGrant(now, site, id, grant, both)
+  }
+
+  /** What is granted now; in the records of `site`, which the task moves to if it is elsewhere. */
+  record(now: Instant, parts: TaskParts, grant: Grant, site: string, done: Recorded): void {
+    const { id, task } = parts
+    if (site === parts.site || !task) return this.#putGrant(now, parts.site, id, grant, done)
+    const trace: Grant = { phase: 'gone', token: parts.grant?.token ?? 0, node: null, reason: `moved to ${site}`, goal: null, to: null }
+    this.create(now, { id, site, task: task.value, labels: task.labels }, grant, (at, ok) => {
+      if (ok) this.erase(at, parts, trace)
+      done(at, ok)
+    })
+  }
+
+  /** Takes all records of a task away, but for the trace. */
+  erase(now: Instant, parts: TaskParts, trace: Grant): void {
+    const { id, site, grants, statuses, task, request } = parts
+    const gone = { type: 'delete' } as const
+    this.#putGrant(now, site, id, trace, () => {}, TRACE_MS)
+    for (const hub of grants.keys()) if (hub !== this.#self) this.#put(now, TASK_COLLECTIONS.grants, site, `${id}@${hub}`, gone)
+    for (const node of statuses.keys()) this.#put(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, gone)
+    if (task) this.#put(now, TASK_COLLECTIONS.tasks, site, id, gone)
+    if (request) this.#put(now, TASK_COLLECTIONS.requests, site, id, gone)
+  }
+
+  /** The request has become a task, or will not. */
+  settleRequest(now: Instant, { id, site, request, task }: TaskParts, outcome: string): void {
+    if (!request) return
+    this.#put(now, TASK_COLLECTIONS.requests, site, id, { type: 'delete' })
+    if (task || this.#index.parts(id, site)?.grant) return
+    this.#putGrant(now, site, id, { phase: 'gone', token: 0, node: null, reason: outcome, goal: null, to: null }, () => {}, TRACE_MS)
+  }
+
+  #putGrant(now: Instant, site: string, id: string, grant: Grant, done: Recorded, ttlMs?: number): void {
+    const value = { conditions: this.#index.parts(id, site)?.grant?.conditions ?? [], ...grant }
+    const operation = { type: 'put', value, ...(ttlMs !== undefined && { ttlMs }) } as const
+    this.#put(now, TASK_COLLECTIONS.grants, site, `${id}@${this.#self}`, operation, done)
+  }
+
+  #put(
+    now: Instant,
+    collection: string,
+    partition: string,
+    key: string,
+    operation: WriteOperation | { readonly type: 'put'; readonly value: RecordValue },
+    done: Recorded = () => {},
+  ): void {
+    const change = { key, operation }
+    this.#write(now, { collection, partition, changes: [change] }, (at, result) => done(at, result.ok))
+  }
+
+  #all(count: number, done: Recorded): Recorded {
+    let left = count
+    let ok = true
+    return (now, each) => {
+      ok &&= each
+      left -= 1
+      if (left === 0) done(now, ok)
+    }
+  }
+}
+
+/** Somebody has it, if only to end it. */
+export function isGranted(phase: TaskPhase): boolean {
+  return phase === 'allocated' || phase === 'tombstone'
+}

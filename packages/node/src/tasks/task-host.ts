@@ -1,0 +1,62 @@
+/** What tasks need of the node they are on. */
+import type {
+  Credential,
+  Crypto,
+  Instant,
+  NodeId,
+  Random,
+  TaskOrder,
+  TaskOutcome,
+  TaskQuestion,
+  TaskWhyView,
+  TaskAnswer,
+  Refusal,
+} from '@causeway/protocol'
+import type { Mesh } from '@causeway/mesh'
+import type { WriteInput, WriteOutcome } from '@causeway/state'
+import type { EventEffect } from '@causeway/protocol'
+import type { AllocatorPlace, EngineEffect, TaskEffect } from '../task-contract.ts'
+
+export type OwnWrite = Omit<WriteInput, 'type' | 'request'>
+
+export interface TaskHost {
+  readonly credential: Credential
+  readonly place: AllocatorPlace
+  readonly crypto: Pick<Crypto, 'hash'>
+  readonly random: Random
+  readonly mesh: Mesh
+  /** Wall clock, milliseconds since 1970. */
+  wallMs(now: Instant): number
+  /** `done` is called once it is durable and shown, or refused. */
+  write(now: Instant, write: OwnWrite, done: (result: WriteOutcome) => void): void
+  /** No hub can be reached. */
+  cutOff(): boolean
+  /** Hubs that can be asked, best first. */
+  hubs(): readonly NodeId[]
+  /** Other nodes of the site that are linked with us. */
+  mates(): readonly string[]
+  /** No other node of the site was ever heard of: then nobody can say that this one has crashed. */
+  isLone(): boolean
+  emit(effect: TaskEffect | EngineEffect | EventEffect): void
+}
+
+/** Writes, and calls back in the same turn in which readers see it, with the instant of that turn. */
+export type Write = (now: Instant, write: OwnWrite, done?: (now: Instant, result: WriteOutcome) => void) => void
+
+export type Renew = Extract<TaskQuestion, { type: 'renew' }>
+export type Renewed = Extract<TaskAnswer, { type: 'renewed' }>
+
+/** Whoever grants: the part of a hub that nodes ask. It may answer later. */
+export interface TaskAuthority {
+  /** `number`: the same question of the same life of a node has the same one. */
+  order(now: Instant, from: string, number: number, order: TaskOrder, done: (now: Instant, result: TaskOutcome) => void): void
+  explain(now: Instant, id: string): TaskWhyView | Refusal
+  renew(now: Instant, from: string, question: Renew, done: (now: Instant, answer: Renewed) => void): void
+}
+
+export const NO_ALLOCATOR: Refusal = {
+  ok: false,
+  code: 'refused',
+  message: 'this network has nobody who grants tasks',
+  remedy: 'Set `leases` in the config of every node: the hub that grants, or the endpoints of etcd.',
+}

@@ -1,0 +1,72 @@
+/**
+ * Runs many simulated worlds of tasks, one per seed, and says which seeds objected and how to replay each.
+ *
+ *     node_modules/.bin/node tools/task-swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--engine embedded|external] [--workers N]
+ */
+import { parseArgs } from 'node:util'
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { type TaskScenarioOptions, type TaskScenarioReport, runTaskScenario } from '@causeway/simulator'
+
+type Story = Omit<TaskScenarioOptions, 'seed'>
+
+if (isMainThread) await main()
+else parentPort?.on('message', (seed: number) => parentPort?.postMessage(runTaskScenario({ ...(workerData as Story), seed })))
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '20' },
+      from: { type: 'string', default: '1' },
+      seed: { type: 'string' },
+      seconds: { type: 'string', default: '60' },
+      engine: { type: 'string' },
+      workers: { type: 'string', default: '1' },
+    },
+  })
+  const from = Number(values.seed ?? values.from)
+  const count = values.seed === undefined ? Number(values.seeds) : 1
+  const engine = values.engine === 'embedded' || values.engine === 'external' ? values.engine : undefined
+  const story: Story = { seconds: Number(values.seconds), ...(engine && { engine }) }
+  const began = performance.now()
+  const seeds = Array.from({ length: count }, (_, index) => from + index)
+  const reports: TaskScenarioReport[] = []
+  const workers = Array.from({ length: Math.min(seeds.length, Number(values.workers)) }, async () => {
+    const worker = new Worker(import.meta.filename, { workerData: story })
+    for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
+      const report = await ask(worker, seed)
+      reports.push(report)
+      print(report, values.seed !== undefined)
+    }
+    await worker.terminate()
+  })
+  await Promise.all(workers)
+  const failed = reports.filter(({ objections }) => objections.length > 0).length
+  const sum = (of: (report: TaskScenarioReport) => number): number => reports.reduce((total, report) => total + of(report), 0)
+  const took = ((performance.now() - began) / 1000).toFixed(1)
+  process.stdout.write(
+    `task-swarm: ${count - failed} of ${count} worlds held: ${sum(({ orders }) => orders)} orders, ${sum(({ tasks }) => tasks)} tasks, ${sum(({ runs }) => runs)} runs, ${sum(({ faults }) => faults.length)} faults, ${took} s\n`,
+  )
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+function ask(worker: Worker, seed: number): Promise<TaskScenarioReport> {
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject)
+    worker.once('message', (report: TaskScenarioReport) => {
+      worker.removeListener('error', reject)
+      resolve(report)
+    })
+    worker.postMessage(seed)
+  })
+}
+
+function print({ seed, engine, nodes, faults, orders, tasks, runs, objections }: TaskScenarioReport, all: boolean): void {
+  if (objections.length === 0 && !all) return
+  const verdict = objections.length === 0 ? 'held  ' : 'FAILED'
+  process.stdout.write(
+    `${verdict} seed ${seed}: ${engine}, ${nodes} nodes, ${faults.length} faults, ${orders} orders, ${tasks} tasks, ${runs} runs\n`,
+  )
+  if (all) for (const what of faults) process.stdout.write(`         ${what}\n`)
+  for (const objection of objections.slice(0, all ? 100 : 5)) process.stdout.write(`       ${objection}\n`)
+  if (objections.length > 0 && !all) process.stdout.write(`       replay: node_modules/.bin/node tools/task-swarm.ts --seed ${seed}\n`)
+}
