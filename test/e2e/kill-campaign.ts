@@ -2,12 +2,17 @@
  * A writing node, killed with SIGKILL again and again at random instants and started anew: what it acknowledged must be
  * there, and in the end all nodes hold the same. Half of its lives it spends without any peer, so that nobody can bring
  * back what its own disk lost. Once in between its store is replaced by an old backup.
+ *
+ * With `power`, each kill is a power cut: before the next start the data directory is made what a disk would hold that had
+ * lost what was not flushed, or some of it (`kill-power.ts`).
  */
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Causeway, connect } from '@causeway/client'
 import { SeededRandom } from '@causeway/protocol'
 import { Deployment, type NodeSpec, succeeded } from './deployment.ts'
 import { eventually } from './eventually.ts'
+import { type DiskImage, PowerTrace, powerTracer, readImage, writeImage } from './kill-power.ts'
 
 const VICTIM = 'ams-1-a'
 const NODES: readonly NodeSpec[] = [
@@ -28,6 +33,8 @@ const LIFE_MS_MAX = 500
 export interface Campaign {
   readonly kills: number
   readonly seed: number
+  /** What was not flushed is lost. @default false */
+  readonly power?: boolean
   /** Hears how it goes. */
   readonly say?: (line: string) => void
 }
@@ -36,11 +43,13 @@ export interface CampaignReport {
   readonly kills: number
   readonly acknowledged: number
   readonly lives: { readonly alone: number; readonly connected: number; readonly early: number }
+  /** Pieces of writes that the disk had not flushed when the power failed, and that it lost. */
+  readonly dropped: number
   /** Acknowledged writes that were not there, in words. */
   readonly lost: readonly string[]
 }
 
-export async function runKillCampaign({ kills, seed, say = () => undefined }: Campaign): Promise<CampaignReport> {
+export async function runKillCampaign({ kills, seed, power = false, say = () => undefined }: Campaign): Promise<CampaignReport> {
   await using lab = new Deployment()
   await lab.prepare('mynet', NODES)
   const [hub, victim] = NODES
@@ -51,38 +60,47 @@ export async function runKillCampaign({ kills, seed, say = () => undefined }: Ca
   const writer = new CampaignWriter(await connect({ api: lab.path(`${VICTIM}.sock`) }))
   const random = new SeededRandom(seed)
   const lives = { alone: 0, connected: 0, early: 0 }
+  const supply = power ? new PowerSupply(lab, random) : undefined
+  const kill = async (): Promise<void> => {
+    await lab.end(VICTIM, 'SIGKILL')
+    await supply?.fail()
+  }
   const lost: string[] = []
-  for (let kill = 1; kill <= kills; kill++) {
-    const phase = phaseOf(kill, kills)
+  for (let number = 1; number <= kills; number++) {
+    const phase = phaseOf(number, kills)
     const alone = phase === undefined && random.float() < 0.5
     lives[alone ? 'alone' : 'connected']++
     lab.write(`${VICTIM}.yaml`, lab.config(alone ? ALONE : victim))
+    supply?.prepare()
     if (phase === undefined && random.float() < EARLY_RATIO) {
       lives.early++
-      await dieEarly(lab, random.float() * START_MS_MAX)
+      lab.launch(VICTIM)
+      await pause(random.float() * START_MS_MAX)
+      await kill()
       continue
     }
     await lab.start(VICTIM)
     if (phase === 'restored') await eventually('what the backup lacked is back', async () => (await writer.missing()).length === 0)
-    for (const loss of await writer.missing()) lost.push(`after kill ${kill - 1}${alone ? ', alone' : ''}: ${loss}`)
+    for (const loss of await writer.missing()) lost.push(`after kill ${number - 1}${alone ? ', alone' : ''}: ${loss}`)
     const writing = writer.write()
     if (phase === 'backup') succeeded(await lab.causeway('backup', `${VICTIM}.data`, 'old.backup'))
     await pause(random.float() * LIFE_MS_MAX)
     if (phase === 'replace') await writer.rest()
     if (phase === 'replace') await allEqual(lab)
-    await lab.end(VICTIM, 'SIGKILL')
+    await kill()
     writer.resume()
     await writing
     if (phase === 'replace') succeeded(await lab.causeway('restore', 'old.backup', `${VICTIM}.data`, '--force'))
-    if (kill % 25 === 0) say(`${kill} kills, ${writer.acknowledged} writes acknowledged, ${lost.length} lost`)
+    if (number % 25 === 0) say(`${number} kills, ${writer.acknowledged} writes acknowledged, ${lost.length} lost`)
   }
   lab.write(`${VICTIM}.yaml`, lab.config(victim))
+  lab.under(VICTIM, [])
   await lab.start(VICTIM)
   await allEqual(lab)
   for (const loss of await writer.missing()) lost.push(`in the end: ${loss}`)
   for (const { name } of NODES) await lab.end(name, 'SIGTERM')
   for (const { name } of NODES) succeeded(await lab.causeway('docs', 'verify', `${name}.data`))
-  return { kills, acknowledged: writer.acknowledged, lives, lost }
+  return { kills, acknowledged: writer.acknowledged, lives, dropped: supply?.dropped ?? 0, lost }
 }
 
 /** A third of the way a backup is made, at two thirds it is put back, and the next life begins with it. */
@@ -92,10 +110,43 @@ function phaseOf(kill: number, kills: number): 'backup' | 'replace' | 'restored'
   return kill === replace ? 'replace' : kill === replace + 1 ? 'restored' : undefined
 }
 
-async function dieEarly(lab: Deployment, afterMs: number): Promise<void> {
-  lab.launch(VICTIM)
-  await pause(afterMs)
-  await lab.end(VICTIM, 'SIGKILL')
+/** What the victim hangs on: notes what it writes, and what of that a disk would have lost. */
+class PowerSupply {
+  readonly #lab: Deployment
+  readonly #random: SeededRandom
+  readonly #directory: string
+  #life = 0
+  #image: DiskImage = new Map()
+  dropped = 0
+
+  constructor(lab: Deployment, random: SeededRandom) {
+    this.#lab = lab
+    this.#random = random
+    this.#directory = lab.path(`${VICTIM}.data`)
+  }
+
+  /** Before a start. */
+  prepare(): void {
+    this.#image = existsSync(this.#directory) ? readImage(this.#directory) : new Map()
+    this.#lab.under(VICTIM, powerTracer(this.#lab.path(`power-${++this.#life}.trace`)))
+  }
+
+  /** After a kill. */
+  async fail(): Promise<void> {
+    const file = this.#lab.path(`power-${this.#life}.trace`)
+    const isWhole = (): boolean => existsSync(file) && /\+\+\+ (killed|exited)[^\n]*\n$/.test(readFileSync(file, 'latin1').slice(-200))
+    await eventually('the trace is written', isWhole)
+    const trace = new PowerTrace(this.#directory, this.#image, readFileSync(file, 'latin1'))
+    rmSync(file)
+    // Now and then the disk loses all of it, or nothing.
+    const ratio = Math.min(1, Math.max(0, 1.5 * this.#random.float() - 0.25))
+    const keeps = (): boolean => {
+      const kept = this.#random.float() < ratio
+      if (!kept) this.dropped++
+      return kept
+    }
+    writeImage(this.#directory, trace.imageAfter(trace.events.length, keeps))
+  }
 }
 
 /** Waits until all nodes hold the same records. */

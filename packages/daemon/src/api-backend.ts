@@ -19,7 +19,9 @@ import type {
 } from '@causeway/protocol'
 import type { Durability, OpenWatch, PageQuery, RecordPage, WatchQuery, WriteChange } from '@causeway/state'
 import type { FleetBackend } from './fleet-routes.ts'
+import type { ForwardingBackend } from './forwarding/forwarding.ts'
 import type { PingRequest } from './node-runtime.ts'
+import type { TaskBackend } from './tasks/task-backend.ts'
 
 /** One record; the partition is the node's own site if none is named. */
 export interface RecordAddress {
@@ -63,6 +65,8 @@ export interface RecordBackend {
 export interface ApiBackend {
   readonly records: RecordBackend
   readonly fleet: FleetBackend
+  readonly tasks: TaskBackend
+  readonly forwarding: ForwardingBackend
   status(): StatusView
   links(): LinkView[]
   channels(): ChannelView[]

@@ -4,8 +4,9 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { LIMITS, type Limits, VITAL_NAME_PATTERN } from '@causeway/protocol'
-import { type HostPort, parseHostPort } from './host-port.ts'
+import { LIMITS, type Limits, NAME_PATTERN, VITAL_NAME_PATTERN } from '@causeway/protocol'
+import { type ForwardSetting, type ServiceSetting, forwardsSchema, servicesSchema, socksSchema } from './forwarding/settings.ts'
+import { type HostPort, isLoopback, parseHostPort } from './host-port.ts'
 
 /** Unset, or as good as unset: the later versions of the config may be written already. */
 function notYet(...allowed: readonly unknown[]): z.ZodOptional<z.ZodUnknown> {
@@ -35,6 +36,18 @@ const pattern = z
   .string()
   .regex(/^[^\s/]+(?:\/[^\s/]+)*$/, { message: 'expected a pattern over collection/partition, for instance tasks/{site}' })
 
+const etcdEndpoint = z.url({ protocol: /^https?$/, error: 'expected the address of a member, for instance http://10.0.0.9:2379' })
+
+/** Who grants tasks. All nodes of a network must say the same; `endpoints` is for hubs, others need not reach them. */
+const leases = z.discriminatedUnion(
+  'engine',
+  [
+    z.strictObject({ engine: z.literal('embedded'), hub: z.string().regex(NAME_PATTERN, { error: 'expected the name of a hub' }) }),
+    z.strictObject({ engine: z.literal('etcd'), endpoints: z.array(etcdEndpoint).max(16).default([]) }),
+  ],
+  { error: 'expected {engine: embedded, hub: NAME} or {engine: etcd, endpoints: [...]}' },
+)
+
 const limit = z.number().int().positive()
 const limits = z.strictObject(
   Object.fromEntries(Object.keys(LIMITS).map((key) => [key, limit.optional()])) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
@@ -50,12 +63,20 @@ export interface ParsedConfig {
   readonly credential: string
   readonly dataDir: string
   readonly listen: { readonly tcp: HostPort; readonly udp?: HostPort | null | undefined; readonly stream?: HostPort | null | undefined }
-  readonly api: { readonly socket: string; readonly metrics?: HostPort | null | undefined }
+  readonly api: { readonly socket: string; readonly http?: HostPort | null | undefined; readonly metrics?: HostPort | null | undefined }
   readonly announce: readonly string[]
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
+  readonly services: readonly ServiceSetting[]
+  readonly forwards: readonly ForwardSetting[]
+  readonly socks?: HostPort | null | undefined
   readonly state: { readonly interest: readonly string[] }
+  readonly leases?:
+    | { readonly engine: 'embedded'; readonly hub: string }
+    | { readonly engine: 'etcd'; readonly endpoints: readonly string[] }
+    | null
+    | undefined
   readonly vitals: { readonly system: boolean; readonly thresholds: Readonly<Record<string, number>> }
   readonly probe: { readonly stampReflector?: HostPort | null | undefined }
   readonly limits: { readonly [Key in keyof Limits]?: number | undefined }
@@ -80,7 +101,10 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
   api: z
     .strictObject({
       socket: z.string().min(1).default('./causeway.sock'),
-      http: notYet(),
+      /** The same API over HTTP, on loopback, for who sends the token in `DATADIR/api.token`. */
+      http: listenAddressLike('127.0.0.1:7480')
+        .refine(({ host }) => isLoopback(host), { message: 'expected a loopback address: whoever has the token controls the node' })
+        .nullish(),
       dashboard: notYet(),
       /** Where Prometheus finds /metrics. Everybody who reaches it may read it: keep it on loopback, or behind a firewall. */
       metrics: listenAddressLike('127.0.0.1:9464').nullish(),
@@ -91,9 +115,12 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
   /** Four hubs in distinct failure domains: any three may die. */
   uplinks: z.number().int().min(1).max(16).default(4),
   parents: notYet(),
-  services: notYet(),
-  forwards: notYet(),
-  socks: notYet(),
+  /** What this node offers to the network. */
+  services: servicesSchema,
+  /** Ports of this node that lead to services elsewhere. */
+  forwards: forwardsSchema,
+  /** Where a SOCKS5 proxy listens that leads to all services; `null`: nowhere. Whoever reaches it may use it. */
+  socks: socksSchema,
   state: z
     .strictObject({
       interest: z
@@ -102,7 +129,7 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
         .default([...DEFAULT_INTEREST]),
     })
     .prefault({}),
-  leases: notYet(),
+  leases: leases.nullish(),
   vitals: z
     .strictObject({
       /** Whether to read this machine's; off, only applications tell theirs. */

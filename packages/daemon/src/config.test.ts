@@ -31,12 +31,15 @@ describe('config', () => {
       dataDir: join(directory, 'data'),
       listen: { tcp: { host: '0.0.0.0', port: 7400 }, udp: { host: '0.0.0.0', port: 7400 }, stream: { host: '0.0.0.0', port: 7401 } },
       apiSocket: join(directory, 'causeway.sock'),
+      apiHttp: null,
       apiMetrics: null,
       announce: [],
       hubs: [],
       peers: [],
       uplinks: 4,
+      forwarding: { services: [], forwards: [], socks: null },
       interest: ['config/**', 'tasks/{site}', 'nodes/{region}/**'],
+      leases: null,
       stampReflector: null,
       vitals: { system: true, thresholds: {} },
       limits: LIMITS,
@@ -56,6 +59,7 @@ describe('config', () => {
       interest: ['a/**'],
       limits: { ...LIMITS, channelDeadMs: 5000 },
     })
+    expect(load(`${MINIMAL}api: {http: "127.0.0.1:7480"}`).apiHttp).toEqual({ host: '127.0.0.1', port: 7480 })
     expect(load(`${MINIMAL}api: {metrics: "[::1]:9464"}`).apiMetrics).toEqual({ host: '::1', port: 9464 })
     expect(load(`${MINIMAL}vitals: {system: false, thresholds: {cpu: 0}}`).vitals).toEqual({ system: false, thresholds: { cpu: 0 } })
     expect(load(`${MINIMAL}probe: {stampReflector: "0.0.0.0:862"}`).stampReflector).toEqual({ host: '0.0.0.0', port: 862 })
@@ -65,18 +69,43 @@ describe('config', () => {
     expect(load(`${MINIMAL}listen: {stream: null}`).listen.stream).toBeNull()
   })
 
+  it('reads what is to be forwarded, with a bare port on loopback', () => {
+    const written = `${MINIMAL}services: [{name: signal, tcp: "127.0.0.1:9000", allow: ["site=hkg-*"], rate: 1000000}, {name: signal, udp: "db:53"}]
+forwards: [{listen: 7001, to: signal@nrt-2}, {listen: "0.0.0.0:7001", to: signal@nrt-2/nrt-2-a, proto: udp, class: twin, idleSeconds: 5}]
+socks: "1080"
+`
+    const [signal, dns] = [
+      { name: 'signal', tcp: { host: '127.0.0.1', port: 9000 }, allow: ['site=hkg-*'], rate: 1_000_000 },
+      { name: 'signal', udp: { host: 'db', port: 53 } },
+    ].map((service) => ({ ...service, proxyProtocol: false, idleSeconds: 60 }))
+    const to = { service: 'signal', site: 'nrt-2', node: null }
+    expect(load(written).forwarding).toEqual({
+      services: [signal, dns],
+      forwards: [
+        { listen: { host: '127.0.0.1', port: 7001 }, to, proto: 'tcp', class: 'latest', idleSeconds: 60 },
+        { listen: { host: '0.0.0.0', port: 7001 }, to: { ...to, node: 'nrt-2-a' }, proto: 'udp', class: 'twin', idleSeconds: 5 },
+      ],
+      socks: { host: '127.0.0.1', port: 1080 },
+    })
+  })
+
+  it('reads who grants tasks; a hub must be able to reach etcd, an edge node need not', () => {
+    expect(load(`${MINIMAL}leases: {engine: embedded, hub: core-1}\n`).leases).toEqual({ engine: 'embedded', hub: 'core-1' })
+    expect(load(`${MINIMAL}leases: {engine: etcd}\n`).leases).toEqual({ engine: 'etcd', endpoints: [] })
+    const hub = 'role: hub\ncredential: ./n.cred\nleases: {engine: etcd'
+    expect(load(`${hub}, endpoints: ["https://etcd-1:2379"]}\n`).leases).toMatchObject({ endpoints: ['https://etcd-1:2379'] })
+    expect(() => load(`${hub}}\n`)).toThrow('node.yaml:3: leases.endpoints: a hub needs them')
+  })
+
   it('accepts keys of later versions when they are empty', () => {
     load(
-      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: {}\nparents: []\nannounce: []\nbind: []\nprobe: {stampReflector: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
+      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: null\nparents: []\nannounce: []\nbind: []\nprobe: {stampReflector: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
     )
   })
 
   it.each([
-    ['services: [{name: signal}]', 3, 'services'],
-    ['socks: "127.0.0.1:1080"', 3, 'socks'],
-    ['leases: {engine: etcd}', 3, 'leases'],
     ['bind: ["10.0.0.1"]', 3, 'bind'],
-    ['api:\n  http: "127.0.0.1:9"', 4, 'api.http'],
+    ['api:\n  dashboard: "127.0.0.1:9"', 4, 'api.dashboard'],
   ])('refuses %s, which it could only ignore', (text, line, key) => {
     expect(() => load(MINIMAL + text)).toThrow(
       expect.objectContaining({
@@ -100,8 +129,29 @@ describe('config', () => {
       'node.yaml:4: api.metrics: expected an IP address of this machine and a port',
       'correct it',
     ],
+    [`${MINIMAL}api:\n  http: "0.0.0.0:7480"`, 'node.yaml:4: api.http: expected a loopback address', ''],
+    [`${MINIMAL}api:\n  http: "localhost:7480"`, 'node.yaml:4: api.http: expected an IP address of this machine and a port', ''],
     [`${MINIMAL}vitals: {thresholds: {cpu: -1}}`, 'node.yaml:3: vitals.thresholds.cpu: ', ''],
     [`${MINIMAL}vitals: {thresholds: {"a b": 1}}`, 'node.yaml:3: vitals.thresholds.a b: ', ''],
+    [`${MINIMAL}services: [{name: a.b, tcp: "127.0.0.1:1"}]`, 'services.0.name: expected lower-case letters', ''],
+    [`${MINIMAL}services: [{name: a}]`, 'services.0: a service has either tcp or udp', 'correct it'],
+    [`${MINIMAL}services: [{name: a, tcp: "127.0.0.1:1", udp: "127.0.0.1:1"}]`, 'services.0: a service has either tcp or udp', ''],
+    [`${MINIMAL}services: [{name: a, udp: "127.0.0.1:1", proxyProtocol: true}]`, 'the PROXY protocol is for tcp only', ''],
+    [`${MINIMAL}services: [{name: a, tcp: "127.0.0.1:1", alow: []}]`, 'unknown key services.0.alow', 'did you mean allow?'],
+    [`${MINIMAL}services: [{name: a, tcp: "127.0.0.1:1", allow: [hkg-1]}]`, 'services.0.allow.0: expected conditions like site=', ''],
+    [`${MINIMAL}services: [{name: a, tcp: "b:1"}, {name: a, tcp: "c:1"}]`, 'services.1.name: tcp/a is there twice', ''],
+    [
+      `${MINIMAL}forwards:\n  - {listen: 7001, to: a@b}\n  - {listen: 7001, to: c@d}`,
+      'node.yaml:5: forwards.1.listen: tcp:127.0.0.1:7001 is there',
+      '',
+    ],
+    [`${MINIMAL}forwards: [{listen: 7001, to: signal}]`, 'forwards.0.to: expected SERVICE@SITE', ''],
+    [`${MINIMAL}forwards: [{listen: "db:7001", to: a@b}]`, 'forwards.0.listen: expected a port, or an IP address', ''],
+    [`${MINIMAL}leases: {engine: zookeeper}`, 'node.yaml:3: leases', ''],
+    [`${MINIMAL}leases: {engine: embedded}`, 'node.yaml:3: leases.hub: is required', ''],
+    [`${MINIMAL}leases: {engine: embedded, hub: core-1, endpoints: []}`, 'node.yaml:3: unknown key leases.endpoints', 'remove it'],
+    [`${MINIMAL}leases: {engine: etcd, endpoints: ["10.0.0.9:2379"]}`, 'for instance http://10.0.0.9:2379', ''],
+    [`${MINIMAL}socks: [1]`, 'node.yaml:3: socks', ''],
     [`${MINIMAL}hubs: [a`, 'node.yaml:3: it is not YAML', 'correct that line'],
     ['- a list', 'the config: expected object', ''],
     ['', 'role: is required', ''],

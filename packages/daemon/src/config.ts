@@ -10,6 +10,7 @@ import { CausewayError, type Credential, LIMITS, type Limits, type Role } from '
 import { DEFAULT_LISTEN, DEFAULT_STREAM_PORT, type ParsedConfig, configSchema } from './config-schema.ts'
 import { loadCredential } from './credential-file.ts'
 import { nearest } from './edit-distance.ts'
+import type { ForwardingSettings } from './forwarding/settings.ts'
 import type { HostPort } from './host-port.ts'
 
 export interface DaemonConfig {
@@ -21,14 +22,19 @@ export interface DaemonConfig {
   readonly dataDir: string
   readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null; readonly stream: HostPort | null }
   readonly apiSocket: string
+  /** Where the API is served over HTTP too, on loopback and with a token; `null`: nowhere. */
+  readonly apiHttp: HostPort | null
   /** Where /metrics is served over TCP too; `null`: nowhere. */
   readonly apiMetrics: HostPort | null
   readonly announce: readonly string[]
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
+  readonly forwarding: ForwardingSettings
   /** As written, with `{site}` and `{region}` in place. */
   readonly interest: readonly string[]
+  /** Who grants tasks; `null`: nobody. */
+  readonly leases: NonNullable<ParsedConfig['leases']> | null
   readonly vitals: ParsedConfig['vitals']
   readonly stampReflector: HostPort | null
   readonly limits: Limits
@@ -69,6 +75,9 @@ export function loadConfig(path: string): DaemonConfig {
   }
   const parsed = configSchema.safeParse(document.toJS() ?? {})
   if (!parsed.success) throw faultOf(file, document, lines, parsed.error.issues)
+  const { role, leases } = parsed.data
+  if (role === 'hub' && leases?.engine === 'etcd' && leases.endpoints.length === 0)
+    throw invalid(file, lineOf(document, lines, ['leases']), 'leases.endpoints: a hub needs them', 'name the members of etcd')
   return absolute(file, parsed.data)
 }
 
@@ -95,12 +104,15 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     dataDir: from(parsed.dataDir),
     listen: listenOf(parsed.listen),
     apiSocket: from(parsed.api.socket),
+    apiHttp: parsed.api.http ?? null,
     apiMetrics: parsed.api.metrics ?? null,
     announce: parsed.announce,
     hubs: parsed.hubs,
     peers: parsed.peers,
     uplinks: parsed.uplinks,
+    forwarding: { services: parsed.services, forwards: parsed.forwards, socks: parsed.socks ?? null },
     interest: parsed.state.interest,
+    leases: parsed.leases ?? null,
     vitals: parsed.vitals,
     stampReflector: parsed.probe.stampReflector ?? null,
     limits: { ...LIMITS, ...(Object.fromEntries(given) as Partial<Limits>) },
@@ -135,7 +147,7 @@ function messageOf(document: Document, issue: z.core.$ZodIssue, path: readonly P
 /** The keys that the schema knows at `path`. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let known: unknown = configSchema
-  for (const step of path) known = shapeOf(known)?.[String(step)]
+  for (const step of path) known = typeof step === 'number' ? elementOf(known) : shapeOf(known)?.[String(step)]
   return Object.keys(shapeOf(known) ?? {})
 }
 
@@ -143,6 +155,12 @@ function knownKeys(path: readonly PropertyKey[]): string[] {
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
   const { shape, def } = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } }
   return shape ?? (def?.innerType === undefined ? undefined : shapeOf(def.innerType))
+}
+
+/** What a list is a list of, under its defaults. */
+function elementOf(schema: unknown): unknown {
+  const { element, def } = schema as { element?: unknown; def?: { innerType?: unknown } }
+  return element ?? (def?.innerType === undefined ? undefined : elementOf(def.innerType))
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

@@ -3,21 +3,28 @@
  * in the opposite order. What has been started when a later step fails is stopped before the error is thrown.
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Hub } from '@causeway/hub'
-import { EdgeNode, type NodeConfig, type NodeEnvironment, type NodeMachine } from '@causeway/node'
+import { type AllocatorPlace, EdgeNode, type NodeConfig, type NodeEnvironment, type NodeMachine } from '@causeway/node'
 import { type StoreEntry, instant } from '@causeway/protocol'
 import { wallOffset } from './clockwork.ts'
 import { type DaemonConfig, checkRole, expandInterest, loadConfig } from './config.ts'
+import { ConfigReload, type Reloaded } from './config-reload.ts'
 import { type LoadedCredential, loadCredential } from './credential-file.ts'
+import { startForwarding } from './forwarding/node-forwarding.ts'
 import { nextIncarnation } from './incarnation.ts'
+import { Inquiries } from './inquiries.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { isLoopback } from './host-port.ts'
+import { startHttpApi } from './http-api.ts'
+import type { HttpServer } from './http-server.ts'
 import { LmdbStore, type StoreRepair } from './lmdb-store.ts'
 import { LocalApi } from './local-api.ts'
 import { type Logger, createLogger } from './logger.ts'
 import { MetricsExporter } from './metrics/metrics-exporter.ts'
-import { MetricsServer } from './metrics/metrics-server.ts'
+import { startMetricsServer } from './metrics/metrics-server.ts'
 import { readNodeMetrics } from './metrics/node-metrics.ts'
+import { nearbyAddresses } from './nearby-addresses.ts'
 import { NodeBackend } from './node-backend.ts'
 import { createNodeCrypto } from './node-crypto.ts'
 import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
@@ -27,6 +34,7 @@ import type { Programs } from './program-channel.ts'
 import { Pulse } from './pulse.ts'
 import { ZstdSessionCodec } from './session-codec.ts'
 import { SystemRandom } from './system-random.ts'
+import { createLeaseDriver } from './tasks/lease-driver.ts'
 import { NodeFleet } from './vitals/node-fleet.ts'
 import { VitalsFeed } from './vitals/vitals-feed.ts'
 
@@ -39,7 +47,7 @@ export interface DaemonOptions {
   /** @default to stderr */
   readonly log?: Logger
   readonly logLevel?: string
-  /** Whether to catch what nobody else catches; off where another owner of the process does. @default true */
+  /** Whether to catch SIGHUP, and what nobody else catches; off where another owner of the process does. @default true */
   readonly guardProcess?: boolean
   /** What to do when the node cannot go on; must not return. @default exits the process with that code */
   readonly onFatal?: (exitCode: number, error: unknown) => void
@@ -50,9 +58,17 @@ export interface Daemon {
   /** Absolute path of the socket of the local API. */
   readonly apiSocket: string
   /** Where it listens, with the ports that were chosen. */
-  readonly addresses: { readonly tcp: string; readonly udp: string | null; readonly stream: string | null; readonly metrics: string | null }
+  readonly addresses: {
+    readonly tcp: string
+    readonly udp: string | null
+    readonly stream: string | null
+    readonly http: string | null
+    readonly metrics: string | null
+  }
   /** Channels to and from programs in this process. */
   readonly programs: Programs
+  /** Reads the config again, as at SIGHUP. Throws what is wrong with it, having changed nothing. */
+  reload(): Promise<Reloaded>
   /** Leaves in good order; resolves when every file and socket is closed. */
   stop(): Promise<void>
 }
@@ -99,26 +115,19 @@ async function assemble(
     ...(options.onFatal && { onFatal: (error: unknown) => onFatal(EXIT_BUG, error) }),
   })
   if (store.repair) reportRepair(store.repair, runtime, log)
-  const privateKey = Buffer.concat([loaded.seed, loaded.credential.key])
-  const network = await Libp2pNetwork.start({
-    privateKey,
-    listen: config.listen,
-    limits: config.limits,
-    pulse,
-    onInput: (input) => runtime.input(input),
-    onStreamUnreachable: (address, reason) =>
-      log.warn({ address, reason }, 'bulk shares the control connection, which is slow: let TCP through to the stream port of that node'),
-    onDatagramsLost: (cause) =>
-      log.error({ err: cause }, 'the datagram thread died; links go on over their control connections. Restart this node when it suits'),
-  })
+  const network = await startNetwork(config, loaded, { pulse, runtime, log })
   undo.push(() => network.stop())
-  runtime.start({ network, store })
+  runtime.start({ network, store, leases: createLeaseDriver(config, loaded.credential, runtime) })
   undo.push(() => runtime.stop(STOP_MS_MAX))
 
   const reflector =
     config.stampReflector && (await StampReflector.start({ listen: config.stampReflector, setting: 'probe.stampReflector' }))
   if (reflector) undo.push(() => reflector.stop())
-  const exporter = new MetricsExporter(() => readNodeMetrics(runtime, network, reflector))
+  const { credential } = loaded
+  const inquiries = new Inquiries(runtime, credential)
+  const forwarding = await startForwarding(config.forwarding, { runtime, credential, inquiries, limits: config.limits })
+  undo.push(() => forwarding.stop())
+  const exporter = new MetricsExporter(() => readNodeMetrics(runtime, network, reflector, forwarding))
 
   const feed = new VitalsFeed({
     dataDir: config.dataDir,
@@ -127,16 +136,41 @@ async function assemble(
   })
   feed.start()
   undo.push(() => feed.stop())
-  const backend = new NodeBackend(runtime, loaded.credential, new NodeFleet(runtime, feed), config.limits)
+  const fleet = new NodeFleet(runtime, feed)
+  const parts = { fleet, forwarding, inquiries, limits: config.limits, allocator: allocatorOf(config) }
+  const backend = new NodeBackend(runtime, credential, parts)
   undo.push(() => backend.records.close())
   const api = await LocalApi.start(config.apiSocket, backend, exporter, log)
   undo.push(() => api.stop())
+  const http =
+    config.apiHttp && (await startHttpApi(api.routes, { listen: config.apiHttp, tokenFile: join(config.dataDir, 'api.token'), log }))
+  if (http) undo.push(() => http.stop())
   const metrics = await startMetrics(config, exporter, log)
   undo.push(() => metrics?.stop())
-  const { name, site, region, role } = loaded.credential
-  const addresses = { ...network.addresses, metrics: metrics?.address ?? null }
+  const reload = new ConfigReload(config, credential, forwarding, (name, data) => runtime.report({ type: 'event', name, data }))
+  if (options.guardProcess !== false) undo.push(reload.onHangup())
+  const { name, site, region, role } = credential
+  const addresses = { ...network.addresses, http: http?.address ?? null, metrics: metrics?.address ?? null }
   log.info({ node: name, site, region, role, ...addresses, stamp: reflector?.address ?? null, api: config.apiSocket }, 'node-started')
-  return { name, apiSocket: config.apiSocket, addresses, programs: runtime.programs, stop }
+  return { name, apiSocket: config.apiSocket, addresses, programs: runtime.programs, reload: () => reload.reload(), stop }
+}
+
+function startNetwork(
+  { listen, limits }: DaemonConfig,
+  { seed, credential }: LoadedCredential,
+  { pulse, runtime, log }: { readonly pulse: Pulse; readonly runtime: NodeRuntime; readonly log: Logger },
+): Promise<Libp2pNetwork> {
+  return Libp2pNetwork.start({
+    privateKey: Buffer.concat([seed, credential.key]),
+    listen,
+    limits,
+    pulse,
+    onInput: (input) => runtime.input(input),
+    onStreamUnreachable: (address, reason) =>
+      log.warn({ address, reason }, 'bulk shares the control connection, which is slow: let TCP through to the stream port of that node'),
+    onDatagramsLost: (cause) =>
+      log.error({ err: cause }, 'the datagram thread died; links go on over their control connections. Restart this node when it suits'),
+  })
 }
 
 /** It speaks to a runtime that is made after it, from what it holds. */
@@ -165,9 +199,9 @@ function reportRepair({ aside, damage, kept }: StoreRepair, runtime: NodeRuntime
   runtime.report({ type: 'event', name: 'store-repaired', data: { aside, kept, damage: damage[0] ?? '', damages: damage.length } })
 }
 
-async function startMetrics({ apiMetrics }: DaemonConfig, exporter: MetricsExporter, log: Logger): Promise<MetricsServer | undefined> {
+async function startMetrics({ apiMetrics }: DaemonConfig, exporter: MetricsExporter, log: Logger): Promise<HttpServer | undefined> {
   if (!apiMetrics) return undefined
-  const server = await MetricsServer.start(apiMetrics, exporter, log)
+  const server = await startMetricsServer(apiMetrics, exporter, log)
   if (!isLoopback(apiMetrics.host)) log.warn({ metrics: server.address }, 'api.metrics is not on loopback: whoever reaches it can read it')
   return server
 }
@@ -177,11 +211,13 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     credential: loaded.signed,
     authorityKey: loaded.authorityKey,
     announce: config.announce,
+    nearby: nearbyAddresses(config.listen.tcp, config.announce),
     hubs: config.hubs,
     peers: config.peers,
     uplinks: config.uplinks,
     interest: expandInterest(config.interest, loaded.credential),
     limits: config.limits,
+    allocator: allocatorOf(config),
     vitalThresholds: config.vitals.thresholds,
     version: packageVersion(),
   }
@@ -194,6 +230,12 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     sessionCodec: () => new ZstdSessionCodec(config.limits.messageBytesMax),
   }
   return config.role === 'hub' ? new Hub(nodeConfig, environment, stored) : new EdgeNode(nodeConfig, environment, stored)
+}
+
+/** Who grants tasks, as the machine needs to know it. */
+function allocatorOf({ leases }: DaemonConfig): AllocatorPlace {
+  if (!leases) return { engine: 'none' }
+  return leases.engine === 'embedded' ? { engine: 'embedded', hub: leases.hub } : { engine: 'external' }
 }
 
 function packageVersion(): string {

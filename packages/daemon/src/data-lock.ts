@@ -27,10 +27,10 @@ export class DataLock {
     this.#content = content
   }
 
-  /** Throws `store-locked` if another live process holds it. */
-  static acquire(dataDir: string): DataLock {
+  /** Throws `store-locked` if another live process holds it. Locks of other names are locks of their own. */
+  static acquire(dataDir: string, file: string = FILE): DataLock {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    const path = join(dataDir, FILE)
+    const path = join(dataDir, file)
     const content = JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder)
     for (let attempt = 0; attempt < 8; attempt++) {
       if (create(path, content)) return new DataLock(path, content)

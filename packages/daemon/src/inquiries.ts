@@ -1,8 +1,8 @@
 /**
- * Questions that nodes ask each other on behalf of people: which way leads there and why, what a link is like. Each goes
+ * Questions that nodes ask each other: which way leads there and why, what a link is like, who offers services. Each goes
  * over a channel of its own to a service that every node offers, so it works between any two nodes that have a way.
  *
- *     question: a msgpack record `{ask: 'use' | 'explain' | 'link', …}` of at most 1 KiB
+ *     question: a msgpack record `{ask: 'use' | 'explain' | 'link' | 'offers', …}` of at most 1 KiB
  *     answer:   a record `{answer}` or `{error}`
  *
  *  1. What a node answers are facts that it shows to its own people as well; it changes nothing.
@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import {
   CausewayError,
+  type Credential,
   type LinkView,
   NAME_PATTERN,
   type PathUseView,
@@ -23,6 +24,7 @@ import {
   decodeRecord,
   encodeRecord,
 } from '@causeway/protocol'
+import { type Offer, heldOffers, offerSchema } from './forwarding/offers.ts'
 import type { NodeRuntime } from './node-runtime.ts'
 import type { ProgramChannel } from './program-channel.ts'
 
@@ -37,11 +39,16 @@ const PLAN_TRY_MS = 200
 /** A member asks its gateway, the gateway its hub. */
 const REFERRALS_MAX = 2
 
+/** Of one site. */
+const OFFERS_MAX = 4_096
+
 const name = z.string().regex(NAME_PATTERN)
+const referrals = z.number().int().min(0).max(REFERRALS_MAX)
 const questionSchema = z.discriminatedUnion('ask', [
   z.object({ ask: z.literal('use'), to: name }),
-  z.object({ ask: z.literal('explain'), from: name, to: name, referrals: z.number().int().min(0).max(REFERRALS_MAX) }),
+  z.object({ ask: z.literal('explain'), from: name, to: name, referrals }),
   z.object({ ask: z.literal('link'), to: name }),
+  z.object({ ask: z.literal('offers'), site: name, referrals }),
 ])
 type Question = z.infer<typeof questionSchema>
 
@@ -78,17 +85,20 @@ const hopSchema: z.ZodType<TraceHop> = z.object({
   lossRatio: directions,
   costMs: figure,
 })
+const offersSchema: z.ZodType<Offer[]> = z.array(offerSchema).max(OFFERS_MAX)
 const replySchema = z.object({ answer: z.unknown().optional(), error: text.optional() })
 
 export class Inquiries {
   readonly #runtime: NodeRuntime
+  readonly #own: Pick<Credential, 'name' | 'site' | 'role'>
   readonly #self: string
   #answering = 0
 
   /** Begins to answer, until the runtime stops. */
-  constructor(runtime: NodeRuntime, self: string) {
+  constructor(runtime: NodeRuntime, own: Pick<Credential, 'name' | 'site' | 'role'>) {
     this.#runtime = runtime
-    this.#self = self
+    this.#own = own
+    this.#self = own.name
     runtime.programs.serve(SERVICE, (channel) => this.#serve(channel))
   }
 
@@ -123,6 +133,19 @@ export class Inquiries {
     const rtts = hops.map(({ rttMs }) => rttMs.p50)
     const complete = unknown.length === 0 && rtts.every((rttMs) => rttMs !== null)
     return { to, hops, rttMs: complete ? rtts.reduce((sum: number, rttMs) => sum + (rttMs ?? 0), 0) : null, unknown }
+  }
+
+  /** Who offers what at a site, as a node says that holds its records. */
+  async offersAt(site: string, referrals: number = REFERRALS_MAX): Promise<readonly Offer[]> {
+    const held = heldOffers(this.#runtime.machine.replica, this.#own, site)
+    if (held) return held.slice(0, OFFERS_MAX)
+    const hub = this.#runtime.machine.planHub()
+    if (hub !== null && referrals > 0) return this.#ask(hub, { ask: 'offers', site, referrals: referrals - 1 }, offersSchema)
+    throw new CausewayError(
+      'unreachable',
+      `no hub is reached from here that knows what ${site} offers`,
+      'name the node, as SERVICE@SITE/NODE',
+    )
   }
 
   // ---- what this node knows
@@ -217,7 +240,7 @@ export class Inquiries {
     done(encodeRecord(reply))
   }
 
-  #answer(question: Question): Promise<PathUseView | PlanExplanation> | TraceHop {
+  #answer(question: Question): Promise<PathUseView | PlanExplanation | readonly Offer[]> | TraceHop {
     switch (question.ask) {
       case 'use':
         return this.#use(question.to)
@@ -225,6 +248,8 @@ export class Inquiries {
         return this.#explain(question.from, question.to, question.referrals)
       case 'link':
         return this.#link(question.to)
+      case 'offers':
+        return this.offersAt(question.site, question.referrals)
     }
   }
 }

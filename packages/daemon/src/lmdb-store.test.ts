@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type StoreHarness, type StoreUnderTest, describeStoreContract } from '../../../test/contract/store-contract.ts'
+import { DataLock } from './data-lock.ts'
 import { LmdbStore } from './lmdb-store.ts'
+import { SWAP_LOCK } from './store-file.ts'
 import { type StoreWriter, lastWholeTicket, startStoreWriter } from './store-writer.ts'
 
 function openStore(dataDir: string, onPersisted: (ticket: number) => void = () => {}): Promise<LmdbStore> {
@@ -20,7 +22,7 @@ function openStore(dataDir: string, onPersisted: (ticket: number) => void = () =
 }
 
 async function waitFor(condition: () => boolean, what: string): Promise<void> {
-  await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 10_000, interval: 5 })
+  await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 40_000, interval: 5 })
 }
 
 async function makeHarness(): Promise<StoreHarness> {
@@ -171,24 +173,44 @@ describe('LmdbStore', () => {
     await again.close()
   })
 
-  it('makes a large file small when it is opened, once most of it was deleted', async () => {
+  it('makes a large file small as soon as most of it is deleted, and goes on', async () => {
     const large = Object.fromEntries(Array.from({ length: 90 }, (_, index) => [`k${index}`, new Uint8Array(200_000).fill(index)]))
     const path = await write(large)
-    const before = statSync(path).size
-    expect(before).toBeGreaterThan(17_000_000)
-    await (await openStore(dataDir)).close()
-    expect(statSync(path).size).toBe(before)
+    const before = statSync(path)
+    expect(before.size).toBeGreaterThan(17_000_000)
     const persisted: number[] = []
     const store = await openStore(dataDir, (ticket) => persisted.push(ticket))
+    expect(statSync(path)).toMatchObject({ size: before.size, ino: before.ino })
     const gone = Object.keys(large).filter((key) => key !== 'k7')
     store.persist({ type: 'persist', ticket: 1, entries: gone.map((key) => ({ key, value: undefined })) })
-    await waitFor(() => persisted.length === 1, 'the ticket')
+    store.persist({ type: 'persist', ticket: 2, entries: [{ key: 'later', value: Uint8Array.of(1) }] })
+    await waitFor(() => persisted.length === 2, 'both tickets')
+    store.persist({ type: 'persist', ticket: 3, entries: [{ key: 'last', value: Uint8Array.of(2) }] })
     await store.close()
-    expect(statSync(path).size).toBeGreaterThanOrEqual(before)
-    const again = await openStore(dataDir)
-    expect(again.load()).toEqual([{ key: 'k7', value: large['k7'] }])
-    await again.close()
+    expect(persisted).toEqual([1, 2, 3])
     expect(statSync(path).size).toBeLessThan(1_000_000)
+    expect(existsSync(`${path}.new`)).toBe(false)
+    const again = await openStore(dataDir)
+    expect(again.repair).toBeUndefined()
+    expect(again.load()).toEqual([
+      { key: 'k7', value: large['k7'] },
+      { key: 'last', value: Uint8Array.of(2) },
+      { key: 'later', value: Uint8Array.of(1) },
+    ])
+    await again.close()
+  })
+
+  it('makes a file small when it is opened, and leaves one alone that somebody copies', async () => {
+    const values = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`k${index}`, new Uint8Array(200_000).fill(index)]))
+    const path = await write(values)
+    const copying = DataLock.acquire(dataDir, SWAP_LOCK)
+    const first = await openStore(dataDir)
+    first.persist({ type: 'persist', ticket: 1, entries: Object.keys(values).map((key) => ({ key, value: undefined })) })
+    await first.close()
+    expect(statSync(path).size).toBeGreaterThan(4_000_000)
+    copying.release()
+    await (await openStore(dataDir)).close()
+    expect(statSync(path).size).toBeLessThan(100_000)
   })
 
   it('drops an entry with a flipped bit, and with it the mark of a clean stop', async () => {

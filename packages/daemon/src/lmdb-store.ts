@@ -10,7 +10,8 @@
  *  2. At most one transaction is under way.
  *  3. LMDB is given a file only after all of it was read and found sound. A damaged one is set aside, and a new one is made of
  *     the entries that are whole.
- *  4. A file that is mostly room, because much was deleted, is written anew when it is opened; LMDB never makes one smaller.
+ *  4. A file with much room in it, because much was deleted, is written anew, between two transactions and when it is opened:
+ *     the new one is complete and on disk before it takes the place of the old. Tickets wait meanwhile.
  *  5. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
  *     fatal to the node: it is reported once, and nothing is persisted after it.
  */
@@ -22,17 +23,20 @@ import { hasRoom, saysFull } from './disk-room.ts'
 import {
   type StoreContent,
   type StoreDatabase,
+  discardDraft,
+  draftStoreFile,
+  installDraft,
+  isLoose,
+  SWAP_LOCK,
   openDatabase,
   readStoreFile,
   replaceStoreFile,
   sealed,
+  sizesOf,
   storeFile,
   withoutCleanMark,
 } from './store-file.ts'
 
-/** A file is written anew if it is larger than this, and than so many times what is in it. */
-const LOOSE_BYTES_MIN = 16 * 1024 * 1024
-const LOOSE_RATIO = 4
 /** Between attempts to write to a full disk. */
 const RETRY_MS = 1_000
 /** Pages that a transaction writes besides its values. */
@@ -72,6 +76,8 @@ export class LmdbStore {
   #writing: Promise<void> | undefined
   #failed = false
   #full = false
+  /** Size of the file before which it is not written anew. */
+  #tightenFrom = 0
   readonly #closing = Promise.withResolvers<void>()
   #closed = false
 
@@ -91,8 +97,10 @@ export class LmdbStore {
       if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
       const content = readStoreFile(path)
       const repair = content.damage.length === 0 ? undefined : await repairFile(path, content)
-      if (!repair) await compactLoose(path, content)
-      return new LmdbStore(options, lock, repair ? { ...content, entries: withoutCleanMark(content.entries) } : content, repair)
+      discardDraft(path)
+      const store = new LmdbStore(options, lock, repair ? { ...content, entries: withoutCleanMark(content.entries) } : content, repair)
+      await store.#tighten()
+      return store
     } catch (cause) {
       lock.release()
       throw openError(cause, path)
@@ -132,9 +140,14 @@ export class LmdbStore {
       const tickets = this.#pending
       this.#pending = []
       const fault = await this.#commit(tickets)
-      if (fault === undefined) this.#reportPersisted(tickets)
-      else if (this.#hasRoom(tickets) && !saysFull(fault)) this.#fail(fault)
-      else await this.#waitForRoom(tickets, fault)
+      if (fault === undefined) {
+        this.#reportPersisted(tickets)
+        await this.#tighten()
+      } else if (this.#hasRoom(tickets) && !saysFull(fault)) {
+        this.#fail(fault)
+      } else {
+        await this.#waitForRoom(tickets, fault)
+      }
       if (this.#closed && fault !== undefined) break
     }
     this.#writing = undefined
@@ -150,6 +163,40 @@ export class LmdbStore {
     } catch (cause) {
       return faultOf(cause)
     }
+  }
+
+  /** Invariant 4. */
+  async #tighten(): Promise<void> {
+    const { fileBytes, usedBytes } = sizesOf(this.#database)
+    if (fileBytes < this.#tightenFrom || !isLoose(fileBytes, usedBytes)) return
+    const turn = swapTurn(this.#options.dataDir)
+    if (!turn) return
+    const path = storeFile(this.#options.dataDir)
+    try {
+      if (await this.#draft(path, fileBytes)) await this.#install(path)
+    } catch (cause) {
+      this.#fail(await faultOf(cause))
+    } finally {
+      turn.release()
+    }
+  }
+
+  async #draft(path: string, fileBytes: number): Promise<boolean> {
+    try {
+      await draftStoreFile(path, this.#database)
+      return true
+    } catch {
+      // A disk without room for it, perhaps: the file is good as it is.
+      discardDraft(path)
+      this.#tightenFrom = 2 * fileBytes
+      return false
+    }
+  }
+
+  async #install(path: string): Promise<void> {
+    await this.#database.close()
+    installDraft(path)
+    this.#database = openSound(path)
   }
 
   #reportPersisted(tickets: readonly Pending[]): void {
@@ -209,23 +256,20 @@ export function acquireLock(dataDir: string): DataLock {
   }
 }
 
+/** `undefined` while somebody copies the file: he would find one half of the old one and one of the new. */
+function swapTurn(dataDir: string): DataLock | undefined {
+  try {
+    return DataLock.acquire(dataDir, SWAP_LOCK)
+  } catch {
+    return undefined
+  }
+}
+
 async function repairFile(path: string, { entries, damage }: StoreContent): Promise<StoreRepair> {
   const aside = `${path}.damaged`
   const kept = withoutCleanMark(entries)
   await replaceStoreFile(path, kept, aside)
   return { aside: basename(aside), damage, kept: kept.length }
-}
-
-async function compactLoose(path: string, { entries }: StoreContent): Promise<void> {
-  if (!existsSync(path)) return
-  const { size } = statSync(path)
-  const bytes = entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
-  if (size < LOOSE_BYTES_MIN || size < LOOSE_RATIO * bytes) return
-  try {
-    await replaceStoreFile(path, entries)
-  } catch {
-    // A disk without room for it, perhaps: the file is good as it is.
-  }
 }
 
 /**

@@ -8,15 +8,19 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CausewayError, type EventView, type PingReply, type StatusView, type TraceView, type WhyView } from '@causeway/protocol'
 import type { ApiBackend, RecordBackend } from './api-backend.ts'
 import type { FleetBackend } from './fleet-routes.ts'
+import type { ForwardingBackend } from './forwarding/forwarding.ts'
 import { LocalApi } from './local-api.ts'
 import { fleetMetrics, linkMetrics } from './metrics/fleet-metrics.ts'
 import { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { parseExposition } from './metrics/parse-exposition.ts'
+import type { TaskBackend } from './tasks/task-backend.ts'
 
 /** A node that only talks: enough to be seen over HTTP. Its records have a test of their own, kv-routes.test.ts. */
 class TalkingBackend implements ApiBackend {
   readonly records = {} as RecordBackend
   readonly fleet = {} as FleetBackend
+  readonly forwarding = {} as ForwardingBackend
+  readonly tasks = {} as TaskBackend
   readonly recentEvents: EventView[] = [{ at: 1, name: 'link-up', data: { peer: 'core-1' } }]
   readonly listeners = new Set<(event: EventView) => void>()
   cancelledPings = 0

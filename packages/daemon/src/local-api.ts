@@ -10,22 +10,25 @@ import type { Logger } from 'pino'
 import { CausewayError } from '@causeway/protocol'
 import type { ApiBackend } from './api-backend.ts'
 import { fleetRoutes } from './fleet-routes.ts'
+import { forwardRoutes } from './forwarding/forward-routes.ts'
 import { kvRoutes } from './kv-routes.ts'
 import type { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { metricsRoutes } from './metrics/metrics-server.ts'
 import { NdjsonStream } from './ndjson-stream.ts'
 import type { PingRequest } from './node-runtime.ts'
 import { problemResponse } from './problem.ts'
+import { taskRoutes } from './tasks/task-routes.ts'
+import { WorkDesk } from './tasks/work-routes.ts'
 import { listenOnSocket, removeSocket } from './unix-socket.ts'
 
 const BODY_BYTES_MAX = 1024 * 1024
 /** A token of a partition with a thousand writers fits in a query. */
-const HEADER_BYTES_MAX = 128 * 1024
+export const HEADER_BYTES_MAX: number = 128 * 1024
 const DISCARDED_BYTES_MAX = 32 * BODY_BYTES_MAX
 const PING_COUNT_MAX = 1_000_000
 
 /** The routes alone, without a server. */
-function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Logger): Hono {
+function createApiRoutes(backend: ApiBackend, desk: WorkDesk, exporter: MetricsExporter, log: Logger): Hono {
   const routes = new Hono()
   routes.onError((error) => {
     if (!(error instanceof CausewayError)) log.error({ err: error }, 'a request to the local API failed')
@@ -66,31 +69,45 @@ function createApiRoutes(backend: ApiBackend, exporter: MetricsExporter, log: Lo
   })
   routes.route('/v1/kv', kvRoutes(backend.records))
   routes.route('/v1', fleetRoutes(backend.fleet))
+  routes.route(
+    '/v1',
+    forwardRoutes(backend.forwarding, (listener) => backend.onEvent(listener)),
+  )
+  routes.route('/v1/tasks', taskRoutes(backend.tasks))
+  routes.route('/v1/work', desk.routes())
   return routes
 }
 
 export class LocalApi {
+  /** For other servers of the same. */
+  readonly routes: Hono
   readonly #server: Server
   readonly #socket: string
+  readonly #desk: WorkDesk
 
-  private constructor(server: Server, socket: string) {
+  private constructor(routes: Hono, server: Server, socket: string, desk: WorkDesk) {
+    this.routes = routes
     this.#server = server
     this.#socket = socket
+    this.#desk = desk
   }
 
   /** Throws `port-in-use` if a live process has the socket, `config-invalid` if it cannot be made. */
   static async start(socket: string, backend: ApiBackend, exporter: MetricsExporter, log: Logger): Promise<LocalApi> {
-    const listener = getRequestListener(createApiRoutes(backend, exporter, log).fetch)
+    const desk = new WorkDesk(backend.tasks)
+    const routes = createApiRoutes(backend, desk, exporter, log)
+    const listener = getRequestListener(routes.fetch)
     const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => void listener(request, response))
     // Watches last for ever; a client that goes away is noticed by its socket.
     server.requestTimeout = 0
     server.on('clientError', (_error, client) => client.destroy())
     await listenOnSocket(server, socket)
     server.on('error', (error) => log.error({ err: error }, 'the local API has a fault'))
-    return new LocalApi(server, socket)
+    return new LocalApi(routes, server, socket, desk)
   }
 
   async stop(): Promise<void> {
+    this.#desk.close()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
     await closed

@@ -14,24 +14,40 @@ import {
   WAKE,
   type WhyView,
 } from '@causeway/protocol'
+import type { AllocatorPlace } from '@causeway/node'
 import type { ApiBackend } from './api-backend.ts'
 import type { FleetBackend } from './fleet-routes.ts'
-import { Inquiries } from './inquiries.ts'
+import type { ForwardingBackend } from './forwarding/forwarding.ts'
+import type { Inquiries } from './inquiries.ts'
 import { NodeRecords } from './node-records.ts'
 import type { NodeRuntime, PingRequest } from './node-runtime.ts'
+import { NodeTasks } from './tasks/node-tasks.ts'
 
 /** A ping without an answer to where no way is known ends after this: nobody should wait for a name that was mistyped. */
 const NO_WAY_MS = 3_000
 
+export interface BackendParts {
+  readonly fleet: FleetBackend
+  readonly forwarding: ForwardingBackend
+  readonly inquiries: Inquiries
+  readonly limits: Limits
+  readonly allocator: AllocatorPlace
+}
+
 export class NodeBackend implements ApiBackend {
   readonly records: NodeRecords
   readonly fleet: FleetBackend
+  readonly tasks: NodeTasks
+  readonly forwarding: ForwardingBackend
   readonly #runtime: NodeRuntime
   readonly #inquiries: Inquiries
 
-  constructor(runtime: NodeRuntime, credential: Credential, fleet: FleetBackend, limits: Limits) {
+  constructor(runtime: NodeRuntime, credential: Credential, parts: BackendParts) {
+    const { fleet, forwarding, inquiries, limits, allocator } = parts
     this.#runtime = runtime
     this.fleet = fleet
+    this.forwarding = forwarding
+    this.#inquiries = inquiries
     this.records = new NodeRecords(
       credential.site,
       {
@@ -39,11 +55,12 @@ export class NodeBackend implements ApiBackend {
         now: () => runtime.now(),
         cutOff: () => this.status().cutOff,
         onChange: (listener) => runtime.onChange(listener),
+        onUnsynced: (listener) => runtime.onUnsynced(listener),
         write: (write) => runtime.write(write),
       },
       limits,
     )
-    this.#inquiries = new Inquiries(runtime, credential.name)
+    this.tasks = new NodeTasks(runtime, credential.name, allocator, () => this.records.freshness())
   }
 
   status(): StatusView {

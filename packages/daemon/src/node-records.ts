@@ -17,6 +17,7 @@ import {
   type OpenWatch,
   type PageQuery,
   type RecordPage,
+  type UnsyncedEffect,
   type WatchedReplica,
   type WatchQuery,
   Watches,
@@ -34,6 +35,7 @@ export interface ReplicaDriver {
   /** No hub can be reached from this site. */
   cutOff(): boolean
   onChange(listener: (change: ChangeEffect) => void): () => void
+  onUnsynced(listener: (left: UnsyncedEffect) => void): () => void
   write(write: Omit<WriteInput, 'type' | 'request'>): Promise<WrittenEffect>
 }
 
@@ -48,7 +50,7 @@ export class NodeRecords implements RecordBackend {
   readonly #driver: ReplicaDriver
   readonly #watches: Watches
   readonly #looking: NodeJS.Timeout
-  readonly #unfollow: () => void
+  readonly #unfollow: readonly (() => void)[]
   #asOf: number | null = null
   #cutOff = true
 
@@ -56,14 +58,17 @@ export class NodeRecords implements RecordBackend {
     this.site = site
     this.#driver = driver
     this.#watches = new Watches(driver.replica, new SystemRandom(), driver.now(), Date.now(), limits)
-    this.#unfollow = driver.onChange((change) => this.#watches.changed(driver.now(), Date.now(), [change]))
+    this.#unfollow = [
+      driver.onChange((change) => this.#watches.changed(driver.now(), Date.now(), [change])),
+      driver.onUnsynced(({ collection, partition }) => this.#watches.unsynced(driver.now(), Date.now(), collection, partition)),
+    ]
     this.#looking = setInterval(() => this.#look(), LOOK_MS)
     this.#looking.unref()
   }
 
   close(): void {
     clearInterval(this.#looking)
-    this.#unfollow()
+    for (const end of this.#unfollow) end()
   }
 
   /** How many watches are open. */

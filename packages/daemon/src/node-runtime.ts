@@ -26,11 +26,12 @@ import {
   WAKE,
   instant,
 } from '@causeway/protocol'
-import type { NodeEffect, NodeInput, NodeMachine, RequestInput, ResponseEffect } from '@causeway/node'
-import type { ChangeEffect, WriteInput, WrittenEffect } from '@causeway/state'
+import type { EngineEffect, NodeEffect, NodeInput, NodeMachine, RequestInput, ResponseEffect } from '@causeway/node'
+import type { ChangeEffect, UnsyncedEffect, WriteInput, WrittenEffect } from '@causeway/state'
 import { Clockwork } from './clockwork.ts'
 import { ProgramPort } from './program-port.ts'
 import type { Pulse } from './pulse.ts'
+import { TaskPort } from './tasks/task-port.ts'
 
 /** EX_SOFTWARE of sysexits: an internal software error was detected. */
 export const EXIT_BUG = 70
@@ -51,6 +52,8 @@ export interface NodeRuntimeOptions {
 export interface Outside {
   readonly network: { apply(effect: NetworkEffect): void }
   readonly store: { persist(effect: StoreEffect): void }
+  /** Where leases are granted, if that is not in the machine. */
+  readonly leases?: { call(effect: EngineEffect): void } | undefined
 }
 
 /** What a caller wants written; the runtime numbers it. */
@@ -66,6 +69,7 @@ export interface PingRequest {
 export class NodeRuntime {
   readonly machine: NodeMachine
   readonly programs: ProgramPort
+  readonly tasks: TaskPort
   readonly #log: Logger
   readonly #onFatal: (error: unknown) => void
   readonly #clockwork: Clockwork
@@ -80,6 +84,7 @@ export class NodeRuntime {
   readonly #stopped = Promise.withResolvers<void>()
   readonly #onEvent = new Set<(event: EventView) => void>()
   readonly #onChange = new Set<(change: ChangeEffect) => void>()
+  readonly #onUnsynced = new Set<(left: UnsyncedEffect) => void>()
   readonly #recentEvents: EventView[] = []
   readonly #violations = new Map<string, number>()
   readonly #violationCounts: Record<ViolationCode, number> = {
@@ -95,6 +100,7 @@ export class NodeRuntime {
   constructor(options: NodeRuntimeOptions) {
     this.machine = options.machine
     this.programs = new ProgramPort((input) => this.input(input), options.limits ?? LIMITS)
+    this.tasks = new TaskPort((input) => this.input(input))
     this.#log = options.log
     this.#onFatal = options.onFatal ?? (() => process.exit(EXIT_BUG))
     this.#clockwork = new Clockwork({ pulse: options.pulse, onWake: () => this.input(WAKE), onClock: (input) => this.input(input) })
@@ -178,6 +184,12 @@ export class NodeRuntime {
     return () => this.#onChange.delete(listener)
   }
 
+  /** Partitions that this node holds no longer. */
+  onUnsynced(listener: (left: UnsyncedEffect) => void): () => void {
+    this.#onUnsynced.add(listener)
+    return () => this.#onUnsynced.delete(listener)
+  }
+
   /** The last events, oldest first. */
   get recentEvents(): readonly EventView[] {
     return this.#recentEvents
@@ -244,6 +256,20 @@ export class NodeRuntime {
       case 'channelFinished':
       case 'channelEnded':
         return this.programs.effect(effect)
+      case 'taskOrdered':
+      case 'taskExplained':
+      case 'taskGiven':
+      case 'taskChanged':
+      case 'taskTaken':
+        return this.tasks.effect(effect)
+      case 'leaseCall':
+        return outside.leases?.call(effect)
+      case 'unsynced':
+        for (const listener of this.#onUnsynced) listener(effect)
+        return
+      case 'shared':
+        // Nobody here asks for one: shared documents are for programs that have a replica of their own.
+        return
       default:
         for (const listener of this.#onChange) listener(effect)
     }
@@ -296,6 +322,7 @@ export class NodeRuntime {
     this.#dead = true
     this.#clockwork.stop()
     this.programs.stop()
+    this.tasks.stop()
     this.#stopped.resolve()
     for (const onEffect of this.#requests.values()) onEffect(stopping())
     this.#requests.clear()

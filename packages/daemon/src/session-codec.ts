@@ -14,8 +14,16 @@ import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { CausewayError } from '@causeway/protocol'
 import type { SessionCodec } from '@causeway/node'
 
-const LEVEL = 1
 const WINDOW_LOG = 16
+/** Messages are small, and every byte of them is paid for; so the search is more thorough than at level 1, in as little memory. */
+const PACKING = {
+  [constants.ZSTD_c_windowLog]: WINDOW_LOG,
+  [constants.ZSTD_c_strategy]: constants.ZSTD_lazy,
+  [constants.ZSTD_c_hashLog]: 14,
+  [constants.ZSTD_c_chainLog]: 14,
+  [constants.ZSTD_c_searchLog]: 4,
+  [constants.ZSTD_c_minMatch]: 4,
+}
 /** What each run writes into, before it is copied to where it stays. */
 const SCRATCH = new Uint8Array(64 * 1024)
 
@@ -84,9 +92,9 @@ export class ZstdSessionCodec implements SessionCodec {
   readonly #unpacking: Direction
 
   constructor(messageBytesMax: number) {
-    const { ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_d_windowLogMax, ZSTD_e_flush } = constants
+    const { ZSTD_d_windowLogMax, ZSTD_e_flush } = constants
     const chunkSize = constants.Z_MIN_CHUNK
-    const packer = createZstdCompress({ chunkSize, params: { [ZSTD_c_compressionLevel]: LEVEL, [ZSTD_c_windowLog]: WINDOW_LOG } })
+    const packer = createZstdCompress({ chunkSize, params: PACKING })
     const unpacker = createZstdDecompress({ chunkSize, params: { [ZSTD_d_windowLogMax]: WINDOW_LOG } })
     this.#packing = new Direction(packer, ZSTD_e_flush, Number.POSITIVE_INFINITY)
     this.#unpacking = new Direction(unpacker, ZSTD_e_flush, messageBytesMax)

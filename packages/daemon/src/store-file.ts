@@ -13,7 +13,16 @@ import { CLEAN_KEY } from '@causeway/state'
 import { readLmdbFile } from './lmdb-pages.ts'
 
 const FILE = 'store.mdb'
+/** Who opens the file of a running node to copy it, and the node while it puts another in its place, hold this lock. */
+export const SWAP_LOCK = 'swap-lock'
 const CRC_BYTES = 4
+const META_PAGES = 2
+/** LMDB never makes a file smaller. With less room than this one would be written anew for every little that is deleted. */
+const LOOSE_RATIO = 1.5
+const LOOSE_BYTES = 128 * 1024
+/** What is copied at one go, while everything else waits. */
+const PORTION_BYTES = 1024 * 1024
+const PORTION_ENTRIES = 2_000
 
 export type StoreDatabase = RootDatabase<Buffer, string>
 
@@ -27,6 +36,15 @@ export interface StoreContent {
   readonly entries: readonly StoredEntry[]
   /** What is wrong, in words. */
   readonly damage: readonly string[]
+}
+
+/** What LMDB tells, of which its types tell nothing. */
+interface LmdbSizes {
+  readonly pageSize: number
+  readonly lastPageNumber: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
 }
 
 export function storeFile(dataDir: string): string {
@@ -49,33 +67,89 @@ export function readStoreFile(path: string): StoreContent {
 }
 
 /**
- * Opens it for writing: durable when a transaction's promise resolves (see `LmdbStore`). Event-turn batching is off because
- * it makes promises that nobody else has, and that are rejected all the same when a commit fails.
+ * Opens it for writing: durable when a transaction's promise resolves (see `LmdbStore`), unless `unsynced`. Event-turn
+ * batching is off because it makes promises that nobody else has, and that are rejected all the same when a commit fails.
  */
-export function openDatabase(path: string): StoreDatabase {
+export function openDatabase(path: string, unsynced = false): StoreDatabase {
   return open<Buffer, string>({
     path,
     noSubdir: true,
     encoding: 'binary',
     overlappingSync: false,
+    noSync: unsynced,
     eventTurnBatching: false,
     maxDbs: 1,
   })
 }
 
+/** Whether a file of so many bytes should be written anew for the sake of those that are used in it. */
+export function isLoose(fileBytes: number, usedBytes: number): boolean {
+  return fileBytes > LOOSE_RATIO * usedBytes + LOOSE_BYTES
+}
+
+/** Of the file, and of the pages in it that hold something. */
+export function sizesOf(database: StoreDatabase): { readonly fileBytes: number; readonly usedBytes: number } {
+  const { pageSize, lastPageNumber, treeBranchPageCount, treeLeafPageCount, overflowPages } = database.getStats() as LmdbSizes
+  const used = META_PAGES + treeBranchPageCount + treeLeafPageCount + overflowPages
+  return { fileBytes: pageSize * (lastPageNumber + 1), usedBytes: pageSize * used }
+}
+
 /** Makes a file of these entries and puts it in place of `path`; what was there stays as `aside`, if that is given. */
 export async function replaceStoreFile(path: string, entries: readonly StoredEntry[], aside?: string): Promise<void> {
-  const draft = `${path}.new`
+  await writeDraft(path, function* () {
+    yield entries.map(({ key, value }) => ({ key, value: sealed(key, value) }))
+  })
+  installDraft(path, aside)
+}
+
+/**
+ * Writes what a database holds to a file beside it, on disk when this resolves; nobody may write to the database meanwhile.
+ * Portion by portion, since the process has other things to do.
+ */
+export async function draftStoreFile(path: string, database: StoreDatabase): Promise<void> {
+  await writeDraft(path, function* () {
+    for (let portion = portionAfter(database, undefined); portion.length > 0; portion = portionAfter(database, portion.at(-1)?.key)) {
+      yield portion
+    }
+  })
+}
+
+interface StoredPair {
+  readonly key: string
+  readonly value: Buffer
+}
+
+function portionAfter(database: StoreDatabase, key: string | undefined): StoredPair[] {
+  const portion: StoredPair[] = []
+  let bytes = 0
+  for (const pair of database.getRange(key === undefined ? {} : { start: key, exclusiveStart: true })) {
+    portion.push(pair)
+    bytes += pair.value.length
+    if (bytes > PORTION_BYTES || portion.length === PORTION_ENTRIES) break
+  }
+  return portion
+}
+
+async function writeDraft(path: string, portions: () => Iterable<readonly StoredPair[]>): Promise<void> {
+  const draft = draftOf(path)
   discard(draft)
-  const database = openDatabase(draft)
+  const database = openDatabase(draft, true)
   try {
-    database.transactionSync(() => {
-      for (const { key, value } of entries) database.putSync(key, sealed(key, value))
-    })
+    for (const portion of portions()) {
+      await database.batch(() => {
+        // The promise of the whole batch tells of each of them.
+        for (const { key, value } of portion) void database.put(key, value)
+      })
+    }
   } finally {
     await database.close()
   }
   syncFile(draft)
+}
+
+/** Puts the draft in the place of a file that nobody has open; what was there stays as `aside`, if that is given. */
+export function installDraft(path: string, aside?: string): void {
+  const draft = draftOf(path)
   if (aside !== undefined) {
     rmSync(aside, { force: true })
     linkSync(path, aside)
@@ -85,6 +159,15 @@ export async function replaceStoreFile(path: string, entries: readonly StoredEnt
   renameSync(draft, path)
   discard(draft)
   syncFile(dirname(path))
+}
+
+/** Of no use any more, or left behind by a process that died. */
+export function discardDraft(path: string): void {
+  discard(draftOf(path))
+}
+
+function draftOf(path: string): string {
+  return `${path}.new`
 }
 
 /** As what a store holds after it lost something: without the promise that all that was written is there. */

@@ -9,12 +9,17 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { open } from 'lmdb'
 import { CausewayError } from '@causeway/protocol'
 import { type StoredDocument, auditStore } from '@causeway/state'
+import { DataLock } from './data-lock.ts'
 import { acquireLock } from './lmdb-store.ts'
 import { createNodeCrypto, generateKeyPair } from './node-crypto.ts'
-import { type StoreContent, readStoreFile, replaceStoreFile, storeFile, syncFile, withoutCleanMark } from './store-file.ts'
+import { SWAP_LOCK, type StoreContent, readStoreFile, replaceStoreFile, storeFile, syncFile, withoutCleanMark } from './store-file.ts'
+
+const SWAP_MS_MAX = 30_000
+const SWAP_LOOK_MS = 20
 
 export interface StoreReport {
   readonly path: string
@@ -101,7 +106,12 @@ async function withContent<Result>(path: string, use: (content: StoreContent, fi
   const directory = mkdtempSync(join(tmpdir(), 'causeway-'))
   try {
     const copy = join(directory, 'store.mdb')
-    await copyLive(file, copy)
+    const turn = await swapTurn(path)
+    try {
+      await copyLive(file, copy)
+    } finally {
+      turn.release()
+    }
     return use(readStoreFile(copy), copy)
   } finally {
     rmSync(directory, { recursive: true, force: true })
@@ -115,6 +125,17 @@ function tryLock(dataDir: string): ReturnType<typeof acquireLock> | undefined {
   } catch (error) {
     if (error instanceof CausewayError && error.code === 'store-locked' && existsSync(join(dataDir, 'lock'))) return undefined
     throw error
+  }
+}
+
+/** Waits while the node puts another file in the place of its own, or somebody else copies it. */
+async function swapTurn(dataDir: string): Promise<DataLock> {
+  for (const until = performance.now() + SWAP_MS_MAX; ; await pause(SWAP_LOOK_MS)) {
+    try {
+      return DataLock.acquire(dataDir, SWAP_LOCK)
+    } catch (error) {
+      if (!(error instanceof CausewayError) || performance.now() > until) throw error
+    }
   }
 }
 

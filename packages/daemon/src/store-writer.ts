@@ -1,10 +1,13 @@
 /**
  * For tests: a process that writes tickets to a store as fast as it can and prints each one that is reported persisted.
- * Ticket n brings `a/n` and `b/n`, and puts n into `last`.
+ * Ticket n brings `a/n` and `b/n`, and puts n into `last`. It also brings 8 kB under `c/n`, but each 64th removes those
+ * before it, so that the file is written anew all the time.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+
+const BULK_TICKETS = 64
 
 const WRITER = `
   const { LmdbStore } = await import(process.argv[1])
@@ -12,7 +15,11 @@ const WRITER = `
   const persist = () => {
     const ticket = next++
     const value = new Uint8Array(200).fill(ticket & 0xff)
-    store.persist({ type: 'persist', ticket, entries: [{ key: 'a/' + ticket, value }, { key: 'b/' + ticket, value }, { key: 'last', value: Uint8Array.of(ticket >> 16, ticket >> 8, ticket) }] })
+    const own = [{ key: 'a/' + ticket, value }, { key: 'b/' + ticket, value }, { key: 'last', value: Uint8Array.of(ticket >> 16, ticket >> 8, ticket) }]
+    const bulk = ticket % ${BULK_TICKETS} === 0
+      ? Array.from({ length: ${BULK_TICKETS - 1} }, (_, at) => ({ key: 'c/' + (ticket - at - 1), value: undefined }))
+      : [{ key: 'c/' + ticket, value: new Uint8Array(8_000).fill(ticket & 0xff) }]
+    store.persist({ type: 'persist', ticket, entries: [...own, ...bulk] })
   }
   const store = await LmdbStore.open({
     dataDir: process.argv[2],
@@ -28,9 +35,11 @@ export interface StoreWriter {
   readonly reported: readonly number[]
 }
 
-export function startStoreWriter(dataDir: string): StoreWriter {
+/** `under`: a command that gets that of the process as its arguments. */
+export function startStoreWriter(dataDir: string, under: readonly string[] = []): StoreWriter {
   const args = ['--input-type=module', '-e', WRITER, join(import.meta.dirname, 'lmdb-store.ts'), dataDir]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [command = process.execPath, ...words] = [...under, process.execPath, ...args]
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] })
   const reported: number[] = []
   createInterface(child.stdout).on('line', (line) => reported.push(Number(line)))
   return { process: child, reported }
@@ -41,7 +50,7 @@ export function lastWholeTicket(entries: Iterable<{ readonly key: string; readon
   const values = new Map([...entries].map(({ key, value }) => [key, value ?? new Uint8Array(0)]))
   const [high = 0, middle = 0, low = 0] = values.get('last') ?? []
   const last = (high << 16) | (middle << 8) | low
-  if (values.size !== 2 * last + 1) throw new Error(`${values.size} entries cannot be ${last} tickets`)
+  if (values.size !== 2 * last + 1 + (last % BULK_TICKETS)) throw new Error(`${values.size} entries cannot be ${last} tickets`)
   for (let ticket = 1; ticket <= last; ticket++) {
     for (const key of [`a/${ticket}`, `b/${ticket}`]) {
       const value = values.get(key)

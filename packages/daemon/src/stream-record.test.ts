@@ -79,14 +79,20 @@ describe('stream records', () => {
     expect(messagesOf(pair().reader.push(Buffer.concat([first, second])))).toHaveLength(2)
   })
 
+  it('take 18 bytes besides a small message', () => {
+    const [record = new Uint8Array(0), ...more] = pair().sealer.seal([new Uint8Array(60)])
+    expect(more).toEqual([])
+    expect(record.length).toBe(60 + 1 + 1 + AEAD_TAG_BYTES)
+  })
+
   it('are malformed if the peer seals too long a message, or cuts an entry short', () => {
     const small = new RecordReader(crypto.aead(KEY), 1_000)
     expect(small.push(Buffer.concat(pair().sealer.seal([frameOf(3_000)])))).toBe('malformed')
-    for (const entry of [Buffer.alloc(3), Buffer.from([0, 0, 9, 0, 0, 0, 1])]) {
-      const record = Buffer.alloc(4 + entry.length + AEAD_TAG_BYTES)
-      record.writeUInt32BE(entry.length + AEAD_TAG_BYTES, 0)
-      entry.copy(record, 4)
-      crypto.aead(KEY).seal(0, new Uint8Array(0), record, 4, 4 + entry.length)
+    for (const entry of [Buffer.from([128]), Buffer.from([18, 1]), Buffer.from([3, 200])]) {
+      const record = Buffer.alloc(1 + entry.length + AEAD_TAG_BYTES)
+      record[0] = entry.length
+      entry.copy(record, 1)
+      crypto.aead(KEY).seal(0, new Uint8Array(0), record, 1, 1 + entry.length)
       expect(pair().reader.push(record)).toBe('malformed')
     }
   })

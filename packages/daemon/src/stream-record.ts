@@ -3,22 +3,23 @@
  * seals what it acts on, the lengths and the headers, and passes the body on as it is. So one record costs one small
  * encryption, however much it carries, and a relay never encrypts a body.
  *
- * Layout, big-endian; a record holds k messages, whose lengths its sealed part tells:
+ * A record holds k messages, whose lengths its sealed part tells; numbers are LEB128:
  *
- *     0     u32    s, length of the sealed part
- *     4     s      AES-256-GCM of k entries, and the tag (16); nonce = u32 0 ‖ u64 number of the record, from 0 in each direction
- *     4+s          the bodies of those messages that have one here, one after the other, not sealed
+ *     s          length of the sealed part, the tag aside
+ *     s bytes    AES-256-GCM of k entries, and the tag (16); nonce = u32 0 ‖ u64 number of the record, from 0 in each direction
+ *     …          the bodies of those messages that have one here, one after the other, not sealed
  *
  *     entry:
- *     0     u24    h, bytes of the message that follow in the entry: its header, or all of it
- *     3     u24    b, bytes of the message that follow the sealed part
- *     6     h
+ *     2·h        h: bytes of the message that follow here, all of it; or
+ *     2·h + 1    h: bytes of the message that follow here, its header, and
+ *     b          bytes of the message that follow the sealed part
+ *     h bytes
  *
  * Bodies are not authenticated by the hop. Who changes one on the way makes its receiver drop the frame, as who cuts the
  * line does; he cannot shift a boundary, since the lengths are sealed, nor take one frame for another at its destination,
  * since the channel numbers and seals them. A message that is not a frame is nobody else's to seal: it goes into its entry.
  */
-import { AEAD_TAG_BYTES, type Aead, frameHeaderBytes, isFrame } from '@causeway/protocol'
+import { AEAD_TAG_BYTES, type Aead, Leb128Reader, frameHeaderBytes, isFrame, leb128Bytes, writeLeb128 } from '@causeway/protocol'
 import { allocateBulk } from './bulk-memory.ts'
 
 /** A record takes messages as long as they fit in here, and at least one. */
@@ -29,14 +30,15 @@ const SEALED_WHOLE_BYTES_MAX = 2048
 /** Node cuts smaller buffers from a larger one. */
 const POOLED_BYTES_MAX = 4096
 
-const LENGTH_BYTES = 4
-const ENTRY_BYTES = 6
+const LENGTH_BYTES_MAX = 4
+/** The numbers of an entry take no more. */
+const ENTRY_BYTES_MAX = 8
 const ROUTE_LENGTH_OFFSET = 4
 const NOTHING: Uint8Array = new Uint8Array(0)
 
-/** What a message takes in a record, the record's own bytes aside. */
+/** What a message takes in a record at most, the record's own bytes aside. */
 export function recordedBytes(message: Uint8Array): number {
-  return ENTRY_BYTES + message.length
+  return ENTRY_BYTES_MAX + message.length
 }
 
 /** One direction, sending. */
@@ -51,21 +53,28 @@ export class RecordSealer {
   /** The record of these messages: its head, then views of the bodies. */
   seal(messages: readonly Uint8Array[]): Uint8Array[] {
     let entries = 0
-    for (const message of messages) entries += ENTRY_BYTES + sealedBytesOf(message)
-    const head = Buffer.allocUnsafe(LENGTH_BYTES + entries + AEAD_TAG_BYTES)
+    for (const message of messages) entries += entryBytesOf(message)
+    const from = leb128Bytes(entries)
+    const head = Buffer.allocUnsafe(from + entries + AEAD_TAG_BYTES)
     const buffers: Uint8Array[] = [head]
-    let at = head.writeUInt32BE(entries + AEAD_TAG_BYTES, 0)
+    let at = writeLeb128(head, 0, entries)
     for (const message of messages) {
       const sealed = sealedBytesOf(message)
-      at = head.writeUIntBE(sealed, at, 3)
-      at = head.writeUIntBE(message.length - sealed, at, 3)
-      head.set(sealed === message.length ? message : message.subarray(0, sealed), at)
+      const whole = sealed === message.length
+      at = writeLeb128(head, at, 2 * sealed + Number(!whole))
+      if (!whole) at = writeLeb128(head, at, message.length - sealed)
+      head.set(whole ? message : message.subarray(0, sealed), at)
       at += sealed
-      if (sealed < message.length) buffers.push(message.subarray(sealed))
+      if (!whole) buffers.push(message.subarray(sealed))
     }
-    this.#aead.seal(this.#records++, NOTHING, head, LENGTH_BYTES, LENGTH_BYTES + entries)
+    this.#aead.seal(this.#records++, NOTHING, head, from, from + entries)
     return buffers
   }
+}
+
+function entryBytesOf(message: Uint8Array): number {
+  const sealed = sealedBytesOf(message)
+  return leb128Bytes(2 * sealed) + sealed + (sealed < message.length ? leb128Bytes(message.length - sealed) : 0)
 }
 
 function sealedBytesOf(message: Uint8Array): number {
@@ -88,9 +97,11 @@ export class RecordReader {
   readonly #aead: Aead
   readonly #messageBytesMax: number
   #records = 0
-  /** The length of the next sealed part, or that part, as far as it has come. */
-  readonly #length = Buffer.alloc(LENGTH_BYTES)
-  #part: Buffer = this.#length
+  /** The length of the next sealed part as far as it has come: its value, and in how many bytes. */
+  #length = 0
+  #lengthBytes = 0
+  /** The sealed part, and how much of it, or of the message, has come. */
+  #part: Buffer | undefined
   #filled = 0
   /** Messages of the current record that are not complete, in order; the body of the first is being filled in. */
   #arriving: Arriving[] = []
@@ -116,37 +127,46 @@ export class RecordReader {
         at = this.#fill(chunk, at, complete)
         continue
       }
-      at = this.#gather(chunk, at)
-      if (this.#filled < this.#part.length) break
-      this.#filled = 0
-      const fault = this.#part === this.#length ? this.#expectSealed() : this.#open(complete)
+      const part = this.#part
+      if (!part) {
+        if (this.#readLength(chunk[at++] ?? 0)) return 'forged'
+        continue
+      }
+      at = this.#gather(part, chunk, at)
+      if (this.#filled < part.length) break
+      const fault = this.#open(part, complete)
       if (fault) return fault
     }
     return complete
   }
 
-  #gather(chunk: Uint8Array, at: number): number {
-    const bytes = Math.min(chunk.length - at, this.#part.length - this.#filled)
-    this.#part.set(chunk.subarray(at, at + bytes), this.#filled)
+  #gather(part: Buffer, chunk: Uint8Array, at: number): number {
+    const bytes = Math.min(chunk.length - at, part.length - this.#filled)
+    part.set(chunk.subarray(at, at + bytes), this.#filled)
     this.#filled += bytes
     return at + bytes
   }
 
-  #expectSealed(): RecordFault | undefined {
-    const bytes = this.#length.readUInt32BE(0)
-    const most = Math.max(RECORD_BYTES_MAX, ENTRY_BYTES + this.#messageBytesMax) + AEAD_TAG_BYTES
-    // The length is not sealed: whoever is in between may have written it.
-    if (bytes < AEAD_TAG_BYTES || bytes > most) return 'forged'
+  /** True if no sealer writes such a length. It is not sealed: whoever is in between may have written it. */
+  #readLength(byte: number): boolean {
+    this.#length += (byte & 127) * 128 ** this.#lengthBytes++
+    const most = Math.max(RECORD_BYTES_MAX, ENTRY_BYTES_MAX + this.#messageBytesMax)
+    if (this.#length > most) return true
+    if (byte >= 128) return this.#lengthBytes === LENGTH_BYTES_MAX
+    const bytes = this.#length + AEAD_TAG_BYTES
+    this.#length = 0
+    this.#lengthBytes = 0
     this.#part = bytes < POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : allocateBulk(bytes)
-    return undefined
+    return false
   }
 
-  #open(complete: Uint8Array[]): RecordFault | undefined {
-    const opened = this.#aead.open(this.#records, NOTHING, this.#part)
+  #open(part: Buffer, complete: Uint8Array[]): RecordFault | undefined {
+    const opened = this.#aead.open(this.#records, NOTHING, part)
     if (!opened) return 'forged'
     this.#records++
-    this.#part = this.#length
-    const entries = readEntries(Buffer.from(opened.buffer, opened.byteOffset, opened.length), this.#messageBytesMax)
+    this.#part = undefined
+    this.#filled = 0
+    const entries = readEntries(opened, this.#messageBytesMax)
     if (!entries) return 'malformed'
     this.#arriving = entries
     this.#next = 0
@@ -187,19 +207,18 @@ export class RecordReader {
 }
 
 /** `undefined` if they are not what a sealer writes. */
-function readEntries(opened: Buffer, messageBytesMax: number): Arriving[] | undefined {
+function readEntries(opened: Uint8Array, messageBytesMax: number): Arriving[] | undefined {
   const entries: Arriving[] = []
+  const reader = new Leb128Reader(opened)
   let bodies = 0
-  for (let at = 0; at < opened.length;) {
-    if (opened.length - at < ENTRY_BYTES) return undefined
-    const headBytes = opened.readUIntBE(at, 3)
-    const bodyBytes = opened.readUIntBE(at + 3, 3)
-    at += ENTRY_BYTES
+  while (reader.at < opened.length) {
+    const first = reader.next()
+    const bodyBytes = first % 2 === 1 ? reader.next() : 0
+    const headBytes = Math.floor(first / 2)
     bodies += bodyBytes
-    const tooMuch = headBytes + bodyBytes > messageBytesMax || bodies > Math.max(RECORD_BYTES_MAX, messageBytesMax)
-    if (tooMuch || headBytes > opened.length - at) return undefined
-    entries.push({ head: opened.subarray(at, at + headBytes), bodyBytes })
-    at += headBytes
+    if (headBytes + bodyBytes > messageBytesMax || bodies > Math.max(RECORD_BYTES_MAX, messageBytesMax)) return undefined
+    entries.push({ head: reader.take(headBytes), bodyBytes })
+    if (!reader.sound) return undefined
   }
   return entries
 }

@@ -55,6 +55,7 @@ export function wayMetrics(rttMs: readonly number[]): WayMetrics {
 }
 
 export function fleetMetrics(links: readonly LinkMetrics[]): NodeMetrics {
+  const traffic = { open: 2, opened: 5, refused: 1, failed: 0, dropped: 3, bytesIn: 700, bytesOut: 800 }
   return {
     status: STATUS,
     links,
@@ -64,6 +65,28 @@ export function fleetMetrics(links: readonly LinkMetrics[]): NodeMetrics {
     stampPackets: { reflected: 3, malformed: 0, refused: 0, unsent: 0 },
     datagramDrops: { short: 0, unknown: 7, forged: 0, replayed: 0, malformed: 0, unread: 0, unsent: 0 },
     vitals: { nodes: { fresh: 4, silent: 1 }, counts: { bytesIn: 5_000, bytesOut: 6_000, stale: 2, refused: 0 } },
+    forwards: [
+      {
+        ...{ id: 'tcp:127.0.0.1:7001', listen: '127.0.0.1:7001', to: 'signal@nrt-2', protocol: 'tcp', class: 'ordered' },
+        ...{ idleSeconds: null, origin: 'config', lastFailure: null },
+        ...traffic,
+      },
+    ],
+    services: [
+      {
+        service: 'media',
+        protocol: 'udp',
+        address: '127.0.0.1:9001',
+        allow: null,
+        bytesPerSecondMax: null,
+        proxyProtocol: false,
+        ...traffic,
+      },
+    ],
+    tasks: {
+      phases: { pending: 0, initialised: 1, allocated: 6, tombstone: 2, deleting: 0, gone: 0 },
+      ...{ workers: 1, slots: 8, held: 6, given: 9, taken: 1, refusedReports: 0, allocator: null },
+    },
     loopLag: wayMetrics([0.1, 0.2, 35]).rtt,
     process: { cpuSeconds: { user: 1.5, system: 0.5 }, residentBytes: 2e8, heapUsedBytes: 5e7, openFiles: 42, startSeconds: 1_790_000_000 },
   }

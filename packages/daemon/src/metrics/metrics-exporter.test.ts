@@ -94,6 +94,9 @@ describe('a scrape', () => {
       'causeway_packets_dropped_total',
       'causeway_stamp_packets_total',
       'causeway_stream_sockets_dropped_total',
+      'causeway_task_grants_total',
+      'causeway_task_overlaps_total',
+      'causeway_task_releases_total',
     ])
     expect(values(families, 'causeway_link_probes_sent_total')).toEqual({ 'nrt-1-a udp': 1, 'nrt-1-a control': 2 })
     expect(new Set(families.get('causeway_link_rtt_seconds')?.samples.map(({ labels }) => labels['way']))).toEqual(new Set(['control']))

@@ -10,12 +10,14 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Metric, Registry } from 'prom-client'
 import type { DelayCounts } from '@causeway/protocol'
+import { FORWARD_FAMILIES } from './forward-families.ts'
 import { LINK_FAMILIES } from './link-families.ts'
 import { type Labels, type MetricFamily, seconds } from './metric-family.ts'
 import { NODE_FAMILIES } from './node-families.ts'
 import type { NodeMetrics } from './node-metrics.ts'
+import { TASK_FAMILIES } from './task-families.ts'
 
-export const METRIC_FAMILIES: readonly MetricFamily[] = [...NODE_FAMILIES, ...LINK_FAMILIES]
+export const METRIC_FAMILIES: readonly MetricFamily[] = [...NODE_FAMILIES, ...LINK_FAMILIES, ...FORWARD_FAMILIES, ...TASK_FAMILIES]
 
 const LINES_AT_ONCE = 500
 const NONE: Labels = {}

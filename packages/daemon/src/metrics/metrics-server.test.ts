@@ -4,7 +4,8 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fleetMetrics, linkMetrics } from './fleet-metrics.ts'
 import { MetricsExporter } from './metrics-exporter.ts'
-import { MetricsServer } from './metrics-server.ts'
+import type { HttpServer } from '../http-server.ts'
+import { startMetricsServer } from './metrics-server.ts'
 import { parseExposition } from './parse-exposition.ts'
 
 const log = pino({ level: 'silent' })
@@ -12,14 +13,14 @@ const LISTEN = { host: '127.0.0.1', port: 0 }
 
 describe('metrics over TCP', () => {
   let broken: boolean
-  let server: MetricsServer
+  let server: HttpServer
   beforeEach(async () => {
     broken = false
     const exporter = new MetricsExporter(() => {
       if (broken) throw new Error('secret detail')
       return fleetMetrics([linkMetrics('hkg-1-a')])
     })
-    server = await MetricsServer.start(LISTEN, exporter, log)
+    server = await startMetricsServer(LISTEN, exporter, log)
   })
   afterEach(() => server.stop())
 
@@ -50,14 +51,14 @@ describe('metrics over TCP', () => {
     const other = createServer().listen(LISTEN)
     await once(other, 'listening')
     const { port } = other.address() as { port: number }
-    await expect(MetricsServer.start({ ...LISTEN, port }, exporter, log)).rejects.toMatchObject({
+    await expect(startMetricsServer({ ...LISTEN, port }, exporter, log)).rejects.toMatchObject({
       code: 'port-in-use',
       message: `TCP 127.0.0.1:${port} is in use, so api.metrics cannot be served`,
       remedy: expect.stringContaining('api.metrics'),
     })
     other.close()
     // An address of TEST-NET-1 (RFC 5737): no machine has it.
-    await expect(MetricsServer.start({ host: '192.0.2.1', port: 1 }, exporter, log)).rejects.toMatchObject({
+    await expect(startMetricsServer({ host: '192.0.2.1', port: 1 }, exporter, log)).rejects.toMatchObject({
       code: 'config-invalid',
       message: expect.stringContaining('cannot serve api.metrics on TCP 192.0.2.1:1'),
     })

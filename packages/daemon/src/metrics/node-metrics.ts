@@ -3,11 +3,23 @@
  * around it, and what the process takes from its host.
  */
 import { readdirSync } from 'node:fs'
-import type { DelayCounts, FrameCounts, Instant, LinkMetrics, StatusView, ViolationCode, VitalCounts } from '@causeway/protocol'
+import type {
+  DelayCounts,
+  ForwardView,
+  FrameCounts,
+  Instant,
+  LinkMetrics,
+  ServiceView,
+  StatusView,
+  ViolationCode,
+  VitalCounts,
+} from '@causeway/protocol'
 import type { DatagramDrops } from '../datagram-drops.ts'
+import type { ForwardingBackend } from '../forwarding/forwarding.ts'
 import type { Libp2pNetwork } from '../libp2p-network.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
 import type { StampReflector } from '../probing/stamp-reflector.ts'
+import type { TaskCounts } from './task-families.ts'
 
 interface ProcessMetrics {
   readonly cpuSeconds: { readonly user: number; readonly system: number }
@@ -37,6 +49,10 @@ export interface NodeMetrics {
   } | null
   /** Nodes of which this one has heard, by whether that was of late; and what was said. */
   readonly vitals: { readonly nodes: { readonly fresh: number; readonly silent: number }; readonly counts: VitalCounts }
+  readonly forwards: readonly ForwardView[]
+  /** That this node offers. */
+  readonly services: readonly ServiceView[]
+  readonly tasks: TaskCounts
   /** How late the ticks of the event loop came. */
   readonly loopLag: DelayCounts
   readonly process: ProcessMetrics
@@ -46,6 +62,7 @@ export function readNodeMetrics(
   runtime: NodeRuntime,
   network: Pick<Libp2pNetwork, 'droppedDatagrams' | 'droppedStreams'>,
   reflector: StampReflector | null,
+  forwarding: Pick<ForwardingBackend, 'forwards' | 'services'>,
 ): NodeMetrics {
   const now = runtime.now()
   return {
@@ -57,6 +74,9 @@ export function readNodeMetrics(
     streamDrops: network.droppedStreams && { ...network.droppedStreams },
     stampPackets: reflector ? stampPacketsOf(reflector) : null,
     vitals: vitalsOf(runtime, now),
+    forwards: forwarding.forwards(),
+    services: forwarding.services(),
+    tasks: { phases: runtime.machine.tasks.counts(), ...runtime.machine.taskMetrics() },
     loopLag: runtime.loopLag,
     process: readProcess(),
   }

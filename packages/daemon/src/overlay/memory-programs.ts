@@ -1,9 +1,11 @@
 /**
- * Channels without a network, for tests of what stands on them: a few nodes in memory whose channels have windows,
- * backpressure, pauses, halves and faults as real ones do. A message arrives in a later turn, like everything else.
+ * Channels without a network: from a node to itself, and for tests of what stands on them between a few nodes in memory. They
+ * have windows, backpressure, pauses, halves and faults as real ones do. A message arrives in a later turn, like everything
+ * else; what was held comes with `resume`.
  *
  *  1. What is on the way, or waits at a paused end, never exceeds the window by more than one message (`heldBytesMax`).
- *  2. Nothing is told after `ended`; what came before it is.
+ *  2. Nothing is told after `ended`; what came before it is, paused or not.
+ *  3. That the peer has finished is told at once, also while messages are held, as a node tells it.
  */
 import type { FrameClass } from '@causeway/protocol'
 import type { OpenOptions, ProgramChannel, ProgramChannelListener, Programs } from '../program-channel.ts'
@@ -22,10 +24,14 @@ export class MemoryNetwork {
       open: (to, service, { class: frameClass = 'ordered' }: OpenOptions = {}) => {
         const near = new MemoryChannel(this, to, service, frameClass)
         setImmediate(() => {
+          if (near.ended) return
           const onChannel = this.#services.get(`${to} ${service}`)
           if (!onChannel) return near.end(`no service ${service} at ${to}`)
           const far = new MemoryChannel(this, node, service, frameClass)
-          this.#ends.add(near).add(far)
+          for (const end of [near, far]) {
+            this.#ends.add(end)
+            end.onEnd = () => this.#ends.delete(end)
+          }
           far.connect(near)
           near.connect(far)
           onChannel(far)
@@ -42,7 +48,6 @@ export class MemoryNetwork {
   /** Every channel ends, as when the last path has been dead for too long. */
   breakAll(reason: string): void {
     for (const end of this.#ends) end.end(reason)
-    this.#ends.clear()
   }
 }
 
@@ -50,6 +55,7 @@ class MemoryChannel implements ProgramChannel {
   readonly peer: string
   readonly service: string
   readonly class: FrameClass
+  onEnd: () => void = () => {}
   readonly #network: MemoryNetwork
   #far: MemoryChannel | undefined
   #listener: ProgramChannelListener | undefined
@@ -94,7 +100,9 @@ class MemoryChannel implements ProgramChannel {
 
   resume(): void {
     this.#paused = false
-    if (this.#far) this.#far.#moveSoon()
+    if (!this.#far) return
+    this.#far.#deliver(this)
+    this.#far.#moveSoon()
   }
 
   finish(): void {
@@ -108,9 +116,14 @@ class MemoryChannel implements ProgramChannel {
     setImmediate(() => far?.end(reason))
   }
 
+  get ended(): boolean {
+    return this.#ended
+  }
+
   end(reason: string | null): void {
     if (this.#ended) return
     this.#ended = true
+    this.onEnd()
     this.#listener?.ended(reason)
   }
 
@@ -123,18 +136,28 @@ class MemoryChannel implements ProgramChannel {
   #move(): void {
     this.#moving = false
     const far = this.#far
-    if (!far || far.#paused || far.#ended) return
+    if (!far || far.#ended) return
+    if (!far.#paused) this.#deliver(far)
+    if (this.#finished && !this.#finishTold) {
+      this.#finishTold = true
+      far.#listener?.finished?.()
+      if (far.#finishTold) this.#endBoth(far)
+    }
+    if (!this.#refused || this.#ended || this.#unsent.length > 0) return
+    this.#refused = false
+    this.#listener?.writable?.()
+  }
+
+  #deliver(far: MemoryChannel): void {
     const messages = this.#unsent
     this.#unsent = []
     this.#inFlightBytes = 0
     if (messages.length > 0) far.#listener?.messages(messages)
-    if (this.#finished && !this.#finishTold) {
-      this.#finishTold = true
-      far.#listener?.finished?.()
-      if (far.#finishTold) for (const end of [this, far]) end.end(null)
-    }
-    if (!this.#refused || this.#ended) return
-    this.#refused = false
-    this.#listener?.writable?.()
+  }
+
+  #endBoth(far: MemoryChannel): void {
+    this.#deliver(far)
+    far.#deliver(this)
+    for (const end of [this, far]) end.end(null)
   }
 }

@@ -21,6 +21,7 @@ const SOURCES: FleetSources = {
     heard('hkg-1-b', 'hkg-1', { cpu: 10 }, false),
     heard('hkg-1-a', 'hkg-1', { cpu: 50, netIn: 0.1 }),
   ],
+  verdicts: [],
   version: 42,
   wallOffsetMs: WALL,
 }
@@ -28,7 +29,9 @@ const SOURCES: FleetSources = {
 describe('nodes', () => {
   test('each with what its verdict rests on, sorted, this one included', () => {
     const { items, token } = nodesView(SOURCES)
-    expect(items.map(({ node, verdict, evidence, since }) => [node, verdict, evidence.join(), since])).toEqual([
+    expect(
+      items.map(({ node, verdict, evidence, since }) => [node, verdict, evidence.filter((each) => typeof each === 'string').join(), since]),
+    ).toEqual([
       ['core-1', 'alive', 'self', null],
       ['hkg-1-a', 'alive', 'vitals', WALL + 5_000],
       ['hkg-1-b', 'alive', 'link', WALL + 77],
@@ -38,6 +41,25 @@ describe('nodes', () => {
     expect(items[0]?.vitals).toBeNull()
     expect(items[3]?.vitals).toEqual({ cpu: 30 })
     expect(token).not.toBe(nodesView({ ...SOURCES, version: 43 }).token)
+  })
+
+  test('what is concluded of a node goes before what shows here, and says by whom', () => {
+    const evidence = [{ by: 'hkg-1-b', saw: 'lost it', at: WALL }]
+    const of = { site: 'hkg-1', region: 'apac', since: WALL + 5, evidence }
+    const verdicts = [
+      { ...of, node: 'hkg-1-a', verdict: 'crashed' as const, gatewayTerm: null },
+      { ...of, node: 'hkg-1-b', verdict: 'alive' as const, since: null, gatewayTerm: 2 },
+      { ...of, node: 'hkg-1-c', verdict: 'cut-off' as const, gatewayTerm: 7 },
+    ]
+    const view = nodesView({ ...SOURCES, verdicts })
+    expect(view.items[1]).toMatchObject({ node: 'hkg-1-a', verdict: 'crashed', since: WALL + 5, evidence: ['vitals', ...evidence] })
+    expect(view.items[2]).toMatchObject({ node: 'hkg-1-b', verdict: 'alive', since: WALL + 77, gatewayTerm: 2 })
+    expect(view.items[3]).toMatchObject({ node: 'hkg-1-c', site: 'hkg-1', role: 'edge', verdict: 'cut-off', vitals: null })
+    expect(view.token).not.toBe(nodesView(SOURCES).token)
+    const [, site] = sitesView(view).items
+    expect(site).toMatchObject({ verdict: 'alive', nodes: { total: 3, alive: 1 }, gateways: ['hkg-1-c', 'hkg-1-b'] })
+    expect(sitesView({ ...view, items: view.items.slice(1, 2) }).items[0]?.verdict).toBe('unknown')
+    expect(sitesView({ ...view, items: view.items.slice(3, 4) }).items[0]?.verdict).toBe('cut-off')
   })
 })
 

@@ -22,6 +22,7 @@ export class NodeFleet implements FleetBackend {
       status: machine.status(now),
       links: machine.links(now),
       vitals: machine.vitals.views(now),
+      verdicts: machine.verdicts(now),
       version: machine.vitals.version,
       wallOffsetMs: wallOffset(),
     })

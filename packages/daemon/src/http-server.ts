@@ -1,0 +1,67 @@
+/** HTTP/1.1 on a TCP address that a config names, with faults that name the setting. */
+import { getRequestListener } from '@hono/node-server'
+import { type Server, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import { CausewayError } from '@causeway/protocol'
+import { type HostPort, formatHostPort } from './host-port.ts'
+
+export interface HttpServerOptions {
+  readonly listen: HostPort
+  /** Key of the config that says so. */
+  readonly setting: string
+  readonly connectionsMax: number
+  /** In bytes. @default that of Node */
+  readonly headerBytesMax?: number
+  readonly log: Logger
+}
+
+export class HttpServer {
+  readonly #server: Server
+  readonly #host: string
+
+  private constructor(server: Server, host: string) {
+    this.#server = server
+    this.#host = host
+  }
+
+  /** Throws `port-in-use` or `config-invalid`. */
+  static async start(fetch: (request: Request) => Response | Promise<Response>, options: HttpServerOptions): Promise<HttpServer> {
+    const { listen, setting, connectionsMax, headerBytesMax, log } = options
+    const listener = getRequestListener(fetch)
+    const limits = headerBytesMax === undefined ? {} : { maxHeaderSize: headerBytesMax }
+    const server = createServer(limits, (request, response) => void listener(request, response))
+    server.maxConnections = connectionsMax
+    // Streams last for ever; a client that goes away is noticed by its socket.
+    server.requestTimeout = 0
+    server.on('clientError', (_error, client) => client.destroy())
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, listen, setting)))
+      server.listen(listen.port, listen.host, resolve)
+    })
+    server.removeAllListeners('error')
+    server.on('error', (error) => log.error({ err: error }, `the server of ${setting} has a fault`))
+    return new HttpServer(server, listen.host)
+  }
+
+  /** Where it listens, with the port that was chosen. */
+  get address(): string {
+    return formatHostPort({ host: this.#host, port: (this.#server.address() as AddressInfo).port })
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+function listenError(cause: NodeJS.ErrnoException, listen: HostPort, setting: string): CausewayError {
+  const address = formatHostPort(listen)
+  if (cause.code === 'EADDRINUSE') {
+    const remedy = `stop the program that uses it, or set another port in ${setting}`
+    return new CausewayError('port-in-use', `TCP ${address} is in use, so ${setting} cannot be served`, remedy, { cause })
+  }
+  const remedy = `set ${setting} to an address of this machine and a port that may be opened`
+  return new CausewayError('config-invalid', `cannot serve ${setting} on TCP ${address}: ${cause.message}`, remedy, { cause })
+}
