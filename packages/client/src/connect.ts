@@ -18,6 +18,8 @@ import type {
 } from '@causeway/protocol'
 import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
 import { type Collection, type CollectionOptions, openCollection } from './collection.ts'
+import { type Forwards, openForwards } from './forwards.ts'
+import { type Tasks, openTasks } from './tasks.ts'
 import { Transport } from './transport.ts'
 
 export interface ConnectOptions {
@@ -70,6 +72,8 @@ export interface Causeway {
    * a minute: repeat them. At most 32 names.
    */
   vitals(values: VitalValues): Promise<void>
+  /** All metrics, as Prometheus reads them. */
+  metrics(): Promise<string>
   paths(to: string): Promise<PathsView>
   /** Which ways lead from one node to another, and why they are taken or not. */
   why(from: string, to: string): Promise<WhyView>
@@ -79,6 +83,8 @@ export interface Causeway {
   drain(draining: boolean): Promise<StatusView>
   /** With a schema (Standard Schema v1: Zod, Valibot, ArkType, …) values are checked when written and when read. */
   collection<Input = unknown, Output = Input>(name: string, options?: CollectionOptions<Input, Output>): Collection<Input, Output>
+  readonly tasks: Tasks
+  readonly forwards: Forwards
   /** Messages to another node and back over an ordered channel; one item per answer. */
   ping(to: string, options?: PingOptions): AsyncGenerator<PingReply, void, undefined>
   /** State changes with their reasons: recent ones, then as they happen. */
@@ -100,11 +106,14 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     nodes: ({ signal } = {}) => transport.json({ method: 'GET', path: ['nodes'], signal }),
     sites: ({ signal } = {}) => transport.json({ method: 'GET', path: ['sites'], signal }),
     vitals: (values) => transport.json({ method: 'PUT', path: ['vitals'], body: values }),
+    metrics: () => transport.text('/metrics'),
     paths: (to) => read('paths', to),
     why: (from, to) => read('why', from, to),
     trace: (to, { signal } = {}) => transport.json({ method: 'GET', path: ['trace', to], signal }),
     drain: (draining) => transport.json({ method: draining ? 'POST' : 'DELETE', path: ['drain'] }),
     collection: (name, options) => openCollection(transport, name, options),
+    tasks: openTasks(transport),
+    forwards: openForwards(transport),
     ping: (to, { count, intervalMs, bytes, signal } = {}) =>
       transport.lines({ method: 'POST', path: ['ping', to], query: { count, intervalMs, bytes }, signal }),
     events: ({ follow, signal } = {}) => transport.lines({ method: 'GET', path: ['events'], query: { follow }, signal }),

@@ -24,5 +24,9 @@ export type {
   WriteOptions,
 } from './collection.ts'
 export { type Causeway, type ConnectOptions, connect, type EventsOptions, type PingOptions, type StreamOptions } from './connect.ts'
+export type { Forwards } from './forwards.ts'
 export { describeIssue, type SchemaIssue, SchemaViolation, type StandardSchema } from './standard-schema.ts'
+export { type TaskContext, type TaskHandler, TaskInterruption, type TypedTask } from './task-run.ts'
+export type { TaskFilter, TaskListOptions, TaskMove, Tasks, TaskUpdate, TaskWatchOptions } from './tasks.ts'
 export type { RelistedEvent, WatchStreamOptions } from './watch-stream.ts'
+export type { WorkOptions } from './worker.ts'

@@ -19,7 +19,7 @@ type Query = Readonly<Record<string, string | number | boolean | readonly string
 
 export interface Call {
   readonly method: Method
-  /** Path segments; each is encoded, so a key may hold any character. */
+  /** Path segments below `/v1`; each is encoded, so a key may hold any character. */
   readonly path: readonly string[]
   readonly query?: Query | undefined
   /** Sent as JSON. */
@@ -39,6 +39,11 @@ export class Transport {
     const response = await this.#send(call, ANSWER_MS_MAX)
     const text = await this.#text(response)
     return (text === '' ? undefined : this.#parse(text)) as Result
+  }
+
+  /** A document outside of `/v1`, such as `/metrics`, as it is. */
+  async text(path: string): Promise<string> {
+    return this.#text(await this.#send({ method: 'GET', path: [] }, ANSWER_MS_MAX, path))
   }
 
   /**
@@ -67,8 +72,8 @@ export class Transport {
     }
   }
 
-  async #send(call: Call, timeoutMs: number | undefined): Promise<IncomingMessage> {
-    const outgoing = this.#open(call)
+  async #send(call: Call, timeoutMs: number | undefined, path = pathOf(call)): Promise<IncomingMessage> {
+    const outgoing = this.#open(call, path)
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => outgoing.destroy(new AnswerTimeout()), timeoutMs)
     try {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -86,9 +91,8 @@ export class Transport {
     }
   }
 
-  #open(call: Call): ClientRequest {
-    const path = `/v1/${call.path.map(encodeURIComponent).join('/')}${queryString(call.query ?? {})}`
-    const headers: Record<string, string> = { accept: 'application/json' }
+  #open(call: Call, path: string): ClientRequest {
+    const headers: Record<string, string> = { accept: 'application/json, */*' }
     if (call.body !== undefined) headers['content-type'] = 'application/json'
     const shape = { method: call.method, path, headers, agent: false as const, ...(call.signal && { signal: call.signal }) }
     if (this.#address.type === 'socket') return request({ ...shape, socketPath: this.#address.path })
@@ -193,6 +197,10 @@ function codeOfStatus(status: number): ErrorCode {
   if (status === 410) return 'gone'
   if (status === 504) return 'timeout'
   return status === 400 || status === 422 ? 'usage' : 'refused'
+}
+
+function pathOf({ path, query }: Call): string {
+  return `/v1/${path.map(encodeURIComponent).join('/')}${queryString(query ?? {})}`
 }
 
 function queryString(query: Query): string {

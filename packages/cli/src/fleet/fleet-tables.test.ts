@@ -22,7 +22,7 @@ const SILENT: NodeView = {
   vitalsAgeMs: null,
 }
 const SITE: SiteView = {
-  ...{ site: 'hkg-1', region: 'apac', verdict: 'alive', since: NOW_MS - 5_000, nodes: { total: 3, alive: 2 } },
+  ...{ site: 'hkg-1', region: 'apac', verdict: 'alive', since: NOW_MS - 5_000, nodes: { total: 3, alive: 2 }, gateways: ['hkg-1-a'] },
   vitals: { cpu: { mean: 40, max: 90, sum: 80 }, netIn: { mean: 500, max: 600, sum: 1_000 } },
 }
 
@@ -55,6 +55,6 @@ describe('nodes', () => {
 
 test('sites: shares are means, network a sum', () => {
   const [head, row] = cells(sitesTable([SITE], { wide: false, nowMs: NOW_MS }))
-  expect(head?.join('|')).toBe('SITE|REGION|VERDICT|FOR|NODES|CPU|MEM|DISK|GPU|LOAD|IN|OUT|MAX CPU')
-  expect(row).toEqual(['hkg-1', 'apac', 'alive', '5s', '2/3', '40%', '-', '-', '-', '-', '1.0 kB/s', '-', '90%'])
+  expect(head?.join('|')).toBe('SITE|REGION|VERDICT|FOR|NODES|GATEWAY|CPU|MEM|DISK|GPU|LOAD|IN|OUT|MAX CPU')
+  expect(row).toEqual(['hkg-1', 'apac', 'alive', '5s', '2/3', 'hkg-1-a', '40%', '-', '-', '-', '-', '1.0 kB/s', '-', '90%'])
 })

@@ -41,7 +41,7 @@ export function nodesTable(nodes: readonly NodeView[], options: FleetTableOption
   ]
   if (wide) {
     columns.push({ head: '>TOLD', cell: ({ vitalsAgeMs }) => (vitalsAgeMs === null ? '-' : duration(vitalsAgeMs / 1000)) })
-    columns.push({ head: 'EVIDENCE', cell: ({ evidence }) => evidence.join(',') || 'none' })
+    columns.push({ head: 'EVIDENCE', cell: ({ evidence }) => evidenceText(evidence) })
     columns.push({ head: 'OTHERS', cell: ({ vitals }) => others(vitals ?? {}) })
   }
   return table('no nodes', columns, nodes.toSorted(inDoubtFirst), options)
@@ -55,6 +55,7 @@ export function sitesTable(sites: readonly SiteView[], options: FleetTableOption
     { head: 'VERDICT', cell: ({ verdict }) => tintState(verdict) },
     { head: '>FOR', cell: ({ since }) => age(nowMs, since) },
     { head: '>NODES', cell: ({ nodes }) => `${nodes.alive}/${nodes.total}` },
+    { head: 'GATEWAY', cell: ({ gateways = [] }) => gateways.join(',') || '-' },
     // Shares are a mean, amounts a sum.
     ...SHOWN.map(([name, head, text]) => ({
       head,
@@ -95,6 +96,15 @@ function rate(bytesPerSecond: number): string {
 
 function age(nowMs: number, since: number | null): string {
   return since === null ? '-' : duration((nowMs - since) / 1000)
+}
+
+/** What this node sees itself, and then the first of the witnesses. */
+function evidenceText(evidence: NodeView['evidence']): string {
+  const own = evidence.filter((each) => typeof each === 'string')
+  const witnesses = evidence.filter((each) => typeof each !== 'string')
+  const [first] = witnesses
+  const more = witnesses.length > 1 ? ` (and ${witnesses.length - 1} more)` : ''
+  return [own.join(','), first ? `${first.by}: ${first.saw}${more}` : ''].filter(Boolean).join('; ') || 'none'
 }
 
 function others(vitals: Readonly<Record<string, number>>): string {

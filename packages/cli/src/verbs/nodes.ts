@@ -9,7 +9,9 @@ interface NodesVerbOptions extends Omit<ReadingOptions, 'output'> {
 }
 
 const DESCRIPTION = `Shows the nodes of which this one has heard, those in doubt first: on a hub all, on an edge node those of its site and of \
-its interest. The verdict is alive while a node is heard of; unknown says that it is not, and no more. Vitals are the last that it told.`
+its interest. The verdict is alive while somebody hears the node; suspect for the first moments of silence; crashed if its own site, which is \
+connected, has lost it; cut-off if it fell silent together with its site or with others, as links do; unknown says that nothing is heard, and no \
+more. Vitals are the last that it told.`
 
 const EXAMPLES = `
 Examples:

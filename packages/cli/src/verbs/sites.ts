@@ -7,7 +7,8 @@ interface SitesVerbOptions extends ReadingOptions {
 }
 
 const DESCRIPTION = `Shows the sites of which this node has heard, those in doubt first: how many of their nodes are heard of, and the vitals of \
-these: shares as the mean over the nodes, network as the sum. A site is alive while one of its nodes is.`
+these: shares as the mean over the nodes, network as the sum. A site is alive while one of its nodes is; silent, it is cut-off or unknown, since \
+nobody is left who could tell of a crash. Two gateways: its LAN is split.`
 
 const EXAMPLES = `
 Examples:
