@@ -11,7 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/bench/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/bench/**/*.test.ts', 'test/fuzz/*.test.ts'],
           environment: 'node',
           maxWorkers: 2,
           // Virtual clocks: only what hangs may run into it, also on a machine that is busy.

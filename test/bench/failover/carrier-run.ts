@@ -1,5 +1,5 @@
 /** All faults upon one carrier, round by round: in a round each fault strikes once, so that no fault meets a worse network. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -30,12 +30,16 @@ export interface Outcome extends WindowFigures {
   readonly mode: string
   readonly fault: Fault
   readonly recovered: boolean
+  /** Share of the time in which something on this machine waited for a processor; `null`: not known. */
+  readonly waitedRatio: number | null
   /** Of brown-outs. */
   readonly offMs: number | null
   /** The 99th percentile of the delay until the flow was off the link, and before. */
   readonly delayMsP99: number | null
   readonly cleanMsP99: number | null
 }
+
+type WatchedRun = FaultRun & Pick<Outcome, 'waitedRatio'>
 
 export async function runCarrier(carrier: Carrier, rounds: number, faults: readonly Fault[]): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
@@ -58,12 +62,16 @@ async function runNetwork(carrier: Carrier, topology: Topology, faults: readonly
   cleanup.defer(() => carriage.stop?.())
   const flow = await WatchedFlow.start(lab, carriage, directory)
   cleanup.defer(() => flow.end())
-  const runs: FaultRun[] = []
+  const runs: WatchedRun[] = []
   for (let round = 0; round < rounds; round++) {
     for (const fault of faults) {
       await carriage.ready?.()
       await flow.steady(carrier)
-      runs.push(await inflict(fault, { lab, carrier, carriage, flow }))
+      const before = waitedMs()
+      const began = performance.now()
+      const run = await inflict(fault, { lab, carrier, carriage, flow })
+      const waitedRatio = before === null ? null : ((waitedMs() ?? before) - before) / (performance.now() - began)
+      runs.push({ ...run, waitedRatio })
       await pause(carrier.restMs)
     }
   }
@@ -71,7 +79,17 @@ async function runNetwork(carrier: Carrier, topology: Topology, faults: readonly
   return runs.map((run) => outcomeOf(carrier, run, flow.record))
 }
 
-function outcomeOf({ name, mode }: Carrier, { fault, window, recovered, offMs }: FaultRun, record: FlowRecord): Outcome {
+/** How long something that could run has waited for a processor, since the machine was started (Linux, pressure stall information). */
+function waitedMs(): number | null {
+  try {
+    const [, microseconds] = /^some .*total=(\d+)/m.exec(readFileSync('/proc/pressure/cpu', 'utf8')) ?? []
+    return microseconds === undefined ? null : Number(microseconds) / 1000
+  } catch {
+    return null
+  }
+}
+
+function outcomeOf({ name, mode }: Carrier, { fault, window, recovered, offMs, waitedRatio }: WatchedRun, record: FlowRecord): Outcome {
   const { faultAt } = window
   const p99 = (from: number, to: number): number | null => quantileOf(record.delaysOf(from, to), 0.99)
   const lossy = fault === 'brown-out'
@@ -80,6 +98,7 @@ function outcomeOf({ name, mode }: Carrier, { fault, window, recovered, offMs }:
     mode,
     fault,
     recovered,
+    waitedRatio,
     ...record.figures(window),
     offMs: offMs ?? null,
     delayMsP99: lossy ? p99(faultAt, faultAt + (offMs === undefined || offMs === null ? LOSSY_MS : offMs + MOVED_MS)) : null,

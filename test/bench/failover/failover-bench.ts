@@ -16,7 +16,7 @@ import { TCP } from './carriers/tcp.ts'
 import { TINC } from './carriers/tinc.ts'
 import { YGGDRASIL } from './carriers/yggdrasil.ts'
 import { FAULTS, type Fault } from './faults.ts'
-import { COLUMNS, chartOf, comparisonsOf, judgementsOf, rowsOf } from './failover-report.ts'
+import { COLUMNS, chartOf, comparisonsOf, judgementsOf, notesOf, rowsOf } from './failover-report.ts'
 
 const FLAGS = {
   runs: { what: 'rounds of faults, one of each kind, upon Causeway', usual: 20, quick: 3 },
@@ -41,7 +41,7 @@ function part(carrier: Carrier, faults: readonly Fault[], light: boolean): Part<
       const own = await runCarrier(carrier, rounds, faults)
       outcomes.push(...own)
       const judgements = carrier.name.startsWith('causeway') ? judgementsOf(own, carrier === CAUSEWAY_TWIN) : []
-      return { columns: COLUMNS, rows: rowsOf(own), judgements, notes: [], charts: [] }
+      return { columns: COLUMNS, rows: rowsOf(own), judgements, notes: notesOf(own), charts: [] }
     },
   }
 }

@@ -69,6 +69,27 @@ function rowOf(carrier: string, fault: Fault, outcomes: readonly Outcome[]): Row
   }
 }
 
+/** Of each run beyond a bound, how busy the machine was: a flow cannot go on while its programs wait for a processor. */
+export function notesOf(outcomes: readonly Outcome[]): string[] {
+  const late = outcomes.filter(({ fault, gapMs, rttMs, offMs }) =>
+    fault === 'brown-out' ? (offMs ?? Infinity) > OFF_MS_MAX : gapMs > (fault === 'drain' ? rttMs + DRAIN_SLACK_MS : GAP_MS_MAX),
+  )
+  const percent = (ratio: number | null): string => (ratio === null ? 'not known' : `${Math.round(100 * ratio)} %`)
+  const usual = percent(
+    quantileOf(
+      outcomes.flatMap(({ waitedRatio }) => waitedRatio ?? []),
+      0.5,
+    ),
+  )
+  return [
+    `something waited for a processor ${usual} of the time, median of the runs`,
+    ...late.map(
+      ({ fault, gapMs, offMs, waitedRatio }) =>
+        `${FAULT_NAMES[fault]}: ${fault === 'brown-out' ? `off after ${Math.round(offMs ?? Infinity)}` : `gap of ${Math.round(gapMs)}`} ms, waited ${percent(waitedRatio)}`,
+    ),
+  ]
+}
+
 function delayRatio({ delayMsP99, cleanMsP99 }: Outcome): number {
   return delayMsP99 === null || cleanMsP99 === null ? Infinity : delayMsP99 / cleanMsP99
 }

@@ -36,6 +36,8 @@ export interface StoreResult {
   readonly heapPerRecord: number
   readonly residentBytes: number
   readonly diskBytes: number
+  /** While it wrote. */
+  readonly diskBytesMax: number
   /** Records that have their newest value in the end. */
   readonly found: number
 }

@@ -9,6 +9,8 @@ import { quantileOf } from '../statistics.ts'
 import type { StoreJob, StoreResult } from './store-job.ts'
 import { type Table, loadTable } from './table.ts'
 
+const DISK_LOOK_MS = 200
+
 const job = JSON.parse(process.argv[2] ?? '') as StoreJob
 process.stdout.write(`${JSON.stringify(await run(job))}\n`)
 process.exit(0)
@@ -20,8 +22,11 @@ async function run({ kind, directory, ...order }: StoreJob): Promise<StoreResult
   const table = await open(directory)
   const openMs = performance.now() - began
   const delays: number[] = []
+  let diskBytesMax = 0
+  const watch = setInterval(() => (diskBytesMax = Math.max(diskBytesMax, diskBytesOf(directory))), DISK_LOOK_MS)
   const started = performance.now()
   if (order.writes > 0) await write(table, order, delays)
+  clearInterval(watch)
   const seconds = (performance.now() - started) / 1000
   const heapPerRecord = (heapBytes() - before) / order.keys
   const newest = Array.from(
@@ -40,6 +45,7 @@ async function run({ kind, directory, ...order }: StoreJob): Promise<StoreResult
     heapPerRecord,
     residentBytes: process.memoryUsage().rss,
     diskBytes: diskBytesOf(directory),
+    diskBytesMax,
     found,
   }
 }
@@ -87,6 +93,6 @@ function heapBytes(): number {
 function diskBytesOf(directory: string): number {
   const BLOCK_BYTES = 512
   return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.mdb$|\.(ldb|log|sst)$|MANIFEST/.test(entry.name))
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).blocks * BLOCK_BYTES, 0)
+    .filter((entry) => entry.isFile() && /\.mdb(\.new)?$|\.(ldb|log|sst)$|MANIFEST/.test(entry.name))
+    .reduce((sum, entry) => sum + (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.blocks ?? 0) * BLOCK_BYTES, 0)
 }

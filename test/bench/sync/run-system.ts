@@ -14,7 +14,7 @@ import { crosses } from './floor.ts'
 import type { Diary, Participant } from './participant.ts'
 import { CORE, DELAY_MS, type FleetShape, type SyncSystem, siteHost } from './system.ts'
 import { type Change, type Kind, identityOf } from './trace.ts'
-import { type BothWays, WideArea, type WideAreaReading, less, times } from './wide-area.ts'
+import { type Traffic, WideArea, type WideAreaReading, less, times } from './wide-area.ts'
 
 const READY_MS_MAX = 60_000
 const LOOK_MS = 200
@@ -36,10 +36,9 @@ export interface SyncOutcome {
   readonly system: string
   readonly kinds: readonly Kind[]
   readonly shape: FleetShape
-  readonly payload: BothWays
-  readonly wire: BothWays
-  readonly idlePayload: BothWays
-  readonly idleWire: BothWays
+  readonly busy: WideAreaReading
+  /** With nothing written. */
+  readonly idle: WideAreaReading
   /** Milliseconds from the write to where it is shown, at another place than the writer's site. */
   readonly delaysUp: readonly number[]
   readonly delaysDown: readonly number[]
@@ -61,7 +60,7 @@ export async function runSystem(system: SyncSystem, order: SyncOrder): Promise<S
   cleanup.defer(stop)
   await prepare(participants, order)
   await pause(SETTLE_MS)
-  const wideArea = cleanup.use(new WideArea(lab, order.sites))
+  const wideArea = cleanup.use(new WideArea(lab, order.sites, system.statePort))
   const idle = await measure(wideArea, order, order.idleSeconds, () => Promise.resolve())
   const cpuBefore = cpuOf(lab)
   for (const participant of participants) await participant.take()
@@ -74,10 +73,8 @@ export async function runSystem(system: SyncSystem, order: SyncOrder): Promise<S
     system: system.name,
     kinds: order.kinds,
     shape: { sites: order.sites, nodes: order.nodes },
-    payload: busy.payload,
-    wire: busy.wire,
-    idlePayload: idle.payload,
-    idleWire: idle.wire,
+    busy,
+    idle,
     ...deliveriesIn(participants, diaries, order),
     cpuSecondsCore: (cpu.get(CORE) ?? 0) - (cpuBefore.get(CORE) ?? 0),
     cpuSecondsPerSite: cpuSites / order.sites,
@@ -123,7 +120,13 @@ async function measure(
   const [after, endedMs] = [await wideArea.read(), monotonicMs()]
   await done
   const rate = 60_000 / (endedMs - beganMs) / sites
-  return { wire: times(less(after.wire, before.wire), rate), payload: times(less(after.payload, before.payload), rate) }
+  const between = (a: Traffic, b: Traffic): Traffic => ({
+    wire: times(less(a.wire, b.wire), rate),
+    payload: times(less(a.payload, b.payload), rate),
+  })
+  // The rate is that of one site of all.
+  const bySite = after.bySite.map((bytes, site) => (bytes - (before.bySite[site] ?? 0)) * rate * sites)
+  return { all: between(after.all, before.all), state: between(after.state, before.state), bySite }
 }
 
 async function playAll(participants: readonly Participant[], { changes, kinds, seconds }: SyncOrder, startMs: number): Promise<void> {

@@ -4,9 +4,9 @@ import { quantileOf } from '../statistics.ts'
 import type { Floor } from './floor.ts'
 import type { SyncOutcome } from './run-system.ts'
 import { DELAY_MS } from './system.ts'
-import { type BothWays, less } from './wide-area.ts'
+import { type BothWays, type Traffic, less } from './wide-area.ts'
 
-/** Per site and minute, both ways together, with vitals; what an idle site pays is not in it. */
+/** Per site and minute, both ways together, with vitals: all that the state takes; probes and heartbeats are not in it. */
 const PAYLOAD_BYTES_MAX = 13_000
 const WIRE_BYTES_MAX = 35_000
 /** Of vitals only the latest counts: one that the next overtook is not shown. */
@@ -31,22 +31,21 @@ export const COLUMNS: readonly Column[] = [
   { key: 'cpuSite', head: 'SITE', digits: 2 },
 ]
 
-/** With writes, without, and the difference: what the writes cost. */
+/** What the state takes; beside it all that crosses; and both with nothing written. */
 export function rowsOf(outcome: SyncOutcome, floor: Floor): Row[] {
-  const { system, payload, wire, idlePayload, idleWire, delaysUp, delaysDown } = outcome
-  const bytes = (what: string, inside: BothWays, outside: BothWays): Row => ({
+  const { system, busy, idle, delaysUp, delaysDown } = outcome
+  const bytes = (what: string, { payload, wire }: Traffic): Row => ({
     what,
-    payloadUp: inside.up,
-    payloadDown: inside.down,
-    wireUp: outside.up,
-    wireDown: outside.down,
+    payloadUp: payload.up,
+    payloadDown: payload.down,
+    wireUp: wire.up,
+    wireDown: wire.down,
   })
-  const costs = less(payload, idlePayload)
   return [
     {
-      ...bytes(`${system}, the trace`, costs, less(wire, idleWire)),
-      timesFloorUp: costs.up / floor.up,
-      timesFloorDown: costs.down / floor.down,
+      ...bytes(`${system}, the state`, busy.state),
+      timesFloorUp: busy.state.payload.up / floor.up,
+      timesFloorDown: busy.state.payload.down / floor.down,
       upMsP50: quantileOf(delaysUp, 0.5),
       upMsP99: quantileOf(delaysUp, 0.99),
       downMsP50: quantileOf(delaysDown, 0.5),
@@ -55,21 +54,26 @@ export function rowsOf(outcome: SyncOutcome, floor: Floor): Row[] {
       cpuCore: outcome.cpuSecondsCore,
       cpuSite: outcome.cpuSecondsPerSite,
     },
-    bytes('  with what an idle site pays', payload, wire),
-    bytes('  an idle site', idlePayload, idleWire),
+    bytes('  probes, heartbeats and all else', lessTraffic(busy.all, busy.state)),
+    bytes('  an idle site: the state', idle.state),
+    bytes('  an idle site: all else', lessTraffic(idle.all, idle.state)),
   ]
 }
 
+function lessTraffic(a: Traffic, b: Traffic): Traffic {
+  return { payload: less(a.payload, b.payload), wire: less(a.wire, b.wire) }
+}
+
 export function judgementsOf(outcome: SyncOutcome): Judgement[] {
-  const { kinds, payload, wire, idlePayload, idleWire, delaysUp, delaysDown } = outcome
+  const { kinds, busy, delaysUp, delaysDown } = outcome
   const both = ({ up, down }: BothWays): number => up + down
   const withVitals = kinds.includes('vital')
   const max = DELAY_MS + DELAY_MS_MAX
   return [
     ...(withVitals
       ? [
-          judge('payload of the trace, both ways', both(less(payload, idlePayload)), PAYLOAD_BYTES_MAX, 'bytes per site and minute'),
-          judge('the same on the wire', both(less(wire, idleWire)), WIRE_BYTES_MAX, 'bytes per site and minute'),
+          judge('payload of the state, both ways', both(busy.state.payload), PAYLOAD_BYTES_MAX, 'bytes per site and minute'),
+          judge('the same on the wire', both(busy.state.wire), WIRE_BYTES_MAX, 'bytes per site and minute'),
         ]
       : []),
     judge(`site to core, p99 over a path of ${DELAY_MS} ms`, quantileOf(delaysUp, 0.99), max, 'ms'),
@@ -78,10 +82,13 @@ export function judgementsOf(outcome: SyncOutcome): Judgement[] {
   ]
 }
 
-export function notesOf({ shape, faults, lateMs, delaysUp, delaysDown }: SyncOutcome): string[] {
+export function notesOf({ shape, busy, faults, lateMs, delaysUp, delaysDown }: SyncOutcome): string[] {
+  const kB = (bytes: number): string => (bytes / 1000).toFixed(1)
   const notes = [
     `${shape.sites} sites of ${shape.nodes} node${shape.nodes === 1 ? '' : 's'} as processes, ${DELAY_MS} ms each way; ${delaysUp.length} deliveries up, ${delaysDown.length} down`,
   ]
+  if (busy.bySite.length > 1)
+    notes.push(`payload of the state by site: ${kB(Math.min(...busy.bySite))} to ${kB(Math.max(...busy.bySite))} kB`)
   if (lateMs > 20) notes.push(`the writers were up to ${lateMs.toFixed(0)} ms late: the machine was busy`)
   if (faults.length > 0) notes.push(`${faults.length} writes failed, the first: ${faults[0]}`)
   return notes
@@ -94,11 +101,8 @@ export function chartOf(outcomes: readonly SyncOutcome[], floor: Floor): Chart {
     unit: 'kB per minute, TCP payload, both ways',
     categories: ['floor', ...outcomes.map(({ system }) => system)],
     bars: [
-      { name: 'up', values: [floor.up, ...whole(({ payload, idlePayload }) => payload.up - idlePayload.up)].map((bytes) => bytes / 1000) },
-      {
-        name: 'down',
-        values: [floor.down, ...whole(({ payload, idlePayload }) => payload.down - idlePayload.down)].map((bytes) => bytes / 1000),
-      },
+      { name: 'up', values: [floor.up, ...whole(({ busy }) => busy.state.payload.up)].map((bytes) => bytes / 1000) },
+      { name: 'down', values: [floor.down, ...whole(({ busy }) => busy.state.payload.down)].map((bytes) => bytes / 1000) },
     ],
   }
 }

@@ -18,6 +18,8 @@ export interface FleetShape {
 export interface SyncSystem {
   readonly name: string
   readonly mode: string
+  /** Of the core, if the state has sockets of its own. @default it has none, and everything counts as state */
+  readonly statePort?: number
   /** Why it cannot run here and what to do about it. */
   missing?(): string | undefined
   /** Links besides those between each site and the core. */

@@ -112,7 +112,11 @@ export const CAUSEWAY: Hauler = {
   start: (lab) => startCauseway(lab, 'ordered'),
 }
 
-export async function startCauseway(lab: Lab, frameClass: CausewaySpec['class']): Promise<Haul> {
+/** `firstLinkRttMs`: the latest round trip of the link between `a` and the first hub; `null` if there is none. */
+export async function startCauseway(
+  lab: Lab,
+  frameClass: CausewaySpec['class'],
+): Promise<Haul & { readonly firstLinkRttMs: () => Promise<number | null> }> {
   const hubs = lab.hosts.filter((host) => host.startsWith('h'))
   // Without a hub the ends must be of one site to find each other.
   const fleet = new Fleet(lab, (host) => (hubs.length === 0 ? 'site' : host))
@@ -138,5 +142,6 @@ export async function startCauseway(lab: Lab, frameClass: CausewaySpec['class'])
       }
     },
     stop: () => fleet.close(),
+    firstLinkRttMs: async () => (await fleet.link('a', 'h1'))?.rttMs.last ?? null,
   }
 }

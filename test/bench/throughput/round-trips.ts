@@ -32,6 +32,7 @@ interface Candidate {
 }
 
 const CAUSEWAY: Candidate = { name: 'causeway', start: (lab) => startCauseway(lab, 'ordered') }
+const CONTROL = 'causeway control'
 const CAUSEWAY_LATEST: Candidate = { name: 'causeway latest', start: (lab) => startCauseway(lab, 'latest') }
 
 export async function measureRoundTrips(seconds: number): Promise<Measured> {
@@ -69,22 +70,15 @@ export async function measureRoundTrips(seconds: number): Promise<Measured> {
 export async function measureUnderLoad(seconds: number): Promise<Measured> {
   const rows: Row[] = []
   for (const { name, start } of [CAUSEWAY_LATEST, CAUSEWAY, TCP, YGGDRASIL].filter(isInstalled)) {
-    const row = await inLine(lineOf(1, LOADED_LINK), start, async (line) => {
-      const idle = await tripsOver(line, seconds)
-      for (const end of [line.a, line.b]) await end.order({ order: 'heed', flow: 'bulk', how: 'count' })
-      await line.a.order({ order: 'flood', flow: 'bulk', bytes: BULK_BYTES })
-      await pause(WARM_UP_MS)
-      const before = await line.b.take('bulk')
-      const loaded = await tripsOver(line, seconds)
-      const { bytes } = await line.b.take('bulk')
-      return { idle, loaded, megabits: ((bytes - before.bytes) * 8) / 1e6 / (seconds + WARM_UP_MS / 1000) }
-    })
-    const { idle, loaded, megabits } = row
-    rows.push({ carrier: name, idleP50: idle.p50, idleP99: idle.p99, loadedP50: loaded.p50, loadedP99: loaded.p99, megabits })
+    const figures = await inLine(lineOf(1, LOADED_LINK), start, (line) => besideBulk(line, seconds, () => tripsOver(line, seconds)))
+    rows.push({ carrier: name, ...figures })
   }
+  rows.push(await controlUnderLoad(seconds))
   const judgements = rows
-    .filter(({ carrier }) => carrier === CAUSEWAY_LATEST.name)
-    .map(({ loadedP99, idleP99 }) => judge('latest under load, p99', loadedP99 as number, 2 * (idleP99 as number) + LOADED_SLACK_MS, 'ms'))
+    .filter(({ carrier }) => carrier === CAUSEWAY_LATEST.name || carrier === CONTROL)
+    .map(({ carrier, loadedP99, idleP99 }) =>
+      judge(`${carrier} under load, p99`, loadedP99 as number, 2 * (idleP99 as number) + LOADED_SLACK_MS, 'ms'),
+    )
   return {
     columns: [
       { key: 'carrier', head: 'CARRIER' },
@@ -101,6 +95,50 @@ export async function measureUnderLoad(seconds: number): Promise<Measured> {
     ],
     charts: [],
   }
+}
+
+/** Measures at idle, and again beside bulk from a to b. */
+async function besideBulk({ a, b }: Line, seconds: number, measure: () => Promise<Trips>): Promise<Omit<Row, 'carrier'>> {
+  const idle = await measure()
+  for (const end of [a, b]) await end.order({ order: 'heed', flow: 'bulk', how: 'count' })
+  await a.order({ order: 'flood', flow: 'bulk', bytes: BULK_BYTES })
+  await pause(WARM_UP_MS)
+  const before = await b.take('bulk')
+  const loaded = await measure()
+  const { bytes } = await b.take('bulk')
+  const megabits = ((bytes - before.bytes) * 8) / 1e6 / (seconds + WARM_UP_MS / 1000)
+  return { idleP50: idle.p50, idleP99: idle.p99, loadedP50: loaded.p50, loadedP99: loaded.p99, megabits }
+}
+
+/** The control lane of the first link, one hop, by its probes: where UDP is blocked, all of them are in-band. */
+async function controlUnderLoad(seconds: number): Promise<Row> {
+  const fleet: { rttMs?: () => Promise<number | null> } = {}
+  const start: Start = async (lab) => {
+    const { firstLinkRttMs, ...haul } = await startCauseway(lab, 'ordered')
+    fleet.rttMs = firstLinkRttMs
+    return haul
+  }
+  const sampled = async ({ a, b }: Line): Promise<Trips> => {
+    const flow = 'small'
+    for (const end of [a, b]) await end.order({ order: 'heed', flow, how: 'count' })
+    // Small messages keep the link in use, so that it is probed five times a second.
+    await a.order({ order: 'pace', flow, intervalMs: INTERVAL_MS, bytes: SMALL_BYTES })
+    await pause(WARM_UP_MS)
+    const times: number[] = []
+    for (let sample = 0; sample < seconds * 5; sample++) {
+      await pause(200)
+      const rttMs = await fleet.rttMs?.()
+      if (rttMs !== null && rttMs !== undefined) times.push(rttMs)
+    }
+    await a.order({ order: 'stop', flow })
+    return { count: times.length, p50: quantileOf(times, 0.5), p99: quantileOf(times, 0.99) }
+  }
+  const figures = await inLine(lineOf(1, LOADED_LINK), start, async (line) => {
+    await line.lab.set('a-h1', { noudp: 1 })
+    await pause(WARM_UP_MS)
+    return besideBulk(line, seconds, () => sampled(line))
+  })
+  return { carrier: CONTROL, ...figures }
 }
 
 function isInstalled(candidate: Candidate & { readonly programs?: Readonly<Record<string, string>> }): boolean {

@@ -11,6 +11,8 @@ import { CORE, type FleetShape, type StartedSystem, type SyncSystem, siteHost } 
 import { type Change, type Fields, type Kind, identityOf } from '../trace.ts'
 
 const UP_MS_MAX = 60_000
+/** Of the stream lane; the control lane, with heartbeats and adverts, has another. */
+const STREAM_PORT = 7401
 const COLLECTIONS = { task: 'tasks', config: 'config' } as const
 const EVERYBODY = 'global'
 /** Only those of the trace, and every change of them. */
@@ -21,6 +23,7 @@ const LOOK_MS = 200
 export const CAUSEWAY: SyncSystem = {
   name: 'causeway',
   mode: 'a hub, and sites of real nodes behind one gateway each',
+  statePort: STREAM_PORT,
   links: ({ sites, nodes }) =>
     Array.from({ length: sites }, (_, site) =>
       Array.from({ length: nodes - 1 }, (_, at) => `link ${siteHost(site)} ${nodeHost(site, at + 1)} veth`),
