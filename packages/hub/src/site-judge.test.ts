@@ -62,6 +62,17 @@ describe('a site that is heard', () => {
     expect(verdicts(facts(['a'], [said('a', together)]))).toMatchObject({ b: 'cut-off', c: 'cut-off' })
   })
 
+  test('who was lost while nobody heard the site has time to return', () => {
+    const testimony = [said('a', [lost('b', 'silent', 20_000)])]
+    expect(verdicts(facts(['a'], testimony, { since: instant(NOW - 3_000) }))).toMatchObject({ b: 'cut-off' })
+    expect(verdicts(facts(['a'], [said('a', [lost('b', 'silent', 99_000)])], { since: instant(NOW - 61_000) }))).toMatchObject({
+      b: 'crashed',
+    })
+    expect(verdicts(facts(['a'], [said('a', [lost('b', 'reset', 20_000)])], { since: instant(NOW - 3_000) }))).toMatchObject({
+      b: 'crashed',
+    })
+  })
+
   test('a split LAN kills nobody: the other half is attached, and speaks', () => {
     const half = [
       said('a', [lost('b', 'silent')], { gateway: true, term: 1 }),

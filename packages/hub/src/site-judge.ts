@@ -8,6 +8,7 @@
  *     did not fall silent together with others. That silence is found by who is near, and confirmed, before it is said.
  *  3. A site that is silent everywhere is `cut-off` if its last links fell silent, else `unknown`; so are all its nodes, also
  *     those that had crashed before: they may have been started again, and nobody would know.
+ *     What fell silent while its site could not be heard may have been cut off on its own: it is given time to return.
  *  4. What a site that can be heard does not mention stays what it was for a while, then is `unknown`, unless it had crashed.
  */
 import { type Instant, SITE_NODES_MAX, type Sighting, type Verdict, type WitnessView, after } from '@causeway/protocol'
@@ -22,6 +23,8 @@ const VITALS_DOUBT_MS = 1_000
 const UNMENTIONED_MS = 5_000
 /** Links that ended within this time before the last one ended with it, ms: the standby's is probed every 5 s. */
 const LAST_LINKS_MS = 10_000
+/** A part of a site may find its way back later than another. */
+const RETURN_MS = 60_000
 const EVIDENCE_MAX = 8
 /** Those that are there, and as many that were. */
 const NODES_MAX = 2 * SITE_NODES_MAX
@@ -100,7 +103,9 @@ function conclusionOfNode(now: Instant, facts: SiteFacts, node: string, claims: 
   const lostAt = Math.max(...lost.map(lossOf))
   if (gravest) {
     const told = toldAt !== undefined && toldAt > lostAt + VITALS_DOUBT_MS
-    return told ? toldVitals(facts, toldAt) : { verdict: gravest.verdict, evidence: lost.map(view) }
+    if (told) return toldVitals(facts, toldAt)
+    const early = gravest.sighting.how !== 'reset' && lostAt < since && now < after(since, RETURN_MS)
+    return { verdict: early && gravest.verdict === 'crashed' ? 'cut-off' : gravest.verdict, evidence: lost.map(view) }
   }
   const was = before.get(node)
   if (was && (was.verdict === 'crashed' || now < after(since, UNMENTIONED_MS))) return was

@@ -116,6 +116,18 @@ describe('PathSet', () => {
     expect(first?.suspect).toBe(false)
   })
 
+  it('does not try what nobody has planned, and forgives it in time', () => {
+    const paths = new Refreshed()
+    paths.plan([via(H1, 10)], 1)
+    const [planned, guess] = [H1, H2].map((hub) => paths.set.paths.find((path) => relayOf(path) === hub))
+    for (const path of [planned, guess]) path?.timedOut(at(paths.now))
+    expect([planned?.isGuess, guess?.isGuess]).toEqual([false, true])
+    expect([planned?.trialDue(at(paths.now + 5_000)), guess?.trialDue(at(paths.now + 5_000))]).toEqual([true, false])
+    expect(guess?.nextTrial).toBeUndefined()
+    paths.plan([via(H1, 10)], 20)
+    expect(guess?.suspect).toBe(false)
+  })
+
   it('leaves a path that loses at once, and comes back only when it has been clean for a hold that doubles (invariant 5)', () => {
     const paths = new Refreshed()
     const secondsAway = (): number => {

@@ -187,7 +187,7 @@ export class PathSet {
   #grade(path: Path): number {
     if (!this.#standings.get(path)?.wanted) return GRADE.retired
     if (path.suspect) return GRADE.silent
-    if (path.costMs === null && path.route.length > 1) return GRADE.guess
+    if (path.isGuess) return GRADE.guess
     if (this.#impaired(path)) return GRADE.loses
     return this.#held(path) ? GRADE.failedLately : GRADE.sound
   }

@@ -166,14 +166,20 @@ export class Path {
     this.#shrink(now)
   }
 
-  /** When a trial of this path is next due; `undefined` while it is not suspect or cannot be tried. */
+  /** Nobody has planned it: a last resort, which may lead nowhere. */
+  get isGuess(): boolean {
+    return this.costMs === null && this.route.length > 1
+  }
+
+  /** When a trial of this path is next due; `undefined` while it is not suspect or not worth one. A guess is forgiven untried. */
   get nextTrial(): Instant | undefined {
-    return this.up ? this.#nextTrial : undefined
+    return this.up && !this.isGuess ? this.#nextTrial : undefined
   }
 
   /** True once per (doubling) interval while suspect: time to try whether the path works again. */
   trialDue(now: Instant): boolean {
-    if (this.#nextTrial === undefined || now < this.#nextTrial || !this.up) return false
+    const { nextTrial } = this
+    if (nextTrial === undefined || now < nextTrial) return false
     const ceilingMs = this.#trials++ < TRIALS_SOON ? TRIAL_CEILING_MS : PTO_CEILING_MS
     this.#nextTrial = after(now, Math.min(this.backoffMs(this.#timeouts + this.#trials), ceilingMs))
     return true

@@ -22,7 +22,8 @@ export function verdictPartition({ region, site }: Pick<NodeVerdict, 'region' | 
 }
 
 export function verdictValue({ verdict, since, gatewayTerm, evidence }: NodeVerdict): Readonly<Record<string, unknown>> {
-  return { verdict, since: since === null ? null : Math.round(since), gatewayTerm, evidence: evidence.slice(0, WITNESSES_MAX) }
+  const witnesses = evidence.slice(0, WITNESSES_MAX).map(({ by, saw, at }) => ({ by, saw, at: Math.round(at) }))
+  return { verdict, since: since === null ? null : Math.round(since), gatewayTerm, evidence: witnesses }
 }
 
 /** `undefined` for what is no verdict. */

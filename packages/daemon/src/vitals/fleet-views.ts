@@ -63,7 +63,7 @@ function nodeView({ status, wallOffsetMs }: FleetSources, node: string, { link, 
   return {
     ...{ node, site, region, role, verdict },
     since: since === null ? null : Math.round(since),
-    evidence: [...shows, ...(judged?.evidence ?? [])],
+    evidence: [...shows, ...(judged?.evidence ?? []).map((witness) => ({ ...witness, at: Math.round(witness.at) }))],
     vitals: vital?.values ?? null,
     vitalsAgeMs: vital ? Math.round(vital.ageMs) : null,
     ...(typeof judged?.gatewayTerm === 'number' && { gatewayTerm: judged.gatewayTerm }),

@@ -75,9 +75,16 @@ test('what an application tells on a member shows at the hub; who stops falls si
   expect((await ask(hub, 'GET', '/metrics')).text).toMatch(/causeway_vitals_nodes\{heard="fresh"\} 3/)
 
   await running.pop()?.stop()
-  await vi.waitFor(async () => expect((await nodes(hub))['hkg-1-b']).toMatchObject({ verdict: 'unknown', evidence: [] }), {
-    ...WAIT,
-    timeout: 25_000,
-  })
+  await vi.waitFor(
+    async () =>
+      expect((await nodes(hub))['hkg-1-b']).toMatchObject({
+        verdict: 'unknown',
+        evidence: [{ by: 'hkg-1-a', saw: expect.stringContaining('it said that it would stop') as string }],
+      }),
+    {
+      ...WAIT,
+      timeout: 25_000,
+    },
+  )
   expect((await nodes(hub))['hkg-1-b']?.vitals).toEqual({ players: 13 })
 })
