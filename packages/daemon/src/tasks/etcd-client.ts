@@ -1,6 +1,7 @@
 /**
  * The calls of etcd's v3 API that leases need, over its JSON gateway (`/v3/…` since etcd 3.4; etcd.io, "gRPC gateway"):
- * plain HTTP with what Node has, since the client on npm has seen no release since 2023 and would bring gRPC along.
+ * plain HTTP with what Node
+ * has, where the client on npm would bring gRPC along.
  *
  * Keys and values are base64, 64-bit numbers are decimal strings, and what is zero is left out.
  *
