@@ -33,7 +33,7 @@ const MERGED_MS_MAX = 60_000
 /** Promised. */
 const CRASH_KNOWN_MS = 3_000
 const STATE_GAP_MS = 1_000
-const RESENT_RATIO_MAX = 0.05
+const RESENT_RATIO_MAX = 0.25
 
 const missing = labMissing()
 if (missing !== undefined) say(`sites that stand alone are not tested: ${missing}`)
