@@ -166,6 +166,29 @@ describe('Channel', () => {
     expect(gapMs(pair.gotAt)).toBeLessThan(120)
   })
 
+  it('goes back at once to a path that was only late', () => {
+    const pair = new Pair([10, 15])
+    flow(pair, 100)
+    ;(pair.ways[0] as Way).stalledUntil = pair.now + 40
+    flow(pair, 20)
+    expect(pair.ends.a.figures.resent).toBeGreaterThan(0)
+    expect(pair.ends.a.paths.active?.firstHop).toBe(RELAYS[0])
+    expect(pair.got.b).toEqual(upTo(120))
+  })
+
+  it('does not go back to a path that lost what was overdue', () => {
+    const pair = new Pair([10, 15])
+    flow(pair, 100)
+    ;(pair.ways[0] as Way).cutTo = true
+    flow(pair, 4)
+    ;(pair.ways[0] as Way).cutTo = false
+    flow(pair, 50)
+    expect(pair.ends.a.figures.resent).toBeGreaterThan(0)
+    expect(pair.ends.a.paths.active?.firstHop).toBe(RELAYS[1])
+    pair.run(100)
+    expect(pair.got.b).toEqual(upTo(154))
+  })
+
   it('uses its only path again when that heals', () => {
     const pair = new Pair([10])
     flow(pair, 20)

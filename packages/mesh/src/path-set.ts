@@ -11,6 +11,7 @@
  *  3. A path that is dead, suspect or impaired is left at once for one that is not. If all are, it stays.
  *  4. A sound path is left only for one that has been better by max(10 ms, 10 %) for 3 s, and only if `mayMove`.
  *  5. What was left for loss is sound again only once it has been clean for a hold, which doubles with every time.
+ *  6. What was left for silence and was only late is in use again at once.
  */
 import { FlapHold } from '@causeway/probe'
 import { type Instant, type NodeId, type PlannedPath, instant } from '@causeway/protocol'
@@ -124,6 +125,16 @@ export class PathSet {
     const active = this.#active
     if (active && active !== avoid && !active.suspect) return active
     return this.#best(avoid) ?? (avoid?.up ? avoid : undefined)
+  }
+
+  /** What was overdue on this path was late, not lost. */
+  forgive(path: Path): void {
+    const standing = this.#standings.get(path)
+    if (standing?.left !== 'silence') return
+    standing.left = undefined
+    const active = this.#active
+    if (!active || active === path || !path.up || this.#grade(path) > GRADE.sound) return
+    if (rank(path) - rank(active) <= threshold(path)) this.#move(path, 'was only late')
   }
 
   /** Why the path in use is in use, for people. */

@@ -93,6 +93,11 @@ export class Path {
     return this.#smoothedMs ?? null
   }
 
+  /** Of late; what the plan says if it was not used, and 0 if nobody knows. */
+  leastRttMs(now: Instant): number {
+    return this.#rate.leastRttMs(now) ?? 2 * (this.costMs ?? 0)
+  }
+
   /** How long an acknowledgement may take before the packet is doubted: the probe timeout (after RFC 9002, 6.2.1). */
   get patienceMs(): number {
     const guess = this.costMs === null ? UNKNOWN_RTT_MS : 2 * this.costMs + PTO_VARIANCE_FLOOR_MS

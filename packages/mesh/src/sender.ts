@@ -14,6 +14,7 @@
  */
 import { type Instant, type Limits, after, earliest } from '@causeway/protocol'
 import type { AckPacket } from './channel-packet.ts'
+import { Doubts } from './doubts.ts'
 import { OutgoingStream } from './outgoing-stream.ts'
 import type { Path } from './path.ts'
 import type { PathSet } from './path-set.ts'
@@ -37,13 +38,6 @@ const CALM_MS = 4_000
 /** And now and then all the same, since the peer may be there and have forgotten the channel. */
 const RECALL_MS = 600_000
 
-/** Timeouts in a row on a path, the last at `at`. */
-interface Doubt {
-  readonly timeouts: number
-  readonly at: Instant
-  readonly renewals: number
-}
-
 export interface SenderOutput {
   data(path: Path, packet: number, segment: Segment): void
   trial(path: Path, packet: number): void
@@ -62,8 +56,7 @@ export class Sender {
   readonly #outstanding = new Map<number, Segment>()
   readonly #flights = new Map<Path, Copy[]>()
   readonly #byPacket = new Map<number, Copy>()
-  /** This channel's timeouts of each path. Not shared: else each of many channels would make the others wait longer. */
-  readonly #doubts = new Map<Path, Doubt>()
+  readonly #doubts = new Doubts()
   #nextSequence = 0
   #nextPacket = 0
   #outstandingBytes = 0
@@ -173,6 +166,7 @@ export class Sender {
     // A segment that arrived and is not acknowledged had no room there: it is still out.
     if (!copy.segment) this.#close(copy)
     path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), inFlightBefore - path.inFlightBytes, marked, copy.departure)
+    if (this.#doubts.answered(now, copy, ({ sequence }) => this.#outstanding.has(sequence))) this.#paths.forgive(path)
     // What is sent once is not acknowledged one by one: whether it arrived or not, it is no longer out.
     for (const other of this.#flights.get(path) ?? []) if (!other.segment && other.packet < copy.packet) this.#close(other)
     // On its own path, what was sent clearly before it and is not acknowledged is lost (RACK, RFC 8985, 6.2).
@@ -222,7 +216,7 @@ export class Sender {
   pathsChanged(now: Instant): void {
     const live = new Set(this.#paths.paths.filter((path) => path.up))
     for (const path of this.#flights.keys()) if (!live.has(path)) this.#giveUp(path)
-    for (const path of this.#doubts.keys()) if (!live.has(path)) this.#doubts.delete(path)
+    this.#doubts.keepOnly(live)
     this.pump(now)
   }
 
@@ -240,9 +234,7 @@ export class Sender {
     this.#tryPaths(now)
   }
 
-  /**
-   * How much the next segment may carry, `most` so much, lest one frame holds up a slow line; `undefined` while the peer's window is too full for it to be worth a frame.
-   */
+  /** Of the next segment, at most `most`, lest it holds up a slow line; `undefined` while the peer's window is too full. */
   #nextBytes(most: number = SEGMENT_FLOOR_BYTES): number | undefined {
     const wanted = Math.min(this.#unsent.bytes, this.#limits.segmentBytesMax, Math.floor(most))
     const room = this.#peerWindowBytes - this.#outstandingBytes
@@ -331,7 +323,7 @@ export class Sender {
   #hedge(now: Instant, path: Path): void {
     const only = this.#paths.paths.some((other) => other.suspect) ? 1 : Number.POSITIVE_INFINITY
     path.timedOut(now)
-    this.#doubts.set(path, { timeouts: this.#timeoutsOf(path) + 1, at: now, renewals: path.renewals })
+    this.#doubts.timedOut(now, path)
     let copies = 0
     let burst = 0
     for (const copy of this.#flights.get(path) ?? []) {
@@ -343,21 +335,15 @@ export class Sender {
       if (copies > 0 && spent) break
       burst += size
       this.#hedgedBytes += size
+      if (copy.segment) this.#doubts.sentAgain(path, copy.segment)
       copies++
       this.#lose(copy)
     }
   }
 
-  /** When a copy is overdue: after a timeout the next one comes later, doubling every time until the path is heard of. */
-  #overdueAt({ path, sentAt }: Copy): Instant {
-    const doubt = this.#doubts.get(path)
-    const calmMs = this.calm && path.route.length === 1 ? CALM_MS : 0
-    return after(doubt && doubt.at > sentAt ? doubt.at : sentAt, calmMs + path.backoffMs(this.#timeoutsOf(path)))
-  }
-
-  #timeoutsOf(path: Path): number {
-    const doubt = this.#doubts.get(path)
-    return doubt?.renewals === path.renewals ? doubt.timeouts : 0
+  /** Over a direct link a calm channel is patient: what is dead there, probes find. */
+  #overdueAt(copy: Copy): Instant {
+    return after(this.#doubts.overdueAt(copy), this.calm && copy.path.route.length === 1 ? CALM_MS : 0)
   }
 
   #oldestOpen(path: Path): Copy | undefined {
