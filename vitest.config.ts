@@ -1,8 +1,16 @@
 /**
- * Two projects. `unit`: everything under virtual clocks, fast, in parallel. `e2e`: real processes on loopback, one
- * file after the other, because they share two cores, ports and wall time.
+ * Three projects, one after the other. `unit`: everything under virtual clocks, fast, in parallel. `e2e`: real processes
+ * on loopback, two files at a time. `netlab`: real processes in network namespaces, alone, because they are timed.
  */
-import { defineConfig } from 'vitest/config'
+import { type TestUserConfig as ProjectConfig, defineConfig } from 'vitest/config'
+
+const PROCESSES = {
+  environment: 'node',
+  pool: 'forks' as const,
+  globalSetup: ['test/e2e/built-program.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+} satisfies ProjectConfig
 
 export default defineConfig({
   test: {
@@ -14,20 +22,22 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/bench/**/*.test.ts', 'test/fuzz/*.test.ts'],
           environment: 'node',
           maxWorkers: 2,
+          sequence: { groupOrder: 0 },
           // Virtual clocks: only what hangs may run into it, also on a machine that is busy.
           testTimeout: 120_000,
         },
       },
       {
+        test: { ...PROCESSES, name: 'e2e', include: ['test/e2e/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
         test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          environment: 'node',
-          pool: 'forks',
+          ...PROCESSES,
+          name: 'netlab',
+          include: ['test/netlab/**/*.test.ts'],
           fileParallelism: false,
           maxWorkers: 1,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

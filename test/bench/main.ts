@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { buildProgram } from '../e2e/built-program.ts'
 import type { Bench } from './bench.ts'
 import { documentOf } from './report.ts'
 import { renderPlot } from './report-plot.ts'
@@ -50,7 +51,8 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
   if (words.includes('--help') || words.includes('-h')) return help(bench)
   const { parts, quick, json, settings } = readOrder(bench, words)
   const say = (text: string): unknown => (json ? process.stderr : process.stdout).write(`${text}\n`)
-  const run = await runBench(bench, { parts, quick, settings }, (part) => say(`${renderPart(part)}\n`))
+  const removeProgram = buildProgram()
+  const run = await runBench(bench, { parts, quick, settings }, (part) => say(`${renderPart(part)}\n`)).finally(removeProgram)
   const document = documentOf(run)
   const charts = run.parts.flatMap(({ result }) => (result.outcome === 'measured' ? result.measured.charts : []))
   const stem = join(RESULTS, `${name}-${document.startedAt.replaceAll(':', '').slice(0, 17)}`)

@@ -5,8 +5,14 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** From the sources. */
-export const MAIN: string = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+/** The variable of the environment that says where the built program is. */
+export const BUILT_MAIN = 'BUILT_MAIN'
+export const SOURCES: string = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+
+/** The program that is tried: the built one, once `buildProgram` has run. */
+export function mainPath(): string {
+  return process.env[BUILT_MAIN] ?? SOURCES
+}
 /** No command of these tests takes longer, on however slow a machine. */
 const COMMAND_MS_MAX = 60_000
 
@@ -22,12 +28,12 @@ export interface RunOptions {
   /** What it reads on standard input. */
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
-  /** @default `MAIN` */
+  /** @default `mainPath()` */
   readonly main?: string
 }
 
 /** Starts a command; the caller ends it. */
-export function spawnCauseway(args: readonly string[], { cwd, env, main = MAIN }: RunOptions): ChildProcessWithoutNullStreams {
+export function spawnCauseway(args: readonly string[], { cwd, env, main = mainPath() }: RunOptions): ChildProcessWithoutNullStreams {
   return spawn(process.execPath, [main, ...args], {
     cwd,
     env: { ...process.env, NO_COLOR: '1', CAUSEWAY_API: '', CAUSEWAY_DEBUG: '', ...env },

@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { spawnCauseway } from './command-line.ts'
+import { SOURCES, spawnCauseway } from './command-line.ts'
 import { eventually } from './eventually.ts'
 
 const SMALL = ['demo', '--hubs', '2', '--sites', '2', '--nodes', '1', '--seconds', '4', '-o', 'json']
@@ -42,7 +42,7 @@ class Demo {
   readonly #seen = new Map<number, string>()
 
   constructor() {
-    this.child = spawnCauseway(SMALL, { cwd: this.place, env: { TMPDIR: this.place } })
+    this.child = spawnCauseway(SMALL, { cwd: this.place, env: { TMPDIR: this.place }, main: SOURCES })
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
     this.exit = new Promise((resolve) => this.child.once('close', resolve))

@@ -9,7 +9,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findLoopbackPorts } from '../../packages/cli/src/demo/loopback-port.ts'
-import { MAIN, type Outcome, causeway } from './command-line.ts'
+import { type Outcome, causeway, mainPath } from './command-line.ts'
 import { eventually } from './eventually.ts'
 
 export interface NodeSpec {
@@ -32,7 +32,7 @@ export class Deployment implements AsyncDisposable {
   readonly #main: string
 
   /** `main`: the program that is deployed. */
-  constructor(main: string = MAIN) {
+  constructor(main: string = mainPath()) {
     this.#main = main
   }
 

@@ -9,14 +9,15 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Causeway, connect, type TaskContext, type TaskHandler, type TaskInterruption } from '@causeway/client'
 import type { StatusView, SubmittedTask, TaskPageView, TaskView, TaskWhyView } from '@causeway/protocol'
+import { mainPath } from './command-line.ts'
 import { Deployment, type NodeSpec } from './deployment.ts'
 import { eventually } from './eventually.ts'
 
-const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 const EXAMPLES = fileURLToPath(new URL('../../packages/client/examples/', import.meta.url))
 const HUB: NodeSpec = { name: 'core-1', role: 'hub', site: 'core' }
 const EDGES: readonly NodeSpec[] = [
-  { name: 'hkg-1-a', role: 'edge', site: 'hkg-1', hubs: ['core-1'], peers: ['hkg-1-b'] },
+  // Orders for all sites, the others for their own.
+  { name: 'hkg-1-a', role: 'edge', site: 'hkg-1', hubs: ['core-1'], peers: ['hkg-1-b'], write: ['tasks/**'] },
   { name: 'hkg-1-b', role: 'edge', site: 'hkg-1', hubs: ['core-1'], peers: ['hkg-1-a'] },
   { name: 'nrt-2-a', role: 'edge', site: 'nrt-2', hubs: ['core-1'] },
 ]
@@ -155,6 +156,18 @@ test('what cannot be is refused, with the reason, in API and CLI alike', async (
   expect((await lab.causeway('task', 'list', '-l', '((', '--api', 'hkg-1-a.sock')).code).toBe(2)
 
   expect(await failing('submit', '{}', '--labels', 'kind=nobodys')).toMatch(/worker/)
+  const foreign = await lab.causeway('task', 'stop', id, '--api', 'hkg-1-b.sock')
+  expect([foreign.code, foreign.stdout]).toEqual([1, ''])
+  expect(foreign.stderr).toBe(
+    "causeway: hkg-1-b may not order tasks of nrt-2. Order at a hub or at nrt-2, or issue its credential with --write 'tasks/nrt-2'.\n",
+  )
+
+  // Tried, and not given.
+  const tried = await lab.ask<TaskWhyView>('hkg-1-a', 'task', 'submit', '--labels', 'kind=refusals', '--near', 'nrt-2', '--dry-run')
+  expect(tried).toMatchObject({ task: { site: 'nrt-2', node: 'nrt-2-a' }, candidates: [{ node: 'nrt-2-a', chosen: true }] })
+  expect(await lab.at('hkg-1-a', 'task', 'stop', id, '--dry-run')).toMatch(/nothing is done/)
+  const { items: known } = await tasks.list({ selector: 'kind=refusals' })
+  expect(known.filter(({ phase }) => phase !== 'allocated')).toEqual([])
 
   // All slots are taken: the next one waits, and says for what.
   await work('hkg-1-b', 'kind=narrow', { slots: 1 })
@@ -199,10 +212,14 @@ test('the examples: a controller submits twice what exists once, two workers cou
 
 test('a command runs per task, is ended with it, and also when its worker is killed', async () => {
   const command = 'echo $$ > $CAUSEWAY_TASK_ID.pid; sleep 1000 & echo "$CAUSEWAY_TASK_SPEC" > $CAUSEWAY_TASK_ID.spec; wait'
-  const child = spawn(process.execPath, [MAIN, 'task', 'work', '-l', 'kind=shell', '--slots', '2', '--api', 'hkg-1-a.sock', command], {
-    cwd: lab.directory,
-    stdio: 'ignore',
-  })
+  const child = spawn(
+    process.execPath,
+    [mainPath(), 'task', 'work', '-l', 'kind=shell', '--slots', '2', '--api', 'hkg-1-a.sock', command],
+    {
+      cwd: lab.directory,
+      stdio: 'ignore',
+    },
+  )
   children.add(child)
   await offered('hkg-1-a', 'kind=shell')
   const { tasks } = await at('hkg-1-a')

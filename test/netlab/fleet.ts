@@ -7,14 +7,12 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Causeway, connect } from '@causeway/client'
 import type { EventView, LinkView, PathView } from '@causeway/protocol'
-import { causeway } from '../e2e/command-line.ts'
+import { causeway, mainPath } from '../e2e/command-line.ts'
 import { eventually } from '../e2e/eventually.ts'
 import type { Lab } from './lab.ts'
 
-const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 const PORT = 7400
 
 export class Fleet implements AsyncDisposable {
@@ -71,7 +69,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Starts one node, and waits for its API. */
   async launch(host: string): Promise<void> {
-    const child = this.#lab.spawn(host, [process.execPath, MAIN, 'run', '--config', this.configPath(host)], this.#path(`${host}.log`))
+    const child = this.#lab.spawn(host, [process.execPath, mainPath(), 'run', '--config', this.configPath(host)], this.#path(`${host}.log`))
     this.#running.set(host, child)
     await eventually(`${host} answers`, () => {
       if (child.exitCode !== null) throw new Error(this.log(host))

@@ -9,8 +9,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { LinkView } from '@causeway/protocol'
+import { mainPath } from '../../e2e/command-line.ts'
 import { eventually } from '../../e2e/eventually.ts'
 import type { Fleet } from '../../netlab/fleet.ts'
 import type { Lab, UdpFrames } from '../../netlab/lab.ts'
@@ -22,7 +22,6 @@ import { KNOWN_LINK, LOSS, TRUTH } from './known-link.ts'
 import type { ProbeSettings } from './probe-bench.ts'
 import { keepBusy } from './traffic.ts'
 
-const MAIN = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.meta.url))
 const LOOK_MS = 1_000
 /** The windows of a link: its loss is that of the last 60 s. */
 const WINDOW_MS = 60_000
@@ -134,14 +133,14 @@ async function askTool(lab: Lab, ms: number): Promise<Claim> {
   await lab.set('a:b', { loss: 100 * LOSS })
   try {
     const reflected = join(directory, 'reflect')
-    lab.spawn('b', [process.execPath, MAIN, 'reflect', '--listen', `0.0.0.0:${TOOL_PORT}`], reflected)
+    lab.spawn('b', [process.execPath, mainPath(), 'reflect', '--listen', `0.0.0.0:${TOOL_PORT}`], reflected)
     await eventually('the reflector listens', () => readFileSync(reflected, 'utf8').includes('reflecting'))
     const [thereBefore, backBefore] = [await lab.udpFrames('a:b'), await lab.udpFrames('b:a')]
     const ping = new ByPing(lab, 'a', 'b')
     const printed = join(directory, 'probe')
     const words = ['-c', String(Math.round(ms / TOOL_INTERVAL_MS)), '-i', String(TOOL_INTERVAL_MS / 1000), '-o', 'ndjson']
     const target = `stamp://${lab.address('b', 'a')}:${TOOL_PORT}`
-    await once(lab.spawn('a', [process.execPath, MAIN, 'probe', target, ...words], printed), 'exit')
+    await once(lab.spawn('a', [process.execPath, mainPath(), 'probe', target, ...words], printed), 'exit')
     const [there, back] = [await lab.udpFrames('a:b'), await lab.udpFrames('b:a')]
     const reports = reportsIn(readFileSync(printed, 'utf8'))
     const last = reports.findLast(({ final }) => final)

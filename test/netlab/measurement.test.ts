@@ -6,11 +6,11 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Fleet } from '../netlab/fleet.ts'
-import { Lab, labMissing } from '../netlab/lab.ts'
-import { eventually } from './eventually.ts'
+import { mainPath } from '../e2e/command-line.ts'
+import { eventually } from '../e2e/eventually.ts'
+import { Fleet } from './fleet.ts'
+import { Lab, labMissing } from './lab.ts'
 
 const HUBS = ['h1', 'h2', 'h3', 'h4'] as const
 const JITTERY = { delayMs: 25, jitterMs: 3, lossPercent: 3 }
@@ -19,7 +19,7 @@ const LINKS = [
   ...['h2', 'h3', 'h4'].map((hub) => `link a ${hub} delay=15`),
   ...['h1 h2', 'h1 h3', 'h1 h4', 'h2 h3', 'h2 h4', 'h3 h4'].map((pair) => `link ${pair} delay=5`),
 ]
-const CAUSEWAY = [process.execPath, fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))]
+const CAUSEWAY = [process.execPath, mainPath()]
 const STAMP_PORT = 18_862
 /** E|D| of RFC 3550 where delays are uniform between ± j: the mean distance of two of them is 2j/3. */
 const EXPECTED_JITTER_MS = (2 * JITTERY.jitterMs) / 3

@@ -7,10 +7,10 @@
  *     a ── 20 ms ── h3 ── 20 ms ── b
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Fleet } from '../netlab/fleet.ts'
-import { Lab, labMissing } from '../netlab/lab.ts'
-import { type FlowFigures, SteadyFlow } from '../netlab/steady-flow.ts'
-import { eventually } from './eventually.ts'
+import { Fleet } from './fleet.ts'
+import { Lab, labMissing } from './lab.ts'
+import { type FlowFigures, SteadyFlow } from './steady-flow.ts'
+import { eventually } from '../e2e/eventually.ts'
 
 const HUBS = ['h1', 'h2', 'h3'] as const
 const LINKS = [

@@ -10,9 +10,10 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EventView, NodeView } from '@causeway/protocol'
-import { Fleet } from '../netlab/fleet.ts'
-import { Lab, labMissing } from '../netlab/lab.ts'
-import { eventually } from './eventually.ts'
+import { Fleet } from './fleet.ts'
+import { Lab, labMissing } from './lab.ts'
+import { eventually } from '../e2e/eventually.ts'
+import { TaskRuns } from './task-runs.ts'
 
 const SITE = ['a', 'b', 'c'] as const
 const HUBS = ['h1', 'h2'] as const
@@ -23,8 +24,8 @@ const LINKS = [
   ...HUBS.map((hub) => `link d ${hub} delay=10`),
   'link h1 h2 delay=5',
 ]
-/** A minute by hand; what happens happens in the first seconds. */
-const CUT_SECONDS = Number(process.env['CAUSEWAY_CUT_SECONDS'] ?? 8)
+/** A minute by hand; what happens happens within a lease and the time after which a task is granted anew. */
+const CUT_SECONDS = Number(process.env['CAUSEWAY_CUT_SECONDS'] ?? 20)
 const WRITES = 100
 /** Writes after the death of the gateway, 50 ms apart. */
 const BEATS = 60
@@ -33,7 +34,10 @@ const MERGED_MS_MAX = 60_000
 /** Promised. */
 const CRASH_KNOWN_MS = 3_000
 const STATE_GAP_MS = 1_000
-const RESENT_RATIO_MAX = 0.25
+const RESENT_RATIO_MAX = 0.05
+/** A worker that cannot be told to go on has stopped by then; and half a second for a busy machine. */
+const SELF_STOP_MS = 12_000 + 500
+const POLICIES = ['at-most-one', 'sticky', 'at-least-one'] as const
 
 const missing = labMissing()
 if (missing !== undefined) say(`sites that stand alone are not tested: ${missing}`)
@@ -45,7 +49,12 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
   beforeAll(async () => {
     lab = await Lab.up(LINKS)
     // Nobody is told of the others of its site.
-    const settings = { peers: [], state: { interest: ['config/**', 'items/**', 'nodes/{region}/**'] }, vitals: { system: false } }
+    const settings = {
+      peers: [],
+      state: { interest: ['config/**', 'items/**', 'nodes/{region}/**'] },
+      vitals: { system: false },
+      leases: { engine: 'embedded', hub: 'h1' },
+    }
     fleet = new Fleet(lab, (host) => (host.startsWith('h') ? 'core' : host === 'd' ? 'far' : 'near'), settings)
     await fleet.prepare()
     // One after the other, as on machines of their own: all at once they would be slow to start.
@@ -134,9 +143,13 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
     await eventually('c lives for everybody', async () => (await Promise.all(['h1', 'h2', 'd'].map(alive))).every((each) => each === 3))
   })
 
-  test('cut off from all hubs it goes on, nobody calls it dead, and both sides merge', async () => {
+  test('cut off from all hubs it goes on, nobody calls it dead or takes its tasks, and both sides merge', async () => {
+    const tasks = new TaskRuns((host) => fleet.at(host))
+    const inside = await tasks.begin('near', ['a', 'c'])
+    await tasks.work('d')
     const startedAt = Date.now()
     await Promise.all(UPLINKS.map((link) => lab.cut(link)))
+    const cutAt = performance.now()
     await eventually('the site knows', async () =>
       (await Promise.all(SITE.map((node) => fleet.at(node).status()))).every(({ cutOff }) => cutOff),
     )
@@ -145,6 +158,14 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
       return site?.verdict === 'cut-off' && site.nodes.alive === 0
     })
     await Promise.all([write('c', 'near', 'inside', WRITES), write('d', 'far', 'outside', WRITES)])
+    await eventually('at-most-one has stopped', () => inside['at-most-one'].endedAt !== undefined)
+    const stoppedMs = (inside['at-most-one'].endedAt ?? 0) - cutAt
+    say(`cut: at-most-one stopped itself after ${stoppedMs.toFixed(0)} ms`)
+    expect(stoppedMs).toBeLessThan(SELF_STOP_MS)
+    await eventually('the others know that they are alone', async () => {
+      const status = await fleet.at('a').collection<{ alone: boolean }>('task-status').list({ partition: 'near' })
+      return status.items.some(({ key, value }) => key.startsWith('sticky@') && value.alone)
+    })
     // A restart without any hub: it finds its neighbours on its disk.
     await fleet.kill('b')
     await fleet.launch('b')
@@ -156,6 +177,8 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
     expect((await fleet.at('b').collection('items').list({ partition: 'near' })).cutOff).toBe(true)
     const leftMs = CUT_SECONDS * 1_000 - (Date.now() - startedAt)
     await new Promise((done) => setTimeout(done, Math.max(0, leftMs)))
+    await eventually('what may run elsewhere does', () => tasks.of('at-most-one').length === 2 && tasks.of('at-least-one').length === 2)
+    expect([inside.sticky.endedAt, inside['at-least-one'].endedAt, tasks.of('sticky').length]).toEqual([undefined, undefined, 1])
     await Promise.all(UPLINKS.map((link) => lab.heal(link)))
     const healedAt = Date.now()
     await eventually('both sides hold both', async () => {
@@ -166,8 +189,18 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
     await eventually('everybody lives', async () => (await Promise.all(HUBS.map(alive))).every((each) => each === 3))
     const rejoined = await eventually('the gateway says what it brought', () => eventOf('a', 'site-rejoined', startedAt))
     say(`site-rejoined: ${JSON.stringify(rejoined?.data)}`)
-    expect(rejoined?.data).toMatchObject({ sent: WRITES, settled: true })
+    // What was said of tasks comes on top.
+    expect(rejoined?.data).toMatchObject({ settled: true })
+    expect(rejoined?.data['sent']).toBeGreaterThanOrEqual(WRITES)
     expect((await verdictsSince(startedAt)).filter((verdict) => verdict.endsWith('crashed'))).toEqual([])
+    await eventually('the older run of at-least-one is stopped', () => inside['at-least-one'].endedAt !== undefined, MERGED_MS_MAX)
+    await eventually('all run, and everybody knows', async () => {
+      const views = await Promise.all(POLICIES.map((policy) => fleet.at('h2').tasks.get(policy)))
+      return views.every((view) => view?.running && tasks.running(view.id).length === 1 && tasks.running(view.id)[0]?.host === view.node)
+    })
+    tasks.check()
+    expect(inside.sticky.endedAt).toBeUndefined()
+    await tasks.end()
   })
 
   test('a split LAN has two gateways, both served, and one after the heal', async () => {

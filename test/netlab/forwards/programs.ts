@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Lab } from '../../netlab/lab.ts'
-import { eventually } from '../eventually.ts'
+import type { Lab } from '../lab.ts'
+import { eventually } from '../../e2e/eventually.ts'
 
 const POSTGRES_VERSIONS = '/usr/lib/postgresql'
 /** PostgreSQL does not run as root. */
