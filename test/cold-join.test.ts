@@ -2,7 +2,7 @@
 import { zstdCompressSync } from 'node:zlib'
 import { LIMITS, decodeRecord, encodeRecord } from '@causeway/protocol'
 import { expect, test } from 'vitest'
-import { ZstdSessionCodec } from '../packages/daemon/src/session-codec.ts'
+import { SessionPacker } from '../packages/daemon/src/session-codec.ts'
 import { Lab } from '../packages/state/src/replica-lab.ts'
 
 const RECORDS = 10_000
@@ -33,7 +33,7 @@ test('a cold join of 10,000 records costs hardly more than their zstd, after one
   // Long enough for a quiet document to be folded, and for what that has replaced to go.
   lab.run(150_000)
   const late = lab.add('hkg-1-c', { interest: ['tasks/hkg-1'] })
-  const codecs = new Map([hub, late].map((node) => [node, new ZstdSessionCodec(LIMITS.messageBytesMax)]))
+  const codecs = new Map([hub, late].map((node) => [node, new SessionPacker(LIMITS.messageBytesMax)]))
   let bytes = 0
   const messages: { readonly from: string; readonly kinds: unknown[] }[] = []
   const send = lab.send.bind(lab)

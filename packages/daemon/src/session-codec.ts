@@ -1,6 +1,8 @@
 /**
- * One zstd stream for each direction of a state session: what one batch shares with those before it, and that is most of
- * it, costs a few bytes. Each message is flushed, so it can be read as soon as it is there.
+ * Packs what a state session says. What is small and comes now and then, as changes of records do, goes by its likeness to what was
+ * said before (`likeness-coder.ts`): every byte of it is paid for at hundreds of sites. What is large, or more than a session's share
+ * of processor time, goes through one zstd stream for each direction, in a tenth of the time. Each message is flushed, so it can be
+ * read as soon as it is there. A message of the second kind begins with 0xFF; those of the first never do.
  *
  * The engine of node:zlib is driven directly, since its streams answer later, from another thread: a message would have to
  * wait for a turn of the event loop, and so would everything behind it. `writeSync` is what node's own one-shot functions
@@ -13,9 +15,11 @@
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { CausewayError } from '@causeway/protocol'
 import type { SessionCodec } from '@causeway/node'
+import { BitCoder } from './bit-coder.ts'
+import { LikenessCoder } from './likeness-coder.ts'
 
 const WINDOW_LOG = 16
-/** Messages are small, and every byte of them is paid for; so the search is more thorough than at level 1, in as little memory. */
+/** More thorough than level 1, in as little memory. */
 const PACKING = {
   [constants.ZSTD_c_windowLog]: WINDOW_LOG,
   [constants.ZSTD_c_strategy]: constants.ZSTD_lazy,
@@ -24,6 +28,7 @@ const PACKING = {
   [constants.ZSTD_c_searchLog]: 4,
   [constants.ZSTD_c_minMatch]: 4,
 }
+const CHUNK = constants.Z_MIN_CHUNK
 /** What each run writes into, before it is copied to where it stays. */
 const SCRATCH = new Uint8Array(64 * 1024)
 
@@ -87,31 +92,82 @@ class Direction {
   }
 }
 
-export class ZstdSessionCodec implements SessionCodec {
-  readonly #packing: Direction
-  readonly #unpacking: Direction
+/** A longer message goes through zstd. */
+const SMALL_BYTES_MAX = 4 * 1024
+/** What a session may send by likeness in the long run, and at once: 0.4 µs a byte at each end. */
+const BYTES_PER_MS = 4
+const BURST_BYTES = 32 * 1024
+/** The worst that opinions can do to a byte. */
+const PACKED_BYTES_MAX = 16 * SMALL_BYTES_MAX
+const BULK = 0xff
 
-  constructor(messageBytesMax: number) {
-    const { ZSTD_d_windowLogMax, ZSTD_e_flush } = constants
-    const chunkSize = constants.Z_MIN_CHUNK
-    const packer = createZstdCompress({ chunkSize, params: PACKING })
-    const unpacker = createZstdDecompress({ chunkSize, params: { [ZSTD_d_windowLogMax]: WINDOW_LOG } })
-    this.#packing = new Direction(packer, ZSTD_e_flush, Number.POSITIVE_INFINITY)
-    this.#unpacking = new Direction(unpacker, ZSTD_e_flush, messageBytesMax)
+/** Shared by all sessions: a message is coded in one go. */
+const CODER = new BitCoder()
+const ROOM = new Uint8Array(SMALL_BYTES_MAX)
+
+export class SessionPacker implements SessionCodec {
+  readonly #messageBytesMax: number
+  readonly #nowMs: () => number
+  readonly #said = new LikenessCoder()
+  readonly #heard = new LikenessCoder()
+  #packing: Direction | undefined
+  #unpacking: Direction | undefined
+  #shareBytes = BURST_BYTES
+  #sharedAt: number
+  #dead = false
+
+  constructor(messageBytesMax: number, nowMs: () => number = () => performance.now()) {
+    this.#messageBytesMax = messageBytesMax
+    this.#nowMs = nowMs
+    this.#sharedAt = nowMs()
   }
 
   pack(message: Uint8Array): Uint8Array {
+    if (this.#mayLinger(message.length)) {
+      CODER.write(PACKED_BYTES_MAX)
+      this.#said.write(CODER, message)
+      return CODER.finish()
+    }
+    this.#said.note(message)
+    this.#packing ??= new Direction(createZstdCompress({ chunkSize: CHUNK, params: PACKING }), constants.ZSTD_e_flush, Infinity)
     const packed = this.#packing.run(message)
     if (!packed) throw new CausewayError('refused', 'zstd cannot compress', 'restart the node: its memory may be used up')
-    return packed
+    return Buffer.concat([Uint8Array.of(BULK), packed])
   }
 
   unpack(packed: Uint8Array): Uint8Array | undefined {
-    return this.#unpacking.run(packed)
+    const message = this.#dead ? undefined : packed[0] === BULK ? this.#unpackBulk(packed.subarray(1)) : this.#read(packed)
+    if (!message) this.#dead = true
+    return message
   }
 
   close(): void {
-    this.#packing.close()
-    this.#unpacking.close()
+    this.#dead = true
+    this.#packing?.close()
+    this.#unpacking?.close()
+  }
+
+  #mayLinger(bytes: number): boolean {
+    const now = this.#nowMs()
+    this.#shareBytes = Math.min(BURST_BYTES, this.#shareBytes + (now - this.#sharedAt) * BYTES_PER_MS)
+    this.#sharedAt = now
+    if (bytes > SMALL_BYTES_MAX || bytes > this.#shareBytes) return false
+    this.#shareBytes -= bytes
+    return true
+  }
+
+  #read(packed: Uint8Array): Uint8Array | undefined {
+    if (packed.length === 0 || packed.length > PACKED_BYTES_MAX) return undefined
+    CODER.read(packed)
+    const bytes = this.#heard.read(CODER, ROOM)
+    return bytes < 0 ? undefined : ROOM.slice(0, bytes)
+  }
+
+  #unpackBulk(packed: Uint8Array): Uint8Array | undefined {
+    const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG }
+    this.#unpacking ??= new Direction(createZstdDecompress({ chunkSize: CHUNK, params }), constants.ZSTD_e_flush, this.#messageBytesMax)
+    const message = this.#unpacking.run(packed)
+    if (message) this.#heard.note(message)
+    return message
   }
 }

@@ -25,6 +25,8 @@ export interface AdmissionConfig {
   readonly authorityKey: Uint8Array
   readonly incarnation: number
   readonly crypto: Crypto
+  /** The authority has taken its word for that node back. @default nobody is revoked */
+  readonly isRevoked?: (name: string) => boolean
   /** Where this node may be dialled, as it tells its peers. */
   readonly announce: readonly string[]
 }
@@ -50,5 +52,7 @@ export function readGreeting(config: AdmissionConfig, message: ControlMessage | 
   const { authorityKey, crypto } = config
   const check = checkCredential(crypto, message.credential, { authorityKey, peerKey, wallMs })
   if (!check.ok) return { type: 'refused', reason: check.reason }
+  const { name } = check.credential
+  if (config.isRevoked?.(name)) return { type: 'refused', reason: `${name} was revoked: issue a credential under another name` }
   return { type: 'admitted', peer: { id: check.id, incarnation: message.incarnation, credential: check.credential }, hello: message }
 }

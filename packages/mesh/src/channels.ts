@@ -106,7 +106,8 @@ export class Channels {
       grow: (bytes) => this.#grow(bytes),
     }
     // Numbers of an earlier life of this node may still be known to peers: start elsewhere.
-    this.#nextNumber = config.random.uint32()
+    // Not that of a former life, most likely; and small, since every packet names it.
+    this.#nextNumber = config.random.uint32() >>> 20
   }
 
   get size(): number {

@@ -61,6 +61,45 @@ describe('Dialer', () => {
     expect(addresses(d.takeDue(instant(0), none))).toEqual([])
   })
 
+  it('holds hubs from each of its local addresses, from another when one fails, and from its own again (5)', () => {
+    const hubs = ['h1:1', 'h2:1', 'h3:1', 'h4:1', 'h5:1']
+    const d = new Dialer(instant(0), { hubs, peers: ['p:1'], uplinks: 2, bind: ['A', 'B'], random: new SeededRandom(1) })
+    const linked = new Set<string>()
+    const isLinked = (node: number): boolean => [...linked].some((name) => nodeId(name) === node)
+    let now = 0
+    /** What is dialled within so many ms, as `hub from`; `dead` local addresses reach nobody. */
+    const run = (ms: number, dead = ''): string[] => {
+      const dialled: string[] = []
+      for (const until = now + ms; now < until; now += 100) {
+        for (const { address, from = '-' } of d.takeDue(instant(now), isLinked)) {
+          const name = address.slice(0, 2)
+          dialled.push(`${name} ${from}`)
+          if (from === dead) d.failed(instant(now), address, false)
+          else {
+            d.connected(address)
+            d.identified(address, nodeId(name))
+            d.worked(address)
+            linked.add(name)
+          }
+        }
+      }
+      return dialled
+    }
+    expect(run(1_000)).toEqual(['h1 A', 'h2 B', 'h3 A', 'h4 B', 'p: -'])
+    // A is cut.
+    for (const name of ['h1', 'h3']) {
+      linked.delete(name)
+      d.failed(instant(now), `${name}:1`, false)
+    }
+    const dialled = run(2_000, 'A')
+    expect(dialled.filter((dial) => dial.endsWith(' B')).toSorted()).toEqual(['h1 B', 'h3 B'])
+    // It is tried in vain, and at last is there again.
+    expect(run(60_000, 'A').filter((dial) => !dial.endsWith(' A'))).toEqual([])
+    expect(run(60_000).toSorted()).toEqual(['h1 A', 'h3 A'])
+    expect(run(60_000)).toEqual([])
+    expect(d.nextWake(isLinked)).toBeUndefined()
+  })
+
   it('goes on to the next hub when one does not answer, and comes back to it', () => {
     const d = dialer(1)
     expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1'])

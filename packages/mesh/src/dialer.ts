@@ -7,8 +7,10 @@
  *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config.
  *  3. A target whose node is already linked is not dialled, whoever dialled whom.
  *  4. At most `LEARNED_MAX` nodes are learned of, each with its newest addresses.
+ *  5. A node with several local addresses (`bind`) has a set of `uplinks` hubs for each: a hub is dialled from its own, from the
+ *     next one when that fails, and from its own again after a while, so that no local line has them all.
  */
-import { type Instant, type NodeId, type Random, after, earliest } from '@causeway/protocol'
+import { type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
 
 const BACKOFF_FLOOR_MS = 200
 const BACKOFF_CEILING_MS = 30_000
@@ -16,6 +18,8 @@ const BACKOFF_CEILING_MS = 30_000
 const BACKOFF_CEILING_ALONE_MS = 8_000
 /** A LAN that was split should be whole again soon after it is. */
 const BACKOFF_CEILING_NEAR_MS = 2_000
+/** A hub that is not held from its own local address is tried from there so often, ± half of it. */
+const RETURN_MS = 30_000
 /** The other nodes of a site. */
 const LEARNED_MAX = 63
 
@@ -24,36 +28,52 @@ interface Target {
   /** Others at which the node behind it has said that it may be dialled. */
   others: readonly string[]
   readonly kind: 'hub' | 'peer' | 'learned'
-  state: 'idle' | 'dialling' | 'connected'
+  /** `returning`: connected, and dialled once more from its own local address. */
+  state: 'idle' | 'dialling' | 'connected' | 'returning'
   /** Who answers there, once known; `self` if it is us. */
   node: NodeId | 'self' | undefined
   failures: number
   notBefore: Instant
+  /** Places in `bind`: its own local address, and the one that it was, or is to be, dialled from. */
+  readonly home: number
+  from: number
+  /** When to try it from its own, if it is held from another. */
+  returnAt: Instant
+}
+
+export interface Dial {
+  readonly address: string
+  readonly others: readonly string[]
+  /** The local address to dial from. @default any */
+  readonly from?: string
 }
 
 export interface DialerConfig {
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
+  /** Local addresses to dial hubs from, with `uplinks` for each. @default any, with `uplinks` in all */
+  readonly bind?: readonly string[]
   readonly random: Random
 }
 
 export class Dialer {
   readonly #targets: Target[]
   #uplinks: number
+  readonly #bind: readonly string[]
   readonly #random: Random
   readonly #draining = new Set<NodeId>()
 
   constructor(now: Instant, config: DialerConfig) {
-    const target =
-      (kind: Target['kind']) =>
-      (address: string): Target => ({ address, others: [], kind, state: 'idle', node: undefined, failures: 0, notBefore: now })
-    this.#targets = [...new Set(config.hubs)].map(target('hub')).concat([...new Set(config.peers)].map(target('peer')))
+    const sets = Math.max(1, config.bind?.length ?? 0)
+    const hubs = [...new Set(config.hubs)].map((address, index) => targetOf(now, 'hub', address, index % sets))
+    this.#targets = [...hubs, ...[...new Set(config.peers)].map((address) => targetOf(now, 'peer', address))]
     this.#uplinks = config.uplinks
+    this.#bind = config.bind ?? []
     this.#random = config.random
   }
 
-  /** How many hubs to hold or try from now on. Those that are linked stay until somebody ends the link. */
+  /** How many hubs to hold or try from now on (for each local address). Those that are linked stay until somebody ends the link. */
   setUplinks(uplinks: number): void {
     this.#uplinks = uplinks
   }
@@ -65,7 +85,7 @@ export class Dialer {
     const known = this.#targets.find((target) => target.kind === 'learned' && target.node === node)
     if (known?.state === 'idle') Object.assign(known, { address, others })
     if (known || this.#find(address) || this.#targets.filter(({ kind }) => kind === 'learned').length >= LEARNED_MAX) return
-    this.#targets.push({ address, others, kind: 'learned', state: 'idle', node, failures: 0, notBefore })
+    this.#targets.push({ ...targetOf(notBefore, 'learned', address), others, node })
   }
 
   connected(address: string): void {
@@ -97,23 +117,34 @@ export class Dialer {
   failed(now: Instant, address: string, alone: boolean): void {
     const target = this.#find(address)
     if (!target) return
-    target.state = 'idle'
+    // Of the two that a returning one has, the other is left.
+    target.state = target.state === 'returning' ? 'connected' : 'idle'
     const ofHubs = alone ? BACKOFF_CEILING_ALONE_MS : BACKOFF_CEILING_MS
     const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, target.kind === 'hub' ? ofHubs : BACKOFF_CEILING_NEAR_MS)
     target.failures = Math.min(target.failures + 1, 16)
     target.notBefore = after(now, BACKOFF_FLOOR_MS / 2 + this.#random.float() * ceiling)
+    if (target.kind !== 'hub' || this.#bind.length < 2) return
+    target.from = (target.from + 1) % this.#bind.length
+    target.returnAt = after(now, jittered(this.#random, RETURN_MS, 0.5))
   }
 
   /** What to dial now. `linked` tells whether a connection with that node stands. */
-  takeDue(now: Instant, linked: (node: NodeId) => boolean): Pick<Target, 'address' | 'others'>[] {
-    const due: Target[] = []
-    let held = this.#held(linked)
+  takeDue(now: Instant, linked: (node: NodeId) => boolean): Dial[] {
+    const due: Dial[] = []
+    const held = this.#held(linked)
     for (const target of this.#targets) {
+      if (isStray(target) && target.returnAt <= now) {
+        target.from = target.home
+        target.state = 'returning'
+        due.push(this.#dialOf(target))
+        continue
+      }
       if (!this.#wanted(target, linked) || target.notBefore > now) continue
-      if (target.kind === 'hub' && held >= this.#uplinks) continue
-      if (target.kind === 'hub') held++
+      const count = held.get(target.home) ?? 0
+      if (target.kind === 'hub' && count >= this.#uplinks) continue
+      if (target.kind === 'hub') held.set(target.home, count + 1)
       target.state = 'dialling'
-      due.push(target)
+      due.push(this.#dialOf(target))
     }
     return due
   }
@@ -122,15 +153,27 @@ export class Dialer {
     const held = this.#held(linked)
     let next: Instant | undefined
     for (const target of this.#targets) {
-      if (!this.#wanted(target, linked) || (target.kind === 'hub' && held >= this.#uplinks)) continue
+      if (isStray(target)) next = earliest(next, target.returnAt)
+      if (!this.#wanted(target, linked) || (target.kind === 'hub' && (held.get(target.home) ?? 0) >= this.#uplinks)) continue
       next = earliest(next, target.notBefore)
     }
     return next
   }
 
-  #held(linked: (node: NodeId) => boolean): number {
-    const counts = ({ kind, node }: Target): boolean => kind === 'hub' && !(typeof node === 'number' && this.#draining.has(node))
-    return this.#targets.filter((target) => counts(target) && this.#busy(target, linked)).length
+  /** Hubs that are held, or tried, by their own local address. */
+  #held(linked: (node: NodeId) => boolean): Map<number, number> {
+    const held = new Map<number, number>()
+    for (const target of this.#targets) {
+      const { kind, node, home } = target
+      const counts = kind === 'hub' && !(typeof node === 'number' && this.#draining.has(node))
+      if (counts && this.#busy(target, linked)) held.set(home, (held.get(home) ?? 0) + 1)
+    }
+    return held
+  }
+
+  #dialOf({ kind, address, others, from }: Target): Dial {
+    const local = kind === 'hub' ? this.#bind[from] : undefined
+    return { address, others, ...(local !== undefined && { from: local }) }
   }
 
   #busy(target: Target, linked: (node: NodeId) => boolean): boolean {
@@ -144,4 +187,14 @@ export class Dialer {
   #find(address: string): Target | undefined {
     return this.#targets.find((target) => target.address === address)
   }
+}
+
+/** It is held, but not from its own local address. */
+function isStray({ state, home, from }: Target): boolean {
+  return state === 'connected' && from !== home
+}
+
+function targetOf(notBefore: Instant, kind: Target['kind'], address: string, home = 0): Target {
+  const fresh = { others: [], state: 'idle', node: undefined, failures: 0 } as const
+  return { ...fresh, address, kind, notBefore, home, from: home, returnAt: notBefore }
 }

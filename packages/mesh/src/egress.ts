@@ -8,7 +8,8 @@
  *  2. No more than `queueBytesMax` waits; what is too much goes from the end of the longest flow.
  *  3. Frames of this node's own channels are not dropped for their age: their source is here, and bounds them itself.
  */
-import { type Instant, markFrame } from '@causeway/protocol'
+import { type Instant, isFrame, markFrame } from '@causeway/protocol'
+import { markNeighbourPacket } from './neighbour-packet.ts'
 
 const MARK_MS = 20
 const DROP_MS = 100
@@ -86,7 +87,7 @@ export class Egress {
         this.#onDrop('too-late')
         continue
       }
-      if (waitedMs > MARK_MS) markFrame(frame)
+      if (waitedMs > MARK_MS) (isFrame(frame) ? markFrame : markNeighbourPacket)(frame)
       return frame
     }
     return undefined

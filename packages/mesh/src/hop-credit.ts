@@ -23,8 +23,8 @@ const WINDOW_FLOOR_BYTES = 64 * 1024
 const CREDIT_EVERY_BYTES = 16 * 1024
 /** After so long without credit for what is out, the receiver is asked: sooner if credit was due by itself. */
 const ASK_MS = { due: 500, other: 2_000 } as const
-/** So little is not worth a question: an idle link would be asked about each keepalive. */
-const ASK_BYTES_MIN = 1024
+/** So little is not worth a question: links with a change of state now and then would be asked six times a minute. */
+const ASK_BYTES_MIN = 8 * 1024
 /** The lane is dead if it does not answer for so long; longer than a peer may stand still. */
 const DEAD_MS = 3_500
 const RTT_MS_MIN = 0.05

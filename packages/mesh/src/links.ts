@@ -174,7 +174,7 @@ export class Links {
   }
 
   #dial(now: Instant): void {
-    for (const { address, others } of this.#dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', address, others })
+    for (const dial of this.#dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', ...dial })
   }
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
@@ -194,10 +194,11 @@ export class Links {
     if (link?.connection === id) this.#apply(now, link, link.detach(now, reason, connection.farewell))
   }
 
-  #forget(now: Instant, connection: Connection): void {
+  /** `by`: what takes its place; if it was dialled at the same address, that has not failed. */
+  #forget(now: Instant, connection: Connection, by?: Connection): void {
     this.#connections.delete(connection.id)
     this.#deadlines.set(connection, undefined)
-    if (connection.address !== undefined) this.#dialer.failed(now, connection.address, this.#alone())
+    if (connection.address !== undefined && connection.address !== by?.address) this.#dialer.failed(now, connection.address, this.#alone())
   }
 
   #close(id: ConnectionId, reason: string, stops = false): void {
@@ -267,9 +268,8 @@ export class Links {
   #probed(now: Instant, { connection, at, packet }: Extract<NetworkInput, { type: 'probed' }>): void {
     const link = this.#connections.get(connection)?.link
     if (!link || link.connection !== connection) return
-    const via = 'udp'
     const input = packet.type === 'probe' ? { type: 'probed' as const, probe: packet } : { type: 'reply' as const, reply: packet }
-    this.#apply(now, link, link.monitor(now, { ...input, via, at }))
+    this.#apply(now, link, link.monitor(now, { ...input, via: 'udp', at }))
   }
 
   #control(now: Instant, connection: Connection, link: Link, message: ControlMessage): void {
@@ -326,7 +326,7 @@ export class Links {
         return
       }
       older.link = undefined
-      this.#forget(now, older)
+      this.#forget(now, older, connection)
       this.#close(older.id, 'replaced by a newer connection')
     }
     this.#attach(now, connection, peer, hello)

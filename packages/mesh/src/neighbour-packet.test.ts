@@ -1,8 +1,7 @@
-import { markFrame } from '@causeway/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ChannelPacket } from './channel-packet.ts'
-import { readNeighbourPacket, writeNeighbourPacket } from './neighbour-packet.ts'
+import { markNeighbourPacket, readNeighbourPacket, writeNeighbourPacket } from './neighbour-packet.ts'
 
 const number = fc.nat({ max: 2 ** 48 - 1 })
 const common = { channel: fc.nat({ max: 2 ** 32 - 1 }), fromOpener: fc.boolean() }
@@ -47,7 +46,7 @@ describe('neighbour packets', () => {
       fc.property(packet, (sent) => {
         const message = writeNeighbourPacket(sent)!
         expect(readNeighbourPacket(message)).toEqual({ packet: sent, marked: false })
-        markFrame(message)
+        markNeighbourPacket(message)
         expect(readNeighbourPacket(message)).toEqual({ packet: sent, marked: true })
       }),
     )
@@ -56,14 +55,14 @@ describe('neighbour packets', () => {
   it('are small', () => {
     const data = {
       kind: 'data',
-      channel: 2 ** 31,
+      channel: 4_000,
       fromOpener: true,
       opening: false,
       packet: 500,
       sequence: 495,
       endOfStream: false,
     } as const
-    expect(writeNeighbourPacket({ ...data, payload: [new Uint8Array(40)] })).toHaveLength(49)
+    expect(writeNeighbourPacket({ ...data, payload: [new Uint8Array(40)] })).toHaveLength(46)
   })
 
   it('are not what is neither data nor an acknowledgement', () => {
@@ -73,7 +72,7 @@ describe('neighbour packets', () => {
 
   it('takes garbage for garbage', () => {
     fc.assert(fc.property(fc.uint8Array(), (bytes) => void readNeighbourPacket(bytes)))
-    fc.assert(fc.property(fc.uint8Array({ minLength: 1 }), (bytes) => void readNeighbourPacket(Uint8Array.of(0x30, ...bytes))))
+    fc.assert(fc.property(fc.uint8Array({ minLength: 1 }), (bytes) => void readNeighbourPacket(Uint8Array.of(0x3c, ...bytes))))
     fc.assert(
       fc.property(packet, fc.nat({ max: 30 }), (sent, cut) => {
         const whole = writeNeighbourPacket(sent)!
@@ -81,6 +80,6 @@ describe('neighbour packets', () => {
       }),
     )
     // A number that has no end.
-    expect(readNeighbourPacket(Uint8Array.of(0x30, 96, 0, 0, 0, 1, ...Array.from({ length: 20 }, () => 255)))).toBeUndefined()
+    expect(readNeighbourPacket(Uint8Array.of(0x38, 1, ...Array.from({ length: 20 }, () => 255)))).toBeUndefined()
   })
 })

@@ -108,7 +108,7 @@ export function frameFlow(frame: Uint8Array): { readonly source: NodeId; readonl
 
 /** The class of a frame that has a header. One of a later version is carried like the default. */
 export function frameClass(frame: Uint8Array): FrameClass {
-  return FRAME_CLASSES[byteAt(frame, 0) & 0x0f] ?? 'ordered'
+  return (isFrame(frame) ? FRAME_CLASSES[byteAt(frame, 0) & 0x0f] : undefined) ?? 'ordered'
 }
 
 /** A view of the body of a frame whose header is well-formed. */

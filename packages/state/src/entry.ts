@@ -11,6 +11,7 @@
  *         l  labels                       of a put
  *         b  [ms, counter]                stamp of the put that the record came into being with, if it is not this one
  *         x  milliseconds since 1970      when the record expires
+ *         o  milliseconds                 of a put or mark: how much older the newest was that its writer knew of the record
  *         e  epoch                        the one it was first written in, after it was folded into another log
  *         w  writer                       who wrote it, after a hub has taken it over from one that is retired
  *         m  1                            a mark after all; `value` is null
@@ -45,6 +46,8 @@ export interface Content {
   readonly counter: number
   readonly birth: Birth
   readonly expiresMs: number | undefined
+  /** Of a put or mark: when the newest was written that its writer knew of the record. */
+  readonly over: number | undefined
   /** Of a patch; each no newer than the patch itself. */
   readonly fields: readonly FieldPatch[]
   readonly labelFields: readonly FieldPatch[]
@@ -92,7 +95,7 @@ export function putContent(
   birth: Birth = { ms, counter },
   expiresMs?: number,
 ): Content {
-  const rest = { fields: NO_FIELDS, labelFields: NO_FIELDS, epoch: undefined, writer: undefined }
+  const rest = { over: undefined, fields: NO_FIELDS, labelFields: NO_FIELDS, epoch: undefined, writer: undefined }
   return { key, kind: 'put', value, labels, ms, counter, birth, expiresMs, ...rest }
 }
 
@@ -109,19 +112,20 @@ export function ackContent(stamp: Birth, seen: Acknowledged): Content {
 
 /** What an entry says, to be written again into another log of a document of `author`. */
 export function contentOf({ epoch, writer, ...entry }: Entry, author: string): Content {
-  const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields } = entry
-  const said = { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields }
+  const { key, kind, value, labels, ms, counter, birth, expiresMs, over, fields, labelFields } = entry
+  const said = { key, kind, value, labels, ms, counter, birth, expiresMs, over, fields, labelFields }
   return { ...said, epoch, writer: writer === author ? undefined : writer }
 }
 
 export function encodeContent(content: Content): unknown[] {
-  const { key, kind, value, labels, ms, counter, birth, expiresMs, fields, labelFields, epoch, writer } = content
+  const { key, kind, value, labels, ms, counter, birth, expiresMs, over, fields, labelFields, epoch, writer } = content
   const more: Record<string, unknown> = {}
-  if (kind === 'mark' && epoch === undefined && writer === undefined) return [key, ms, counter]
+  if (kind === 'mark' && over === undefined && epoch === undefined && writer === undefined) return [key, ms, counter]
   if (kind === 'mark') more['m'] = 1
   if (Object.keys(labels).length > 0) more['l'] = labels
   if (birth.ms !== ms || birth.counter !== counter) more['b'] = [birth.ms, birth.counter]
   if (expiresMs !== undefined) more['x'] = expiresMs
+  if (over !== undefined) more['o'] = ms - over
   if (epoch !== undefined) more['e'] = epoch
   if (writer !== undefined) more['w'] = writer
   if (kind === 'patch') more['p'] = labelFields.map(encodeField)
@@ -166,16 +170,18 @@ function ackFault(value: unknown): string | undefined {
 
 function decodeMore(head: Head, value: unknown, more: unknown): Content | string {
   if (plainDataFault(more) || typeof more !== 'object' || more === null || Array.isArray(more)) return 'an entry has no map of more'
-  const { l: labels = NO_LABELS, b: birth, x: expiresMs, e: epoch, w: writer, m: mark, p: patch } = more as Record<string, unknown>
+  const { l: labels = NO_LABELS, b: birth, x: expiresMs, o: older, e: epoch, w: writer, m: mark, p: patch } = more as Record<string, unknown>
   const labelFault = labelsFault(labels)
   if (labelFault) return `labels ${labelFault}`
   if (birth !== undefined && !(Array.isArray(birth) && birth.length === 2 && isStamp(birth[0], birth[1]))) return 'a birth is no stamp'
   if (expiresMs !== undefined && !isNatural(expiresMs, MS_MAX)) return 'an expiry is out of range'
+  if (older !== undefined && !isNatural(older, head.ms)) return 'what it was written over is out of range'
   if (epoch !== undefined && !isNatural(epoch, EPOCH_MAX)) return 'an epoch is out of range'
   if (writer !== undefined && !(typeof writer === 'string' && NAME_PATTERN.test(writer))) return 'a writer is no name'
   const born = birth === undefined ? head : { ms: birth[0] as number, counter: birth[1] as number }
-  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs), epoch, writer }
-  if (mark !== undefined) return { ...markContent(head), epoch, writer }
+  const over = older === undefined ? undefined : head.ms - older
+  const put = { ...putContent(head, value, labels as Record<string, string>, born, expiresMs), over, epoch, writer }
+  if (mark !== undefined) return { ...markContent(head), over, epoch, writer }
   if (patch === undefined) return put
   const fields = decodeFields(value, head, () => true)
   const labelFields = decodeFields(patch, head, (text) => typeof text === 'string')

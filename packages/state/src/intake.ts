@@ -14,6 +14,7 @@ import type { ReplicatedDocument } from './replicated-document.ts'
 import type { Retirement } from './retirement.ts'
 import type { Silence } from './silence.ts'
 import type { SyncSession } from './sync-session.ts'
+import { supersededBy } from './superseded.ts'
 import type { Sync } from './sync.ts'
 import type { Tickets } from './tickets.ts'
 import type { Writer } from './writer.ts'
@@ -121,9 +122,9 @@ export class Intake {
     documents.keep(document)
     silence.hear(now, document.writer)
     if (document.writer === config.writer) writer.raiseAbove(applied.batch.epoch)
-    for (const entry of applied.entries) this.#observe(message, entry)
-    changes.add(document, applied.batch)
     const partition = documents.partitionOf(document)
+    for (const entry of applied.entries) this.#observe(message, partition, entry)
+    changes.add(document, applied.batch)
     changes.touch(partition, applied.changed)
     if (applied.entries.some(({ kind }) => kind === 'mark' || kind === 'ack')) writer.sweepSoon(now, partition)
     const others = touched.get(partition)
@@ -143,7 +144,9 @@ export class Intake {
     })
   }
 
-  #observe({ wallMs, effects }: Message, entry: Entry): void {
+  #observe({ wallMs, effects }: Message, partition: Partition, entry: Entry): void {
+    const superseded = supersededBy(entry, partition, this.#parts.config.writer)
+    if (superseded) effects.push(superseded)
     if (this.#parts.clock.receive(entry, wallMs)) return
     const data = { writer: entry.writer, key: entry.key, aheadMs: entry.ms - Math.floor(wallMs) }
     effects.push({ type: 'event', name: 'stamp-ahead', data })

@@ -109,8 +109,6 @@ export type ReplicaInput =
   | { readonly type: 'wall'; readonly offsetMs: number }
   /** What this node wants to hold from now on, instead of the interest of its config. */
   | { readonly type: 'interest'; readonly patterns: readonly string[] }
-  /** These nodes are not to write any more: a hub takes their place. */
-  | { readonly type: 'revoked'; readonly writers: readonly string[] }
   | WriteInput
   | { readonly type: 'sessionOpened'; readonly session: number; readonly peer: string; readonly relation: Relation }
   | { readonly type: 'sessionMessage'; readonly session: number; readonly message: Uint8Array }

@@ -9,7 +9,7 @@
  *  3. A peer's fault is a violation; it changes nothing and stops nothing.
  */
 import {
-  CausewayError,
+  type Credential,
   type Instant,
   type Machine,
   type Random,
@@ -34,6 +34,7 @@ import type { Shown } from './partition.ts'
 import type { ReplicaConfig, ReplicaEffect, ReplicaEnvironment, ReplicaInput, Signer } from './replica-contract.ts'
 import { ReplacedLogs } from './replaced-logs.ts'
 import { Retirement } from './retirement.ts'
+import { Revocations } from './revocations.ts'
 import { SharedDocuments } from './shared-documents.ts'
 import { drawClient } from './shared-gate.ts'
 import { Silence } from './silence.ts'
@@ -41,7 +42,7 @@ import type { Companion } from './sync-contract.ts'
 import type { Head } from './sync-message.ts'
 import { Sync } from './sync.ts'
 import { type Ticket, Tickets } from './tickets.ts'
-import { decodeToken, encodeToken } from './token.ts'
+import { changedSince, coversToken, tokenOf } from './partition-token.ts'
 import { Writer } from './writer.ts'
 import { WriterCredentials } from './writer-credentials.ts'
 
@@ -71,6 +72,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #intake: Intake
   readonly #shared: SharedDocuments
   readonly #random: Random
+  readonly #revocations: Revocations
   #wallOffsetMs: number
   /** Effects of the start, given out with the first input. */
   #startup: ReplicaEffect[]
@@ -91,6 +93,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const credentials = new WriterCredentials(crypto, config.authorityKey)
     const own = credentials.check(config.credential)
     invariant(typeof own !== 'string', `our own credential is good${typeof own === 'string' ? `: ${own}` : ''}`)
+    this.#revocations = new Revocations(crypto, config.authorityKey, own.credential.network)
     this.#documents = new Documents(crypto, credentials, config.writer)
     this.#replaced = new ReplacedLogs(this.#documents)
     const loaded = loadDocuments(crypto, stored, this.#documents, (entry) => this.#clock.receive(entry, now + wallOffsetMs))
@@ -148,6 +151,16 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     return this.#documents.partitions(collection).map(({ name }) => name)
   }
 
+  /** The authority has taken its word for that node back. */
+  isRevoked(node: string): boolean {
+    return this.#revocations.has(node)
+  }
+
+  /** What the authority has signed about a writer of the partition; `undefined` if it never wrote there, or is retired. */
+  credentialOf(collection: string, partition: string, writer: string): Credential | undefined {
+    return this.#documents.partition(collection, partition)?.documents.get(writer)?.logs().at(-1)?.credential.credential
+  }
+
   view(now: Instant): ReplicaView {
     let records = 0
     for (const partition of this.#documents.allPartitions()) records += partition.live
@@ -162,22 +175,12 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** Names what readers are shown of one partition; holds at any replica. Opaque. */
   partitionToken(collection: string, partition: string): string {
-    const points = new Map<string, LogPoint[]>()
-    for (const [writer, document] of this.#documents.partition(collection, partition)?.documents ?? []) {
-      const ends = document.frontier('durable')
-      if (ends.length > 0) points.set(writer, ends)
-    }
-    return encodeToken({ collection, partition, points })
+    return tokenOf(this.#documents, collection, partition)
   }
 
   /** Whether readers here are shown all that the token names. Throws `usage` if it is none. */
   covers(token: string): boolean {
-    const { collection, partition, points } = decodeToken(token)
-    const found = this.#documents.partition(collection, partition)
-    return [...points].every(([writer, ends]) => {
-      const sealed = found?.seals.get(writer) ?? 0
-      return ends.every((end) => end.epoch <= sealed || (found?.documents.get(writer)?.holdsDurably(end) ?? false))
-    })
+    return coversToken(this.#documents, token)
   }
 
   /** Somebody here, or below, wants the partition: what is held of it is kept up to date. */
@@ -190,17 +193,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
    * if nobody knows any more which are gone. Throws `usage` if it is no token of that partition.
    */
   changedSince(collection: string, partition: string, token: string): Shown[] | undefined {
-    const { points, ...of } = decodeToken(token)
-    if (of.collection !== collection || of.partition !== partition) {
-      const told = `the token is of ${of.collection}/${of.partition}, not of ${collection}/${partition}`
-      throw new CausewayError('usage', told, 'use it where it came from')
-    }
-    const found = this.#documents.partition(collection, partition)
-    const seen = new Map([...points].map(([writer, ends]) => [writer, found?.documents.get(writer)?.closure(ends)]))
-    const covered = (writer: string, { epoch, seq }: LogPoint): boolean => (seen.get(writer)?.get(epoch) ?? 0) >= seq
-    for (const { writer, foldLog } of found?.documents.values() ?? [])
-      if (foldLog?.head.more && !covered(writer, { epoch: foldLog.epoch, seq: foldLog.head.parts })) return undefined
-    return found?.changedSince((point) => covered(point.writer, point)) ?? []
+    return changedSince(this.#documents, collection, partition, token)
   }
 
   /** All of a shared document, as one Yjs update; what comes from now on is told by effects. */
@@ -240,9 +233,6 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         return []
       case 'interest':
         return this.#sync.want(now, input.patterns)
-      case 'revoked':
-        this.#retirement.revoke(now, input.writers)
-        return []
       case 'write': {
         const refusal = this.#writer.write(now, now + this.#wallOffsetMs, input)
         return refusal ? [refusal] : []
@@ -251,8 +241,11 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         const refusal = this.#writer.writeShared(now, now + this.#wallOffsetMs, input)
         return refusal ? [refusal] : []
       }
-      case 'persisted':
-        return this.#tickets.persisted(input.ticket).flatMap((ticket) => this.#release(now, ticket))
+      case 'persisted': {
+        const effects = this.#tickets.persisted(input.ticket).flatMap((ticket) => this.#release(now, ticket))
+        this.#writer.storing(now, this.#tickets.holdsWrites)
+        return effects
+      }
       case 'sessionOpened':
         return this.#sync.opened(now, input.session, input.peer, input.relation)
       case 'sessionMessage':
@@ -291,7 +284,9 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       this.#backlog.add(now, document, batch)
     }
     const accepted = written.filter(({ document }) => document)
-    return [...refusals, this.#tickets.add(changes.entries, { written: accepted, ...changes.ticket() })]
+    const persist = this.#tickets.add(changes.entries, { written: accepted, ...changes.ticket() })
+    this.#writer.storing(now, this.#tickets.holdsWrites)
+    return [...refusals, persist]
   }
 
   /** The mark of a clean stop goes before anything of ours is written. */
@@ -324,6 +319,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       if (this.#documents.partition(collection, name) !== partition) continue
       const shown = partition.show(key, merged, now + this.#wallOffsetMs)
       if (shown) effects.push({ type: 'change', ...shown, collection })
+      if (shown) this.#noteRevoked(now, collection, shown.record)
       if (merged) this.#expiries.watch(partition, merged.base)
     }
     // Passed on first: what is then called served to a peer below must have left before.
@@ -368,12 +364,17 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     return effects
   }
 
+  #noteRevoked(now: Instant, collection: string, record: RecordView): void {
+    if (this.#revocations.learn(collection, record)) this.#retirement.revoke(now, record.key)
+  }
+
   #showStored(now: Instant): void {
     for (const partition of this.#documents.allPartitions()) {
       for (const key of partition.keys()) {
         const merged = partition.merged(key)
         if (!merged) continue
-        partition.show(key, merged, now + this.#wallOffsetMs)
+        const shown = partition.show(key, merged, now + this.#wallOffsetMs)
+        if (shown) this.#noteRevoked(now, partition.collection, shown.record)
         if (merged.base.kind === 'mark') this.#writer.sweepSoon(now, partition)
         this.#expiries.watch(partition, merged.base)
       }

@@ -1,5 +1,6 @@
+import { hex, revocationBody } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
-import { Lab, type LabNode, type LabNodeOptions } from './replica-lab.ts'
+import { LAB_AUTHORITY, Lab, type LabNode, type LabNodeOptions, labCrypto } from './replica-lab.ts'
 
 const HORIZON_MS = 600_000
 const ACKS_MS = 8_000
@@ -47,6 +48,13 @@ function live(lab: Lab, nodes: readonly LabNode[], ms: number): void {
     for (const node of nodes) node.put('elsewhere', 'alive', lab.now)
     lab.run(HORIZON_MS / 10)
   }
+}
+
+/** Writes down, at `node`, that the authority has revoked `name`. */
+function revoke(node: LabNode, name: string, authority = LAB_AUTHORITY): void {
+  const signature = hex(labCrypto(authority).sign(revocationBody({ network: 'lab', name, atMs: 1 })))
+  const operation = { type: 'put', value: { atMs: 1, signature } } as const
+  node.input({ type: 'write', request: 1_000_000, collection: 'revocations', partition: 'global', changes: [{ key: name, operation }] })
 }
 
 describe('a writer that is silent for long', () => {
@@ -190,18 +198,27 @@ describe('a writer that is silent for long', () => {
     const other = lab.add('core-2', HUB)
     lab.connect(hub, other, 'mesh')
     lab.run(1_000)
-    hub.input({ type: 'revoked', writers: ['hkg-1-b'] })
+    revoke(other, 'hkg-1-b', 'somebody')
     lab.run(ACKS_MS)
-    expect(writers(edge)).toEqual(['core-1', 'hkg-1-a'])
+    expect(hub.replica.isRevoked('hkg-1-b')).toBe(false)
+    revoke(other, 'hkg-1-b')
+    lab.run(ACKS_MS)
+    for (const node of [hub, other, edge]) expect(node.replica.isRevoked('hkg-1-b')).toBe(true)
+    expect(hub.told('writer-retired')).toMatchObject([{ writer: 'hkg-1-b' }])
+    edge.restart()
+    lab.connect(edge, hub, 'up')
+    lab.run(ACKS_MS)
+    expect(edge.replica.isRevoked('hkg-1-b')).toBe(true)
+    expect(writers(edge)).toEqual(['core-1', 'core-2', 'hkg-1-a'])
     const shown = hash(edge)
     lab.cutAll(hub)
     lab.connect(edge, other, 'up')
     live(lab, [edge], 3 * HORIZON_MS)
     expect(other.told('writer-retired')).toEqual([])
-    other.input({ type: 'revoked', writers: ['core-1'] })
+    revoke(other, 'core-1')
     live(lab, [edge], HORIZON_MS / 10)
     expect(other.told('writer-retired')).toMatchObject([{ writer: 'core-1' }])
-    expect(writers(edge)).toEqual(['core-2', 'hkg-1-a', 'hkg-1-a'])
+    expect(writers(edge)).toEqual(['core-2', 'core-2', 'hkg-1-a', 'hkg-1-a'])
     expect(hash(edge)).toBe(shown)
     expect(hash(other)).toBe(shown)
     lab.connect(gone, other, 'up')

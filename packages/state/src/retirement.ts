@@ -27,6 +27,8 @@ import type { Writer } from './writer.ts'
 /** How often a hub looks who is there, as a part of the horizon, and at the least: the memory of vitals lasts an hour. */
 const LOOK_RATIO = 1 / 30
 const LOOK_MS_MAX = 1_800_000
+/** While something of a revoked writer is left. */
+const REVOKED_MS = 2_000
 /** Documents that are sealed in one go. */
 const AT_ONCE = 100
 /** Lost writes that are named one by one. */
@@ -92,9 +94,9 @@ export class Retirement {
     return this.#lookAt
   }
 
-  /** These are not to write any more: they need not be silent to be retired. */
-  revoke(now: Instant, writers: readonly string[]): void {
-    for (const writer of writers) this.#revoked.add(writer)
+  /** It is not to write any more: it need not be silent to be retired. */
+  revoke(now: Instant, writer: string): void {
+    this.#revoked.add(writer)
     if (this.#lookAt !== undefined) this.#lookAt = now
   }
 
@@ -107,7 +109,10 @@ export class Retirement {
     const done = new Outcome(this.#crypto)
     for (const name of this.#revoked) done.changes.entries.push(...this.#silence.forget(name))
     done.changes.entries.push(...this.#silence.take(this.#crypto, now, around.wallMs))
-    if (this.#isCalled(around)) this.#sealAll(this.#silent(now), around.wallMs, done)
+    const silent = this.#silent(now)
+    if (this.#isCalled(around)) this.#sealAll(silent, around.wallMs, done)
+    // Some hub is to do it soon: this one perhaps, as soon as it sees all others.
+    if (silent.some(({ writer }) => this.#revoked.has(writer))) this.#lookAt = after(now, REVOKED_MS)
     return [...effects, ...this.#finish(now, done)]
   }
 

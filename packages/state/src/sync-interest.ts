@@ -1,11 +1,13 @@
 /**
  * What this node asks its peers for: what it wants itself, and what everybody below it wants. What nobody wants any more is asked
- * for a while longer: sessions come and go, and each change costs a round of heads all the way up.
+ * for a while longer: sessions come and go, and each change costs a round of heads all the way up. Who is revoked everybody wants
+ * to know.
  *
  *  1. Whatever is held because of an interest is kept up to date as long as that is asked for.
  */
 import { type Instant, after, earliest } from '@causeway/protocol'
 import { Interest } from './interest.ts'
+import { REVOCATIONS_PATTERN } from './revocations.ts'
 
 export class WantedInterest {
   readonly #keepMs: number
@@ -16,9 +18,9 @@ export class WantedInterest {
   readonly #left = new Map<string, Instant>()
 
   constructor(own: readonly string[], keepMs: number) {
-    this.#own = own
+    this.#own = [...own, REVOCATIONS_PATTERN]
     this.#keepMs = keepMs
-    this.#current = new Interest(own)
+    this.#current = new Interest(this.#own)
   }
 
   get current(): Interest {
@@ -35,7 +37,7 @@ export class WantedInterest {
   }
 
   setOwn(patterns: readonly string[]): void {
-    this.#own = patterns
+    this.#own = [...patterns, REVOCATIONS_PATTERN]
   }
 
   /** When something that nobody wants is asked for no longer. */

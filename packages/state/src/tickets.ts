@@ -34,6 +34,11 @@ export class Tickets {
   readonly #waiting: { readonly number: number; readonly ticket: Ticket }[] = []
   #last = 0
 
+  /** Writes of ours wait. */
+  get holdsWrites(): boolean {
+    return this.#waiting.some(({ ticket }) => ticket.written.length > 0)
+  }
+
   add(entries: readonly StoreEntry[], ticket: Ticket): ReplicaEffect {
     const number = ++this.#last
     this.#waiting.push({ number, ticket })

@@ -1,6 +1,6 @@
 /**
- * This node as a writer: checks writes, gathers them for a moment, and makes one batch per document of what it has
- * gathered. Gathering happens here only; relays forward on arrival.
+ * This node as a writer: checks writes, and makes one batch per document of what has gathered while the store was busy with
+ * those before: a lone write goes at once, many together. Gathering happens here only; relays forward on arrival.
  *
  *  1. Writes take effect in the order they came; each is judged against what the earlier ones left.
  *  2. A log is continued only if it is our own newest of that document, was begun since the start or cleanly closed
@@ -28,7 +28,6 @@ import { contentAfter } from './write-content.ts'
 import { conflict, preconditionFault, refused } from './write-outcome.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
-const GATHER_MS = 10
 const GATHER_CHANGES_MAX = 1_000
 const GATHER_BYTES_MAX = 64 * 1024
 /** A document that has not been written for so long is folded if that makes it clearly smaller. */
@@ -79,6 +78,8 @@ export class Writer {
   #changes = 0
   #bytes = 0
   #dueAt: Instant | undefined
+  /** Batches of ours are on their way to the disk. */
+  #storing = false
   /** Documents that were written, and when they have been quiet for long. */
   readonly #quiet = new Deadlines<ReplicatedDocument>()
   /** Documents with a fold that nobody can take, since we wrote on without knowing it: the next one must come soon. */
@@ -139,9 +140,14 @@ export class Writer {
     this.#waiting.push(input)
     this.#changes += input.changes.length
     for (const change of input.changes) this.#bytes += changeBytes(change)
-    this.#dueAt ??= after(now, GATHER_MS)
-    if (this.#changes >= GATHER_CHANGES_MAX || this.#bytes >= GATHER_BYTES_MAX) this.#dueAt = now
+    if (!this.#storing || this.#changes >= GATHER_CHANGES_MAX || this.#bytes >= GATHER_BYTES_MAX) this.#dueAt = now
     return undefined
+  }
+
+  /** The store is busy with batches of ours, or is no longer. */
+  storing(now: Instant, storing: boolean): void {
+    this.#storing = storing
+    if (!storing && this.#waiting.length + this.#shared.length > 0) this.#dueAt = now
   }
 
   /** Takes an update of a shared document; answers at once only to refuse. */
@@ -149,7 +155,7 @@ export class Writer {
     const refusal = sharedRefusal(input, this.#credential, wallMs, this.#config.limits)
     if (refusal) return { type: 'written', request: input.request, result: refusal }
     this.#shared.push(input)
-    this.#dueAt ??= after(now, GATHER_MS)
+    if (!this.#storing) this.#dueAt = now
     return undefined
   }
 
@@ -313,8 +319,12 @@ export class Writer {
       if (future) return future
       const content = contentAfter(change, { ...stamp, key }, { current, before, own: group.document.all(key), wallMs })
       if (typeof content === 'string') return conflict(content, 'Put the record as a whole.')
-      staged.set(key, content)
-      const merged = mergeEntries([...others, this.#entryOf(content, group.epoch)])
+      // What is in the same batch already nobody has seen.
+      const over = content.kind === 'patch' ? undefined : before ? before.over : known && newestOf(known).ms
+      staged.set(key, { ...content, over })
+      // Of its own the new one leaves nothing, but for a put under a patch.
+      const left = others.filter(({ author, kind }) => author !== name.writer || (content.kind === 'patch' && kind !== 'patch'))
+      const merged = mergeEntries([...left, this.#entryOf(content, group.epoch)])
       items.push({ key, revision: merged ? revisionOfMerged(merged) : '' })
     }
     gathered.set(id, group)
