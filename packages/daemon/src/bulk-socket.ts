@@ -12,8 +12,11 @@ import type { HostPort } from './host-port.ts'
 /** One read, one call: all sockets share it. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 
-/** Finds out about a peer that has gone, and keeps firewalls in between from forgetting. */
-const KEEPALIVE_MS = 60_000
+/**
+ * Keeps firewalls in between from forgetting; those of clouds do after 240 s and more. One end is enough, and each costs an idle
+ * link as much as a heartbeat. A peer that has gone is noticed by the link's probes.
+ */
+const KEEPALIVE_MS = 180_000
 
 export interface BulkSocket {
   /** Has a listener for errors; they are followed by `close`. */
@@ -22,8 +25,11 @@ export interface BulkSocket {
   onChunk: (chunk: Uint8Array) => void
 }
 
-export function dialBulk(address: HostPort): BulkSocket {
-  return bulkOf((onread) => connect({ ...address, onread }))
+/** `from`: the local address to dial from. */
+export function dialBulk(address: HostPort, from?: string): BulkSocket {
+  const bulk = bulkOf((onread) => connect({ ...address, ...(from !== undefined && { localAddress: from }), onread }))
+  bulk.socket.setKeepAlive(true, KEEPALIVE_MS)
+  return bulk
 }
 
 /** Of a server with `pauseOnConnect`. The socket it is given must not be used afterwards. */
@@ -45,7 +51,6 @@ function bulkOf(open: (onread: OnReadOpts) => Socket): BulkSocket {
   // First of all: an error that nobody listens for ends the process.
   socket.on('error', () => {})
   socket.setNoDelay(true)
-  socket.setKeepAlive(true, KEEPALIVE_MS)
   socket.resume()
   return bulk
 }

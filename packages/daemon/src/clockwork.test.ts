@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ClockInput, instant } from '@causeway/protocol'
 import { Clockwork } from './clockwork.ts'
@@ -33,7 +34,7 @@ describe('Clockwork', () => {
     clockwork.wakeAt(undefined)
     vi.advanceTimersByTime(2_000)
     expect(wakes).toEqual([now + 200])
-    clockwork.wakeAt(instant(now))
+    clockwork.wakeAt(instant(performance.now()))
     vi.advanceTimersByTime(1)
     expect(wakes).toHaveLength(2)
   })
@@ -90,5 +91,24 @@ describe('Clockwork and a busy event loop', () => {
     clockwork.stop()
     const lag = inputs.find((input) => input.type === 'lag')
     expect(lag?.lagMs).toBeGreaterThan(150)
+  })
+
+  it('wakes late only after what has arrived meanwhile (2)', async () => {
+    const seen: string[] = []
+    const clockwork = new Clockwork({ pulse: new Pulse(), onWake: () => seen.push('wake'), onClock: () => {} })
+    const { port1, port2 } = new MessageChannel()
+    port1.on('message', () => seen.push('message'))
+    clockwork.start()
+    clockwork.wakeAt(instant(performance.now() + 5))
+    // After this phase of the event loop come the timers, then what has arrived.
+    await new Promise(setImmediate)
+    // The timer falls due, and the message arrives, while this turn lasts.
+    port2.postMessage(null)
+    const until = performance.now() + 60
+    while (performance.now() < until);
+    await vi.waitFor(() => expect(seen).toHaveLength(2))
+    clockwork.stop()
+    port1.close()
+    expect(seen).toEqual(['message', 'wake'])
   })
 })

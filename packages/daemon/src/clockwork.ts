@@ -3,9 +3,10 @@
  * wall clock was set (or stood still while the machine slept).
  *
  *  1. At most one wake timer is armed; a deadline that moves later leaves it armed, since waking early is harmless.
- *  2. `lag` is reported for a tick that is late by more than `LAG_MS_MIN`, before the inputs that waited with it:
- *     Node runs timers before it reads sockets.
- *  3. The pulse beats with the ticks, from `start` to `stop`.
+ *  2. A wake that comes late waits until the sockets have been read once: Node runs timers first, and silence must not be
+ *     judged before what has arrived is taken.
+ *  3. `lag` is reported for a tick that is late by more than `LAG_MS_MIN`, before the inputs that waited with it.
+ *  4. The pulse beats with the ticks, from `start` to `stop`.
  */
 import { DelayBuckets } from '@causeway/probe'
 import { type ClockInput, type Instant, instant } from '@causeway/protocol'
@@ -14,6 +15,8 @@ import { PULSE_MS, type Pulse } from './pulse.ts'
 const TICK_MS = PULSE_MS
 /** Below this it is the noise of a busy machine. */
 const LAG_MS_MIN = 30
+/** A wake that is late by less has kept nobody waiting. */
+const LATE_MS_MIN = 2
 const WALL_SHIFT_MS_MIN = 100
 /** The longest delay that a Node timer can hold. */
 const TIMER_MS_MAX = 2 ** 31 - 1
@@ -55,7 +58,8 @@ export class Clockwork {
     const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), TIMER_MS_MAX)
     this.#wakeTimer = setTimeout(() => {
       this.#wakeAt = Infinity
-      this.#options.onWake()
+      if (performance.now() - at > LATE_MS_MIN) setImmediate(() => this.#wake())
+      else this.#wake()
     }, delay)
   }
 
@@ -63,6 +67,10 @@ export class Clockwork {
     this.#stopped = true
     clearTimeout(this.#wakeTimer)
     clearInterval(this.#ticker)
+  }
+
+  #wake(): void {
+    if (!this.#stopped) this.#options.onWake()
   }
 
   #tick(): void {

@@ -12,6 +12,8 @@ const OTHER_PROBES: readonly number[] = [2, 5]
 
 export class Burst {
   readonly #config: MonitorConfig
+  /** When its first probe was due. */
+  #beganAt: Instant
   #left: number
   #nextAt: Instant
   #lastAt: Instant
@@ -19,9 +21,14 @@ export class Burst {
 
   constructor(now: Instant, config: MonitorConfig) {
     this.#config = config
+    this.#beganAt = now
     this.#left = config.burstProbes
     this.#nextAt = now
     this.#lastAt = now
+  }
+
+  get beganAt(): Instant {
+    return this.#beganAt
   }
 
   /** When the next probe is due; `undefined` once all are sent. */
@@ -47,6 +54,7 @@ export class Burst {
   repeat(now: Instant): boolean {
     if (this.#repeats >= this.#config.burstRepeatsMax) return false
     this.#repeats++
+    this.#beganAt = now
     this.#left = this.#config.burstProbes
     this.#nextAt = now
     return true

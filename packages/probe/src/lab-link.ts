@@ -43,7 +43,8 @@ export class LabEnd {
   readonly sent: Record<Via, number> = { udp: 0, control: 0 }
   halfOpen = 0
   stalledUntil = 0
-  frozenUntil = 0
+  /** Until then nothing that comes is read. */
+  deafUntil = 0
   readonly #lab: LabLink
   readonly #clockMs: number
   readonly #reflectors: Record<Via, Reflector> = { udp: new Reflector(), control: new Reflector() }
@@ -87,10 +88,10 @@ export class LabEnd {
     this.#held.push(WAKE)
   }
 
-  /** The whole process stands still. */
-  freeze(ms: number): void {
+  /** The whole process stands still; then its timers run, but nothing is read from its sockets for `deafMs` more. */
+  freeze(ms: number, deafMs = 0): void {
     this.stall(ms)
-    this.frozenUntil = this.stalledUntil
+    this.deafUntil = this.stalledUntil + deafMs
   }
 
   arrive(via: Via, packet: Probe | ProbeReply): void {
@@ -210,7 +211,7 @@ export class LabLink {
 
   #land(flight: Flight): void {
     // A frozen process finds what has come in its socket when it goes on.
-    if (this.now < flight.to.frozenUntil) this.launch(flight.to, flight.via, flight.packet, flight.to.frozenUntil)
+    if (this.now < flight.to.deafUntil) this.launch(flight.to, flight.via, flight.packet, flight.to.deafUntil)
     else flight.to.arrive(flight.via, flight.packet)
   }
 }

@@ -28,8 +28,8 @@ import { Suspicion } from './suspicion.ts'
 import { Ways } from './ways.ts'
 
 /**
- *  1. A link that was up goes down only after a whole burst has failed over every way there is, and never on a
- *     verdict that came late by our own fault (it is asked again, at most `burstRepeatsMax` times).
+ *  1. A link that was up goes down only after a whole burst has failed over every way there is, and one during which
+ *     we did not stand still ourselves (else it is asked again, at most `burstRepeatsMax` times).
  *  2. A link that was down comes up only after `recoveryReplies` good replies and its hold.
  *  3. Every change of state or evidence is exactly one `state` effect, with a reason.
  *  4. `nextWake` is the earliest instant at which anything happens without input; between two wakes nothing does.
@@ -126,12 +126,11 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   handle(now: Instant, input: MonitorInput): MonitorEffect[] {
     const effects: MonitorEffect[] = []
     const due = this.nextWake()
-    const late = due !== undefined && now - due > this.#config.lagMs
-    if (late) this.#lag.report(now, now - due)
+    if (due !== undefined) this.#lag.report(now, now - due)
     this.#now = now
     this.#take(input, effects)
     this.#judgeWays(effects)
-    this.#judgeState(effects, late)
+    this.#judgeState(effects)
     this.#probeIfDue(effects)
     return effects
   }
@@ -205,7 +204,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     if (silent === 'control') effects.push({ type: 'halfOpen', reason: 'answers over udp, but its connection is dead' })
   }
 
-  #judgeState(effects: MonitorEffect[], late: boolean): void {
+  #judgeState(effects: MonitorEffect[]): void {
     const deadline = this.#stateDeadline
     const due = deadline !== undefined && this.#now >= deadline
     switch (this.#state) {
@@ -218,7 +217,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
       case 'up':
       case 'degraded':
         this.#judgeQuality(effects)
-        return this.#judgeLife(effects, late)
+        return this.#judgeLife(effects)
     }
   }
 
@@ -230,7 +229,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     else if (fault === undefined && this.#state === 'degraded') this.#become('up', 'is clean again', effects)
   }
 
-  #judgeLife(effects: MonitorEffect[], late: boolean): void {
+  #judgeLife(effects: MonitorEffect[]): void {
     if (!this.#burst) {
       const dueAt = this.#suspectAt
       if (dueAt !== undefined && this.#now >= dueAt) this.#burst = new Burst(this.#now, this.#config)
@@ -238,7 +237,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     }
     const verdictAt = this.#burst.verdictAt(this.#verdictWaitMs)
     if (verdictAt === undefined || this.#now < verdictAt) return
-    if (late && this.#burst.repeat(this.#now)) return
+    if (this.#lag.doubts(this.#burst.beganAt) && this.#burst.repeat(this.#now)) return
     this.#become('down', this.#causeOfDeath(), effects)
   }
 

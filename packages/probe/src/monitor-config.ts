@@ -17,7 +17,8 @@ export interface MonitorConfig {
   readonly inUseTimes: number
   /** Beside UDP control is probed so often while the link carries data, ms. @default 5000 */
   readonly controlInUseMs: number
-  /** The same while it does not, ms. Each costs some 300 bytes with what TCP adds. @default 60000 */
+  /** The same while it does not, ms. Each costs some 300 bytes with what TCP adds; firewalls of clouds forget a connection
+   *  that is silent for 240 s. @default 120000 */
   readonly controlIdleMs: number
   /** The same while control owes us a reply, ms. @default 1000 */
   readonly controlOwesMs: number
@@ -105,7 +106,7 @@ export interface MonitorConfig {
   readonly lagMemoryMs: number
   /** Lag stretches a deadline at most to this multiple. @default 8 */
   readonly stretchFactorMax: number
-  /** A burst whose verdict came late by our own fault is repeated at most so often. @default 3 */
+  /** A burst during which we stood still is repeated at most so often. @default 3 */
   readonly burstRepeatsMax: number
 
   /** Cost of the next hop's own work, ms. @default 0.5 */
@@ -124,7 +125,7 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   inUseMs: 2000,
   inUseTimes: 10,
   controlInUseMs: 5000,
-  controlIdleMs: 60_000,
+  controlIdleMs: 120_000,
   controlOwesMs: 1000,
   udpTryEvery: 5,
   firstProbes: 5,

@@ -14,6 +14,10 @@ it('stretches deadlines by the lag, at most eightfold, for as long as the report
   expect(lag.doubts(instant(100))).toBe(false)
   expect(lag.stretchMs(instant(2_100), 100)).toBe(100)
   lag.report(instant(3_000), 300)
+  // A lesser lag takes nothing off, and is believed when its time comes.
   lag.report(instant(3_100), 0)
-  expect(lag.stretchMs(instant(3_100), 100)).toBe(100)
+  lag.report(instant(3_200), 60)
+  expect(lag.stretchMs(instant(3_200), 100)).toBe(400)
+  lag.report(instant(5_050), 60)
+  expect(lag.stretchMs(instant(5_050), 100)).toBe(160)
 })

@@ -17,15 +17,13 @@ export class OwnLag {
     this.#config = config
   }
 
-  /** The driver's report, or our own observation of a late wake-up. A report within tolerance ends the doubt. */
+  /** The driver's report, or our own observation of a late wake-up. A lesser one does not end the doubt of a greater. */
   report(now: Instant, lagMs: number): void {
-    if (!(lagMs > this.#config.lagMs)) {
-      this.#until = undefined
-      return
-    }
+    if (!(lagMs > this.#config.lagMs)) return
+    this.#doubtedBefore = now
+    if (this.#until !== undefined && now < this.#until && lagMs < this.#lagMs) return
     this.#lagMs = lagMs
     this.#until = after(now, this.#config.lagMemoryMs)
-    this.#doubtedBefore = now
   }
 
   stretchMs(now: Instant, ms: number): number {
@@ -33,7 +31,7 @@ export class OwnLag {
     return Math.min(ms + this.#lagMs, this.#config.stretchFactorMax * ms)
   }
 
-  /** Whether we stood still after `sent`, so that a reply may have waited for us. */
+  /** Whether we stood still after `sent`, so that what came since may have waited for us. */
   doubts(sent: Instant): boolean {
     return this.#doubtedBefore !== undefined && sent < this.#doubtedBefore
   }

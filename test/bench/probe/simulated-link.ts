@@ -4,8 +4,8 @@ import type { LabPath } from '../../../packages/probe/src/lab-path.ts'
 
 export const ROUND_TRIPS_MS = [1, 20, 100, 400] as const
 export const DAY_MS = 86_400_000
-/** Four times in 2 s make a link one in use; this is twice that. */
-const TRAFFIC_MS = 250
+/** Ten times in 2 s make a link one in use; this is twice that. */
+const TRAFFIC_MS = 100
 const SETTLE_MS = 12_000
 
 export const WAYS = ['both', 'forward', 'backward'] as const

@@ -10,6 +10,9 @@ import { type Setting, settledLink } from './simulated-link.ts'
 
 const STALLS_MS = [100, 300, 1000, 2000, 3000] as const
 const ROUND_TRIPS_MS = [20, 200] as const
+/** After a freeze it takes this much, none to three times, until anything is read. */
+const DEAF_STEP_MS = 100
+const DEAF_STEPS = 4
 /** Long enough for any verdict on it. */
 const WATCH_MS = 10_000
 
@@ -33,7 +36,9 @@ export function runStallCell(task: StallTask): StallResult {
   for (let seed = 1; seed <= task.stalls; seed++) {
     const link = settledLink(seed, task)
     const began = link.now
-    link[task.end][task.kind](task.stallMs)
+    const end = link[task.end]
+    if (task.kind === 'stall') end.stall(task.stallMs)
+    else end.freeze(task.stallMs, (seed % DEAF_STEPS) * DEAF_STEP_MS)
     link.run(WATCH_MS)
     const peer = task.end === 'near' ? link.far : link.near
     counts.ownDowns += link[task.end].falls(began)
@@ -62,7 +67,7 @@ export async function measureStalls({ stalls }: ProbeSettings): Promise<Measured
     rows,
     judgements: [judge(`downs at the end that stood still itself (${times} stalls)`, ownDowns, 0, 'downs')],
     notes: [
-      'stall: the main thread stands still; freeze: the whole process; near is the end that probes',
+      'stall: the main thread stands still; freeze: the whole process, which then reads nothing for up to 0.3 s; near is the end that probes',
       `over links in use and idle, round trips ${ROUND_TRIPS_MS.join(' and ')} ms; the peer is right to doubt a process that stands still`,
     ],
     charts: [],

@@ -19,11 +19,11 @@ export const declareDrain: DeclareVerb = (program, onResult) => {
   addReadingOptions(program.command('drain'))
     .summary('move everybody off this hub')
     .description(
-      'Asks all nodes to leave this hub for others, without a break: it goes on relaying what comes. Lasts until "undrain" or a restart.',
+      'Asks all nodes to leave this hub for others, without a break: it goes on relaying what comes. Lasts until "undrain", over restarts too.',
     )
     .option('--wait', `return when nothing has passed through for ${QUIET_MS / 1000} s`)
     .option('-t, --timeout <seconds>', 'with --wait: give up after', numberBetween(1, 86_400, 'real'), 60)
-    .addHelpText('after', '\nExamples:\n  $ causeway drain --wait && systemctl restart causeway\n')
+    .addHelpText('after', '\nExamples:\n  $ causeway drain --wait && systemctl restart causeway\n  $ causeway undrain\n')
     .action(async ({ api, wait = false, timeout, output }: DrainVerbOptions) => {
       const causeway = await connectTo(api)
       await causeway.drain(true)
