@@ -1,7 +1,7 @@
 /**
  * Runs many simulated worlds of tasks, one per seed, and says which seeds objected and how to replay each.
  *
- *     node_modules/.bin/node tools/task-swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--engine embedded|external] [--workers N]
+ *     node_modules/.bin/node tools/task-swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--engine embedded|external] [--workers N] [--follow TASK]
  */
 import { parseArgs } from 'node:util'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
@@ -20,13 +20,18 @@ async function main(): Promise<void> {
       seed: { type: 'string' },
       seconds: { type: 'string', default: '60' },
       engine: { type: 'string' },
+      follow: { type: 'string' },
       workers: { type: 'string', default: '1' },
     },
   })
   const from = Number(values.seed ?? values.from)
   const count = values.seed === undefined ? Number(values.seeds) : 1
   const engine = values.engine === 'embedded' || values.engine === 'external' ? values.engine : undefined
-  const story: Story = { seconds: Number(values.seconds), ...(engine && { engine }) }
+  const story: Story = {
+    seconds: Number(values.seconds),
+    ...(engine && { engine }),
+    ...(values.follow !== undefined && { follow: values.follow }),
+  }
   const began = performance.now()
   const seeds = Array.from({ length: count }, (_, index) => from + index)
   const reports: TaskScenarioReport[] = []
@@ -60,12 +65,13 @@ function ask(worker: Worker, seed: number): Promise<TaskScenarioReport> {
   })
 }
 
-function print({ seed, engine, nodes, faults, orders, tasks, runs, objections }: TaskScenarioReport, all: boolean): void {
+function print({ seed, engine, nodes, faults, orders, tasks, runs, objections, story }: TaskScenarioReport, all: boolean): void {
   if (objections.length === 0 && !all) return
   const verdict = objections.length === 0 ? 'held  ' : 'FAILED'
   process.stdout.write(
     `${verdict} seed ${seed}: ${engine}, ${nodes} nodes, ${faults.length} faults, ${orders} orders, ${tasks} tasks, ${runs} runs\n`,
   )
+  for (const line of story) process.stdout.write(`${line}\n`)
   if (all) for (const what of faults) process.stdout.write(`         ${what}\n`)
   for (const objection of objections.slice(0, all ? 100 : 5)) process.stdout.write(`       ${objection}\n`)
   if (objections.length > 0 && !all) process.stdout.write(`       replay: node_modules/.bin/node tools/task-swarm.ts --seed ${seed}\n`)

@@ -3,10 +3,11 @@
  * is granted. Reads show what this node knows; orders are the allocator's to grant, wherever it is.
  */
 import {
-  CausewayError,
+  type CausewayError,
   type RecordValue,
   type RecordView,
   type SubmittedTask,
+  type TaskOrder,
   type TaskPageView,
   type TaskPhase,
   type TaskSubmission,
@@ -16,7 +17,7 @@ import {
   type WatchEvent,
 } from '@causeway/protocol'
 import type { TaskHandler } from './task-run.ts'
-import type { Transport } from './transport.ts'
+import type { Call, Transport } from './transport.ts'
 import { watchStream } from './watch-stream.ts'
 import { Worker, type WorkOptions } from './worker.ts'
 
@@ -75,6 +76,8 @@ export interface Tasks {
   /** Takes a stop back, as long as the task is not gone. */
   undelete(id: string): Promise<TaskView>
   move(id: string, move?: TaskMove): Promise<TaskView>
+  /** What would come of an order, which is not given: how the task would look, and which nodes could have it. */
+  dryRun(order: TaskOrder): Promise<TaskWhyView>
   /** Why the task is where it is, or nowhere. */
   why(id: string): Promise<TaskWhyView>
   /**
@@ -90,20 +93,31 @@ export interface Tasks {
 }
 
 export function openTasks(transport: Transport): Tasks {
-  const post = <Result>(body: unknown, ...path: string[]): Promise<Result> =>
-    transport.json({ method: 'POST', path: ['tasks', ...path], body })
+  const order = <Result>(given: TaskOrder): Promise<Result> => transport.json(callOf(given))
   return {
-    submit: (task) => post(task),
+    submit: (task) => order({ type: 'submit', ...task }),
     get: (id, site) => getTask(transport, id, site),
     list: (options = {}) => listTasks(transport, options),
     watch: (options = {}) => watchTasks(transport, options),
-    update: (id, change) => transport.json({ method: 'PATCH', path: ['tasks', id], body: change }),
-    stop: (id) => transport.json({ method: 'DELETE', path: ['tasks', id] }),
-    undelete: (id) => post(undefined, id, 'undelete'),
-    move: (id, move = {}) => post(move, id, 'move'),
+    update: (id, change) => order({ type: 'update', id, ...change } as TaskOrder),
+    stop: (id) => order({ type: 'stop', id }),
+    undelete: (id) => order({ type: 'undelete', id }),
+    move: (id, move = {}) => order({ type: 'move', id, ...move } as TaskOrder),
+    dryRun: (given) => transport.json({ ...callOf(given), query: { dryRun: true } }),
     why: (id) => transport.json({ method: 'GET', path: ['tasks', id, 'why'] }),
     work: (selector, handler, options = {}) => new Worker(transport, selector, handler, options).run(),
   }
+}
+
+function callOf(order: TaskOrder): Call {
+  if (order.type === 'submit') {
+    const { type: _, ...body } = order
+    return { method: 'POST', path: ['tasks'], body }
+  }
+  const { type, id, ...body } = order
+  if (type === 'update') return { method: 'PATCH', path: ['tasks', id], body }
+  if (type === 'stop') return { method: 'DELETE', path: ['tasks', id] }
+  return { method: 'POST', path: ['tasks', id, type], ...(type === 'move' && { body }) }
 }
 
 async function getTask(transport: Transport, id: string, site: string | undefined): Promise<TaskView | undefined> {
@@ -133,16 +147,14 @@ async function listTasks(transport: Transport, options: TaskListOptions): Promis
 async function* watchTasks(transport: Transport, options: TaskWatchOptions): AsyncGenerator<TaskWatchEvent, void, undefined> {
   const { selector, site, phase, signal } = options
   async function* open(since: string | undefined): AsyncGenerator<WatchEvent, void, undefined> {
-    // A watch of tasks has no place to go on from: everything is told again, and compared.
-    if (since !== undefined) throw new CausewayError('gone', 'the watch was interrupted', 'compare with what is there')
-    const query = { selector, site, phase, watch: true }
+    const query = { selector, site, phase, since, watch: true }
     for await (const event of transport.lines<TaskWatchEvent>({ method: 'GET', path: ['tasks'], query, signal })) {
       if ('task' in event) yield { type: event.type, record: recordOf(event.task) }
-      else yield { ...event, token: 'told' }
+      else yield event
     }
   }
   for await (const event of watchStream(open, options)) {
-    if (event.type === 'BOOKMARK') yield { type: 'BOOKMARK', complete: event.complete }
+    if (event.type === 'BOOKMARK') yield event
     else if ('record' in event) yield { type: event.type, task: event.record.value as TaskView }
   }
 }

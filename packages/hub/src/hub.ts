@@ -33,12 +33,15 @@ import {
   type NodeEnvironment,
   type NodeVerdict,
   type VerdictSource,
+  MEMBERS,
   NodeBase,
   VERDICTS,
   verdictIn,
   verdictPartition,
 } from '@causeway/node'
+import type { ChangeEffect } from '@causeway/state'
 import { makeAllocator } from './allocator/make-allocator.ts'
+import { DepartedNodes, type DepartedOptions } from './departed-nodes.ts'
 import { EndedLinks } from './ended-links.ts'
 import { explainPlan } from './explanation.ts'
 import { Planner } from './planner.ts'
@@ -98,9 +101,10 @@ export class Hub extends NodeBase implements VerdictSource {
       published: (region, site) => replica.list(VERDICTS, verdictPartition({ region, site })).flatMap((record) => verdictIn(record) ?? []),
       report,
     })
+    const writing = { replica, report, write: (...args: Parameters<DepartedOptions['write']>): void => this.writeOwn(...args) }
+    const departed = new DepartedNodes(writing)
     this.#publisher = new VerdictPublisher(now, {
-      ...{ self: this.self, verdicts: this.#verdicts, linkState: this.#linkState, replica, report },
-      write: (at, write, done) => this.writeOwn(at, write, done),
+      ...{ ...writing, departed, self: this.self, verdicts: this.#verdicts, linkState: this.#linkState },
     })
     this.#lookAt = now
     this.#compareAt = after(now, jittered(random, COMPARE_MS, COMPARE_JITTER))
@@ -165,6 +169,10 @@ export class Hub extends NodeBase implements VerdictSource {
     // What is silent keeps its connection for a while.
     const how = this.mesh.link(peer.id)?.connection === undefined ? 'reset' : 'silent'
     this.#testify(now, this.#ended.down(now, peer.credential, how))
+  }
+
+  protected override recordChanged(now: Instant, { collection, change, record }: ChangeEffect): void {
+    if (collection === MEMBERS && change === 'DELETED') this.#verdicts.forget(now, record.key, record.partition)
   }
 
   protected override lagged(now: Instant, lagMs: number): void {

@@ -12,14 +12,18 @@ import { type Instant, type NodeId, after, nodeId } from '@causeway/protocol'
 import type { LinkState } from '@causeway/mesh'
 import { type NodeVerdict, VERDICTS, gistOf, verdictIn, verdictPartition, verdictValue } from '@causeway/node'
 import type { Replica, WriteInput, WriteOutcome } from '@causeway/state'
+import type { DepartedNodes } from './departed-nodes.ts'
 import type { Verdicts } from './verdicts.ts'
 
 const START_MS = 5_000
 const LOOK_MS = 10_000
+/** In place of a gist: its record is being removed. */
+const GONE = 'gone'
 
 export interface PublisherOptions {
   readonly self: NodeId
   readonly verdicts: Verdicts
+  readonly departed: DepartedNodes
   readonly linkState: LinkState
   readonly replica: Pick<Replica, 'get'>
   readonly write: (now: Instant, write: Omit<WriteInput, 'type' | 'request'>, done: (result: WriteOutcome) => void) => void
@@ -40,14 +44,16 @@ export class VerdictPublisher {
 
   /** `changed`: some verdict has. */
   decide(now: Instant, changed: boolean): void {
-    const { linkState, verdicts, self } = this.#options
+    const { linkState, verdicts, departed, self } = this.#options
     const looks = now >= this.#lookAt
     if (!looks && !(changed && this.#started)) return
     if (looks) this.#lookAt = after(now, LOOK_MS)
     this.#started = true
     const hubs = linkState.hubs().flatMap(({ id, reachable }) => (reachable ? [id] : []))
-    for (const { site, region, nodes } of verdicts.sites()) {
-      if (publisherOf(site, hubs) === self) this.#publish(now, { site, region }, [...nodes])
+    for (const { site, region, nodes, gone } of verdicts.sites()) {
+      if (publisherOf(site, hubs) !== self) continue
+      if (looks) departed.remove(now, site)
+      this.#publish(now, { site, region }, [...nodes], gone)
     }
   }
 
@@ -55,7 +61,12 @@ export class VerdictPublisher {
     return this.#lookAt
   }
 
-  #publish(now: Instant, place: { readonly site: string; readonly region: string }, nodes: readonly NodeVerdict[]): void {
+  #publish(
+    now: Instant,
+    place: { readonly site: string; readonly region: string },
+    nodes: readonly NodeVerdict[],
+    gone: readonly string[],
+  ): void {
     const { replica, write, report } = this.#options
     const partition = verdictPartition(place)
     const news = nodes.filter((verdict) => {
@@ -63,10 +74,16 @@ export class VerdictPublisher {
       const known = this.#writing.get(verdict.node) ?? gistOf(record && verdictIn(record))
       return known !== gistOf(verdict)
     })
-    if (news.length === 0) return
+    const left = gone.filter((node) => replica.get(VERDICTS, partition, node) && this.#writing.get(node) !== GONE)
+    if (news.length + left.length === 0) return
     for (const verdict of news) this.#writing.set(verdict.node, gistOf(verdict))
-    const changes = news.map((verdict) => ({ key: verdict.node, operation: { type: 'put' as const, value: verdictValue(verdict) } }))
+    for (const node of left) this.#writing.set(node, GONE)
+    const changes = [
+      ...news.map((verdict) => ({ key: verdict.node, operation: { type: 'put' as const, value: verdictValue(verdict) } })),
+      ...left.map((key) => ({ key, operation: { type: 'delete' as const } })),
+    ]
     write(now, { collection: VERDICTS, partition, changes }, (result) => {
+      for (const node of left) if (this.#writing.get(node) === GONE) this.#writing.delete(node)
       for (const verdict of news) if (this.#writing.get(verdict.node) === gistOf(verdict)) this.#writing.delete(verdict.node)
       if (!result.ok) report('verdict-not-published', { site: place.site, reason: result.message, remedy: result.remedy })
     })

@@ -57,6 +57,8 @@ export class Verdicts {
   readonly #sites = new Map<string, Site>()
   readonly #regions = new Map<string, string>()
   readonly #siteOf = new Map<string, string>()
+  /** Node → its site: gone for good, and not to be spoken of unless it lives. */
+  readonly #gone = new Map<string, string>()
   readonly #dirty = new Set<string>()
   #attached = new Map<string, Map<string, { hubs: string[]; since: Instant }>>()
   #version = -1
@@ -85,8 +87,12 @@ export class Verdicts {
   }
 
   /** What is concluded of each site that has been judged. */
-  sites(): { readonly site: string; readonly region: string; readonly nodes: Iterable<NodeVerdict> }[] {
-    return [...this.#sites.values()].map(({ site, region, nodes }) => ({ site, region, nodes: nodes.values() }))
+  sites(): { readonly site: string; readonly region: string; readonly nodes: Iterable<NodeVerdict>; readonly gone: readonly string[] }[] {
+    const gone = Map.groupBy(this.#gone.keys(), (node) => this.#gone.get(node))
+    return [...this.#sites.values()].map(({ site, region, nodes }) => ({
+      ...{ site, region, nodes: nodes.values() },
+      gone: (gone.get(site) ?? []).filter((node) => !nodes.has(node)),
+    }))
   }
 
   // ---- what happens
@@ -102,6 +108,12 @@ export class Verdicts {
 
   locate(site: string, region: string): void {
     if (!this.#regions.has(site)) this.#regions.set(site, region)
+  }
+
+  /** It is gone for good, as far as its records tell. */
+  forget(now: Instant, node: string, site: string): void {
+    this.#gone.set(node, site)
+    this.#mark(now, site)
   }
 
   /** Our event loop was late by this much. */
@@ -177,13 +189,14 @@ export class Verdicts {
     if ((site.attached.size === 0) !== (attached.size === 0)) site.since = now
     site.attached = attached
     const { since } = site
-    const before = new Map([...site.nodes].filter(([node]) => this.#belongs(node, name)))
+    const before = new Map([...site.nodes].filter(([node]) => this.#belongs(node, name) && !this.#gone.has(node)))
     const said = [...this.testimonies.of(name)].map(({ testimony, at }) => {
-      const seen = testimony.seen.filter(({ node }) => this.#belongs(node, name))
+      const seen = testimony.seen.filter(({ node, state }) => this.#belongs(node, name) && (state === 'alive' || !this.#gone.has(node)))
       return { testimony: { ...testimony, seen }, at }
     })
     const facts = { ...given, site: name, region, attached, since, before, said, doubt: this.#ownDoubt(), self: this.#options.self }
     const nodes = judgeSite(now, facts).map((verdict) => this.#held(now, site, verdict) ?? verdict)
+    for (const { node } of nodes) this.#gone.delete(node)
     const changed = nodes.filter((verdict) => gistOf(verdict) !== gistOf(before.get(verdict.node)))
     site.nodes = new Map(nodes.map((verdict) => [verdict.node, verdict]))
     for (const node of before.keys()) if (!site.nodes.has(node)) this.#siteOf.delete(node)

@@ -114,6 +114,8 @@ export interface NodeConfig {
   readonly nearby?: readonly string[]
   /** How many hubs to hold links with. */
   readonly uplinks: number
+  /** Addresses of this node to dial hubs from, with so many for each. @default any */
+  readonly bind?: readonly string[]
   /** Patterns over `collection/partition`, already expanded. */
   readonly interest: readonly string[]
   readonly limits: Limits

@@ -161,8 +161,16 @@ export class EdgeNode extends NodeBase {
   protected override recordChanged(now: Instant, { change, collection, record, point }: ChangeEffect): void {
     const { site } = this.credential
     if (collection === MEMBERS && change !== 'DELETED') this.#members.learn(now, [record])
+    else if (collection === MEMBERS && record.partition === site) this.#removed(record.key)
     const ours = point.writer === this.credential.name || this.replica.get(MEMBERS, site, point.writer) !== undefined
     this.#absence.changed(now, `${collection}/${record.partition}/${record.key}`, ours || this.#watch.knows(nodeId(point.writer)))
+  }
+
+  /** A hub takes it for gone: if that is us, we say again that we are here. */
+  #removed(node: string): void {
+    if (node === this.credential.name) this.#introduced = false
+    else this.#watch.forget(nodeId(node))
+    this.#changed = true
   }
 
   protected override control(now: Instant, from: NodeId, message: ControlRecord): void {

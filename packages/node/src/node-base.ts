@@ -13,6 +13,7 @@ import {
   type Instant,
   type NodeId,
   type PlanExplanation,
+  REVOCATIONS,
   type RelayView,
   type StatusView,
   type StoreEntry,
@@ -87,6 +88,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       ...environment,
       ...{ self: this.self, name: this.credential.name, site: this.credential.site },
       isCalm: (service) => acceptedRelation(service) !== undefined,
+      isRevoked: (name) => this.replica.isRevoked(name),
     })
     this.mesh.clock(now, { type: 'wall', offsetMs: wallOffsetMs })
     this.#programs = new Programs(this.mesh, this.self)
@@ -112,8 +114,6 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       emit: (effect) => this.#effects.push(effect),
     }
   }
-
-  // ---- what a role adds
 
   protected abstract linkUp(now: Instant, peer: Peer): void
   protected abstract linkDown(now: Instant, peer: Peer, reason: string): void
@@ -144,8 +144,6 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   abstract explain(from: string, to: string): PlanExplanation | null
   protected abstract relay(now: Instant): RelayView | null
   protected abstract drain(now: Instant, draining: boolean): void
-
-  // ---- Machine
 
   handle(now: Instant, input: NodeInput): NodeEffect[] {
     this.desk.begin(now)
@@ -277,10 +275,15 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         this.#effects.push(effect)
         this.desk.changed(now, effect)
         this.recordChanged(now, effect)
+        if (effect.collection === REVOCATIONS) this.#cutRevoked(effect.record.key)
         break
       default:
         this.#effects.push(effect)
     }
+  }
+
+  #cutRevoked(node: string): void {
+    if (this.replica.isRevoked(node)) this.mesh.stop(`${node} was revoked`, nodeId(node))
   }
 
   #ofMesh(now: Instant, effect: MeshEffect): void {
@@ -317,8 +320,6 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         this.#effects.push(effect)
     }
   }
-
-  // ---- channels
 
   #ofChannel(now: Instant, effect: ChannelNews): void {
     const { channel } = effect
@@ -377,8 +378,6 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
     if (channel === undefined) return
     this.mesh.reset(now, channel, 'the session moves elsewhere')
   }
-
-  // ---- views
 
   status(now: Instant): StatusView {
     const { name: node, network, site, region, role } = this.credential

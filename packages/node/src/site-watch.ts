@@ -50,6 +50,11 @@ export class SiteWatch {
     this.#review(now)
   }
 
+  /** It is gone for good, unless we hear it. */
+  forget(id: NodeId): void {
+    if (this.#members.get(id)?.linked === false) this.#members.delete(id)
+  }
+
   /** It will stop. */
   saidGoodbye(id: NodeId): void {
     const member = this.#members.get(id)

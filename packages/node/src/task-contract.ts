@@ -7,7 +7,8 @@ import type { Instant, TaskOrder, TaskOutcome, TaskPhase, TaskReport, TaskToken,
 export type TaskInput =
   /** Answered by `taskOrdered`, in any case: with `unreachable` if the allocator does not answer within 5 s. */
   | { readonly type: 'orderTask'; readonly request: number; readonly order: TaskOrder }
-  | { readonly type: 'explainTask'; readonly request: number; readonly id: string }
+  /** Why a task is where it is; or what would come of an order, which is not given. */
+  | { readonly type: 'explainTask'; readonly request: number; readonly about: string | TaskOrder }
   /** A local program runs tasks with these labels, so many at once. `worker` is the caller's number. */
   | {
       readonly type: 'work'

@@ -20,8 +20,8 @@ export type TaskPageView = TaskListView & {
 
 export type TaskWatchEvent =
   | { readonly type: RecordChangeType; readonly task: TaskView }
-  /** All that was there has been told; `complete` as in pages. */
-  | { readonly type: 'BOOKMARK'; readonly complete: boolean }
+  /** All that was there has been told, or is up to `token`, from which a watch can go on; `complete` as in pages. */
+  | { readonly type: 'BOOKMARK'; readonly complete: boolean; readonly token: string }
 
 /** What a worker offers to run. */
 export interface WorkRequest {

@@ -47,7 +47,8 @@ export interface LeaseLost {
 
 export type TaskQuestion =
   | { readonly type: 'order'; readonly number: number; readonly order: TaskOrder }
-  | { readonly type: 'explain'; readonly number: number; readonly id: string }
+  /** Why that task is where it is; or what would come of that order if it were given. */
+  | { readonly type: 'explain'; readonly number: number; readonly about: string | TaskOrder }
   | {
       readonly type: 'renew'
       readonly number: number
@@ -99,7 +100,7 @@ export const taskOrderSchema: z.ZodType<TaskOrder> = z.union([
 
 const questionSchema = z.union([
   z.object({ type: z.literal('order'), number, order: taskOrderSchema }),
-  z.object({ type: z.literal('explain'), number, id }),
+  z.object({ type: z.literal('explain'), number, about: z.union([id, taskOrderSchema]) }),
   z.object({
     type: z.literal('renew'),
     number,

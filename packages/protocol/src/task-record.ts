@@ -60,6 +60,8 @@ export interface TaskRecord {
   readonly site: string | null
   readonly near: string | null
   readonly createdAt: number
+  /** Of the grant under which the records were made at this site: until that has arrived as well they are not whole. */
+  readonly token: TaskToken
 }
 
 export const taskRecordSchema: z.ZodType<TaskRecord> = z.object({
@@ -71,6 +73,7 @@ export const taskRecordSchema: z.ZodType<TaskRecord> = z.object({
   site: name.nullable(),
   near: name.nullable(),
   createdAt: z.number(),
+  token,
 })
 
 export interface GrantRecord {
@@ -134,8 +137,6 @@ export interface WorkerOffer {
 }
 
 export interface WorkersRecord {
-  readonly region: string
-  readonly labels: Readonly<Record<string, string>>
   readonly workers: readonly WorkerOffer[]
 }
 
@@ -146,8 +147,6 @@ export const workerOfferSchema: z.ZodType<WorkerOffer> = z.object({
 })
 
 export const workersRecordSchema: z.ZodType<WorkersRecord> = z.object({
-  region: name,
-  labels: z.record(z.string(), z.string()),
   workers: z.array(workerOfferSchema).max(WORKERS_MAX),
 })
 

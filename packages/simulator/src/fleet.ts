@@ -25,6 +25,8 @@ export interface FleetOptions {
   readonly introduced?: boolean
   /** What everybody's replica is interested in besides its own site. @default ['config/**'] */
   readonly interest?: readonly string[]
+  /** What edges may write besides the partitions of their own site. @default nothing */
+  readonly write?: readonly string[]
   /** Edges cannot be dialled from outside their site. @default false */
   readonly nat?: boolean
   /** Conditions between machine rooms, besides the delay of the map. */
@@ -117,7 +119,10 @@ function addNode(
   const keys = simulatorKeyPair(node.name)
   const addressesOf = (nodes: readonly FleetNode[]): string[] => nodes.filter((other) => other !== node).map(({ address }) => address)
   const config: NodeConfig = {
-    credential: simulatorCredential({ name: node.name, site: node.site, role: node.role, ...(node.role === 'hub' && { write: ['**'] }) }),
+    credential: simulatorCredential({
+      ...{ name: node.name, site: node.site, role: node.role },
+      write: node.role === 'hub' ? ['**'] : [`*/${node.site}`, ...(options.write ?? [])],
+    }),
     authorityKey: SIMULATED_AUTHORITY.publicKey,
     hubs: addressesOf(hubs),
     peers: options.introduced === false ? [] : addressesOf(site),

@@ -10,6 +10,7 @@ import { type Fleet, type FleetOptions, makeFleet } from './fleet.ts'
 import { Observations } from './observations.ts'
 import { SimulatedLeases } from './simulated-leases.ts'
 import { TaskPrograms } from './task-programs.ts'
+import { followTask } from './task-story.ts'
 import { TaskRuns } from './task-runs.ts'
 import { TaskTraffic } from './task-traffic.ts'
 
@@ -20,6 +21,8 @@ export interface TaskScenarioOptions {
   /** How long faults are ordered for, in virtual seconds. @default 60 */
   readonly seconds?: number
   readonly fleet?: Partial<FleetOptions>
+  /** A task whose story is told. */
+  readonly follow?: string
 }
 
 export interface TaskScenarioReport {
@@ -33,6 +36,8 @@ export interface TaskScenarioReport {
   /** Empty if all held. */
   readonly objections: readonly string[]
   readonly happened: number
+  /** Of the task that was followed. */
+  readonly story: readonly string[]
 }
 
 const WARM_UP_MS = 8_000
@@ -50,6 +55,7 @@ export function runTaskScenario(options: TaskScenarioOptions): TaskScenarioRepor
     sites: between(2, 4),
     nodesPerSite: between(1, 3),
     wide: { lossRatio: 0.001 },
+    write: ['tasks/**'],
     allocator: engine === 'embedded' ? { engine, hub: 'core-1' } : { engine },
     ...options.fleet,
   })
@@ -63,6 +69,8 @@ export function runTaskScenario(options: TaskScenarioOptions): TaskScenarioRepor
     if (effect.type === 'change' && TaskRuns.isGrant(effect.collection) && effect.record.key.endsWith(`@${node.name}`))
       runs.granted(effect.record, effect.previous)
   })
+  const story: string[] = []
+  if (options.follow !== undefined) followTask(world, options.follow, (line) => story.push(line))
   const objections: string[] = []
   try {
     world.run(WARM_UP_MS)
@@ -85,7 +93,7 @@ export function runTaskScenario(options: TaskScenarioOptions): TaskScenarioRepor
   }
   return {
     ...{ seed: options.seed, engine, nodes: world.nodes.length, faults: world.faults.map(({ what }) => what) },
-    ...{ orders: traffic.orders.length, tasks: traffic.promised.size, runs: runs.runs.length, objections, happened: world.happened },
+    ...{ orders: traffic.orders.length, tasks: traffic.promised.size, runs: runs.runs.length, objections, happened: world.happened, story },
   }
 }
 

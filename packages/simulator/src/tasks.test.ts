@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { TaskOutcome } from '@causeway/protocol'
+import type { TaskOrder, TaskOutcome, TaskWhyView } from '@causeway/protocol'
 import type { NodeMachine } from '@causeway/node'
 import { type Fleet, makeFleet } from './fleet.ts'
 import { TaskPrograms } from './task-programs.ts'
@@ -14,8 +14,19 @@ interface TaskWorld {
   readonly traffic: TaskTraffic
 }
 
-function makeTaskWorld(seed: number, options: { hubs?: number; sites?: number; nodesPerSite?: number } = {}): TaskWorld {
-  const fleet = makeFleet({ seed, hubs: 2, sites: 2, nodesPerSite: 2, allocator: { engine: 'embedded', hub: 'core-1' }, ...options })
+function makeTaskWorld(
+  seed: number,
+  options: { hubs?: number; sites?: number; nodesPerSite?: number; write?: readonly string[] } = {},
+): TaskWorld {
+  const fleet = makeFleet({
+    seed,
+    hubs: 2,
+    sites: 2,
+    nodesPerSite: 2,
+    write: ['tasks/**'],
+    allocator: { engine: 'embedded', hub: 'core-1' },
+    ...options,
+  })
   const runs = new TaskRuns()
   const programs = new TaskPrograms(fleet, runs, fleet.world.fork(), 10)
   const traffic = new TaskTraffic(fleet, runs, fleet.world.fork())
@@ -205,4 +216,82 @@ test.each([
   [2, 'external'],
 ] as const)('seed %d with the %s engine: faults longer than leases, and nothing runs twice', (seed, engine) => {
   expect(runTaskScenario({ seed, engine, seconds: 30 }).objections).toEqual([])
+})
+
+describe('orders', () => {
+  test('are taken only from who may write the tasks of that site', () => {
+    const world = makeTaskWorld(9, { write: [] })
+    const refused = { ok: false, code: 'refused', message: expect.stringContaining('site-2-a may not order tasks of site-1') as string }
+    const id = submitted(world, 'sticky')
+    expect(order(world, 'site-2-a', { type: 'stop', id })).toMatchObject(refused)
+    expect(order(world, 'site-2-a', { type: 'move', id, force: true })).toMatchObject(refused)
+    expect(order(world, 'site-2-a', { type: 'update', id, spec: 7 })).toMatchObject(refused)
+    expect(order(world, 'site-2-a', { type: 'submit', spec: 7, near: 'site-1' })).toMatchObject(refused)
+    expect(machine(world).tasks.get(id)).toMatchObject({ phase: 'allocated', generation: 1 })
+    // To another site, but of its own: not by its own right.
+    const elsewhere = { message: 'site-1-b may not order tasks of site-2' }
+    expect(order(world, 'site-1-b', { type: 'move', id, to: 'site-2' })).toMatchObject(elsewhere)
+    expect(order(world, 'site-1-b', { type: 'move', id, to: 'site-2-a' })).toMatchObject(elsewhere)
+    // A hub moves it; it is still wanted at the site that submitted it.
+    expect(order(world, 'core-2', { type: 'move', id, to: 'site-2' })).toMatchObject({ ok: true })
+    expect(world.fleet.world.runUntil(() => machine(world).tasks.get(id)?.site === 'site-2', 8_000)).toBe(true)
+    expect(order(world, 'site-1-b', { type: 'stop', id })).toMatchObject({ ok: true })
+  })
+
+  test('that were written down while no hub was reached are judged by the credential of whoever wrote them', () => {
+    const world = makeTaskWorld(10, { write: [] })
+    const { fleet } = world
+    fleet.world.cut(fleet.sites.get('site-1') ?? [], ['core-1', 'core-2'])
+    fleet.world.run(5_000)
+    const early = order(world, 'site-1-a', { type: 'submit', spec: 7, near: 'site-2' })
+    expect(early).toMatchObject({ ok: false, message: 'site-1-a may not order tasks of site-2' })
+    // Somebody who leaves that check out.
+    const submission = { id: 't-forged', spec: 7, near: 'site-2' }
+    const value = { submission, from: 'core-1', at: 0 }
+    const changes = [{ key: 't-forged', operation: { type: 'put', value } }] as const
+    fleet.world.request('site-1-a', { type: 'write', request: 77, collection: 'task-requests', partition: 'site-1', changes })
+    fleet.world.run(1_000)
+    expect(machine(world, 'site-1-a').tasks.get('t-forged')).toMatchObject({ phase: 'pending' })
+    fleet.world.healAll()
+    expect(fleet.world.runUntil(() => machine(world, 'site-1-a').tasks.get('t-forged')?.phase === 'gone', 60_000)).toBe(true)
+    expect(machine(world, 'site-1-a').tasks.get('t-forged')?.reason).toBe('refused: site-1-a may not order tasks of site-2')
+  })
+
+  test('are tried without being given', () => {
+    const world = makeTaskWorld(11)
+    const { fleet } = world
+    const explained: unknown[] = []
+    fleet.world.watch((_, effect) => {
+      if (effect.type === 'taskExplained') explained.push(effect.result)
+    })
+    const dryRun = (about: TaskOrder): unknown => {
+      const before = explained.length
+      fleet.world.request('site-1-a', { type: 'explainTask', request: 1_000 + before, about })
+      expect(fleet.world.runUntil(() => explained.length > before, 6_000)).toBe(true)
+      return explained.at(-1)
+    }
+    expect(dryRun({ type: 'submit', spec: 7 })).toMatchObject({
+      task: {
+        phase: 'initialised',
+        site: 'site-1',
+        reason: 'would be placed at site-1',
+        node: expect.stringMatching(/^site-1-/) as string,
+      },
+      candidates: [{ chosen: true, site: 'site-1' }, { chosen: false }, { chosen: false }, { chosen: false }],
+    })
+    expect(dryRun({ type: 'submit', spec: 7, nodes: 'disk=ssd' })).toMatchObject({ ok: false, code: 'refused' })
+    expect(machine(world).tasks.list({})).toEqual([])
+    const id = submitted(world, 'sticky')
+    fleet.world.run(2_000)
+    const before = machine(world).tasks.get(id)
+    expect(dryRun({ type: 'update', id, spec: 8 })).toMatchObject({ task: { spec: 8, generation: 2 }, candidates: [] })
+    expect(dryRun({ type: 'update', id, spec: 8, generation: 5 })).toMatchObject({ ok: false, code: 'conflict' })
+    expect(dryRun({ type: 'stop', id })).toMatchObject({ task: { phase: 'tombstone' } })
+    expect(dryRun({ type: 'undelete', id })).toMatchObject({ ok: false, code: 'refused' })
+    const moved = dryRun({ type: 'move', id, to: 'site-2' }) as TaskWhyView
+    expect(moved).toMatchObject({ task: { phase: 'tombstone' } })
+    expect(moved.candidates.find(({ chosen }) => chosen)?.site).toBe('site-2')
+    expect(dryRun({ type: 'move', id, to: 'site-2', force: true })).toMatchObject({ task: { phase: 'allocated', site: 'site-2' } })
+    expect(machine(world).tasks.get(id)).toEqual(before)
+  })
 })

@@ -75,6 +75,9 @@ async function many(count: number): Promise<void> {
 async function echoes(seconds: number): Promise<void> {
   const socket = await dial()
   const tookMs: number[] = []
+  // The first one waits until the connection is made at the other end.
+  socket.write('.')
+  await once(socket, 'data')
   for (const until = performance.now() + seconds * 1000; performance.now() < until; await pause(ECHO_EVERY_MS)) {
     const sentAt = performance.now()
     const echoed = once(socket, 'data')

@@ -12,6 +12,7 @@ import type { AllocatorPlace, TaskReader } from '@causeway/node'
 import type { Freshness } from '../api-backend.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
 import type { Refusal, TaskBackend, WorkEffect, WorkOffer } from './task-backend.ts'
+import { type ChangedTask, TaskJournal } from './task-journal.ts'
 
 /** The collections of which tasks are made; keys are an id, in some with `@` and a node behind it. */
 const COLLECTIONS: ReadonlySet<string> = new Set(Object.values(TASK_COLLECTIONS).filter((name) => name !== TASK_COLLECTIONS.workers))
@@ -21,12 +22,15 @@ export class NodeTasks implements TaskBackend {
   readonly freshness: () => Freshness
   readonly #runtime: NodeRuntime
   readonly #allocator: AllocatorPlace
+  readonly #journal = new TaskJournal()
 
   constructor(runtime: NodeRuntime, node: string, allocator: AllocatorPlace, freshness: () => Freshness) {
     this.#runtime = runtime
     this.node = node
     this.#allocator = allocator
     this.freshness = freshness
+    // As long as the node.
+    this.onChange((id, site) => this.#journal.note(id, site))
   }
 
   get reader(): TaskReader {
@@ -34,7 +38,11 @@ export class NodeTasks implements TaskBackend {
   }
 
   token(): string {
-    return this.#runtime.machine.replica.token()
+    return this.#journal.token
+  }
+
+  changedSince(token: string): readonly ChangedTask[] {
+    return this.#journal.since(token)
   }
 
   complete(): boolean {
@@ -48,9 +56,9 @@ export class NodeTasks implements TaskBackend {
   }
 
   // oxlint-disable-next-line typescript/require-await -- as above
-  async explain(id: string): Promise<TaskWhyView | Refusal> {
+  async explain(about: string | TaskOrder): Promise<TaskWhyView | Refusal> {
     this.#checkAllocator()
-    return this.#runtime.tasks.explain(id)
+    return this.#runtime.tasks.explain(about)
   }
 
   onChange(listener: (id: string, site: string) => void): () => void {

@@ -3,10 +3,13 @@ import type { TaskOrder, TaskOutcome, TaskPhase, TaskReport, TaskToken, TaskView
 import type { TaskReader } from '@causeway/node'
 import { parseSelector } from '@causeway/state'
 import type { Refusal, TaskBackend, WorkEffect, WorkOffer } from './task-backend.ts'
+import { type ChangedTask, TaskJournal } from './task-journal.ts'
 
 export class ScriptedTasks implements TaskBackend {
   readonly node: string = 'hkg-1-a'
   readonly orders: TaskOrder[] = []
+  readonly asked: (string | TaskOrder)[] = []
+  readonly journal: TaskJournal = new TaskJournal()
   readonly reports: { readonly worker: number; readonly id: string; readonly token: TaskToken; readonly report: TaskReport }[] = []
   readonly offers: WorkOffer[] = []
   readonly ended: number[] = []
@@ -35,11 +38,13 @@ export class ScriptedTasks implements TaskBackend {
   /** As if records had changed. */
   put(task: TaskView): void {
     this.#tasks.set(`${task.site}/${task.id}`, task)
+    this.journal.note(task.id, task.site)
     for (const listener of this.#listeners) listener(task.id, task.site)
   }
 
   remove({ id, site }: TaskView): void {
     this.#tasks.delete(`${site}/${id}`)
+    this.journal.note(id, site)
     for (const listener of this.#listeners) listener(id, site)
   }
 
@@ -49,7 +54,11 @@ export class ScriptedTasks implements TaskBackend {
   }
 
   token(): string {
-    return 'state-1'
+    return this.journal.token
+  }
+
+  changedSince(token: string): readonly ChangedTask[] {
+    return this.journal.since(token)
   }
 
   freshness(): { asOf: number; cutOff: boolean } {
@@ -65,7 +74,8 @@ export class ScriptedTasks implements TaskBackend {
     return Promise.resolve(this.outcome)
   }
 
-  explain(): Promise<TaskWhyView | Refusal> {
+  explain(about: string | TaskOrder): Promise<TaskWhyView | Refusal> {
+    this.asked.push(about)
     return Promise.resolve(this.why)
   }
 

@@ -2,6 +2,7 @@
 import type { TaskGrant, TaskOrder, TaskOutcome, TaskReport, TaskToken, TaskWhyView } from '@causeway/protocol'
 import type { TaskEffect, TaskReader } from '@causeway/node'
 import type { Freshness } from '../api-backend.ts'
+import type { ChangedTask } from './task-journal.ts'
 
 /** What a local program is ready to run. */
 export interface WorkOffer {
@@ -22,14 +23,17 @@ export interface TaskBackend {
   readonly node: string
   /** As this node knows them. */
   readonly reader: TaskReader
-  /** Names the state that a list shows. */
+  /** Names the state that a list shows, for a watch to go on from. */
   token(): string
+  /** Which tasks have changed since, in order. Throws `usage`, or `gone` if that is not known here. */
+  changedSince(token: string): readonly ChangedTask[]
   freshness(): Freshness
   /** Every interest has been served. */
   complete(): boolean
   /** Throws `refused` if this node knows no allocator. */
   order(order: TaskOrder): Promise<TaskOutcome>
-  explain(id: string): Promise<TaskWhyView | Refusal>
+  /** Of a task, by id; or what would come of an order, which is not given. */
+  explain(about: string | TaskOrder): Promise<TaskWhyView | Refusal>
   /** Calls `listener` when a task may look different from now on. */
   onChange(listener: (id: string, site: string) => void): () => void
   /** The number of the worker. */

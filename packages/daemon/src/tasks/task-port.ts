@@ -30,8 +30,8 @@ export class TaskPort {
     return this.#ask((request) => ({ type: 'orderTask', request, order })) as Promise<TaskOutcome>
   }
 
-  explain(id: string): Promise<TaskWhyView | Refusal> {
-    return this.#ask((request) => ({ type: 'explainTask', request, id })) as Promise<TaskWhyView | Refusal>
+  explain(about: string | TaskOrder): Promise<TaskWhyView | Refusal> {
+    return this.#ask((request) => ({ type: 'explainTask', request, about })) as Promise<TaskWhyView | Refusal>
   }
 
   /** The number of the worker. */

@@ -89,6 +89,15 @@ const report = z.strictObject({
 })
 const reports = z.strictObject({ reports: z.array(report).max(REPORTS_MAX), holding: grants })
 
+/** For the document of the API. */
+export const taskBodies: Readonly<Record<'submission' | 'update' | 'move' | 'offer' | 'reports', z.ZodType>> = {
+  submission,
+  update,
+  move,
+  offer,
+  reports,
+}
+
 export interface TaskQuery {
   readonly site?: string
   readonly selector?: string

@@ -146,7 +146,7 @@ describe('tasks over HTTP', () => {
       tasks.put(scriptedTask(id, { site }))
     tasks.put(scriptedTask('d', { phase: 'tombstone', labels: {} }))
     const first = await call('GET', 'tasks?limit=2')
-    expect([ids(first), first.json]).toMatchObject([['a', 'b'], { token: 'state-1', complete: true, cutOff: false }])
+    expect([ids(first), first.json]).toMatchObject([['a', 'b'], { token: tasks.token(), complete: true, cutOff: false }])
     const rest = await call('GET', `tasks?limit=10&continue=${(first.json as TaskPageView).continue}`)
     expect(ids(rest)).toEqual(['c', 'd', 'a'])
     expect(rest.json).not.toHaveProperty('continue')
@@ -164,20 +164,64 @@ describe('tasks over HTTP', () => {
     tasks.put(scriptedTask('a'))
     tasks.put(scriptedTask('x', { labels: {} }))
     const { lines, end } = await follow<TaskWatchEvent>('GET', 'tasks?watch=true&selector=kind%3Drecord')
-    const told = () => lines.map((event) => ('task' in event ? `${event.type} ${event.task.id} ${event.task.progress}` : event.type))
-    await vi.waitFor(() => expect(told()).toEqual(['ADDED a null', 'BOOKMARK']))
+    const told = () => lines.flatMap((event) => ('task' in event ? `${event.type} ${event.task.id} ${event.task.progress}` : []))
+    await vi.waitFor(() => expect(told()).toEqual(['ADDED a null']))
     tasks.put(scriptedTask('a', { progress: 0.1 }))
     tasks.put(scriptedTask('a', { progress: 0.2 }))
     tasks.put(scriptedTask('a', { progress: 0.2 }))
     tasks.put(scriptedTask('b'))
     tasks.put(scriptedTask('x', { labels: {}, progress: 0.5 }))
-    await vi.waitFor(() => expect(told().slice(2)).toEqual(['MODIFIED a 0.2', 'ADDED b null']))
+    await vi.waitFor(() => expect(told().slice(1)).toEqual(['MODIFIED a 0.2', 'ADDED b null']))
     tasks.put(scriptedTask('b', { labels: {} }))
     tasks.remove(scriptedTask('a'))
     tasks.put(scriptedTask('c'))
-    await vi.waitFor(() => expect(told().slice(4)).toEqual(['DELETED b null', 'DELETED a null', 'ADDED c null']))
+    await vi.waitFor(() => expect(told().slice(3)).toEqual(['DELETED b null', 'DELETED a null', 'ADDED c null']))
     end()
     await vi.waitFor(() => expect(tasks.watchers).toBe(0))
+  })
+
+  it('goes on watching from the token of a list or a bookmark: what has changed since, and then the rest', async () => {
+    for (const id of ['a', 'b', 'c']) tasks.put(scriptedTask(id))
+    const { token } = (await call('GET', 'tasks')).json as TaskPageView
+    tasks.put(scriptedTask('b', { progress: 0.5 }))
+    tasks.remove(scriptedTask('c'))
+    tasks.put(scriptedTask('d'))
+    tasks.put(scriptedTask('e', { site: 'nrt-1' }))
+    const { lines, end } = await follow<TaskWatchEvent>('GET', `tasks?watch=true&site=hkg-1&since=${token}`)
+    const told = () => lines.map((event) => ('task' in event ? `${event.type} ${event.task.id}` : event.type))
+    await vi.waitFor(() => expect(told()).toEqual(['MODIFIED b', 'DELETED c', 'MODIFIED d', 'BOOKMARK']))
+    tasks.remove(scriptedTask('a'))
+    await vi.waitFor(() => expect(told().slice(4)).toEqual(['DELETED a', 'BOOKMARK']), 5_000)
+    end()
+    const last = lines.at(-1) as { readonly token: string }
+    tasks.put(scriptedTask('f'))
+    const again = await follow<TaskWatchEvent>('GET', `tasks?watch=true&since=${last.token}`)
+    await vi.waitFor(() => expect(again.lines).toMatchObject([{ type: 'MODIFIED', task: { id: 'f' } }, { type: 'BOOKMARK' }]))
+    again.end()
+    expect(await call('GET', 'tasks?watch=true&since=x.1')).toMatchObject({ status: 410, json: { code: 'gone' } })
+    expect(await call('GET', 'tasks?watch=true&since=%20')).toMatchObject({ status: 400, json: { code: 'usage' } })
+  })
+
+  it('tries an order without giving it', async () => {
+    tasks.why = { task: scriptedTask('rec-1'), candidates: [] }
+    for (const [method, path, body] of [
+      ['POST', 'tasks?dryRun=true', { spec: 1 }],
+      ['PATCH', 'tasks/rec-1?dryRun=true', { spec: 2 }],
+      ['DELETE', 'tasks/rec-1?dryRun=true', undefined],
+      ['POST', 'tasks/rec-1/undelete?dryRun=true', undefined],
+      ['POST', 'tasks/rec-1/move?dryRun=true', { to: 'nrt-2' }],
+    ] as const)
+      expect(await call(method, path, body)).toMatchObject({ status: 200, json: { task: { id: 'rec-1' }, candidates: [] } })
+    expect(tasks.orders).toEqual([])
+    expect(tasks.asked).toEqual([
+      { type: 'submit', spec: 1 },
+      { type: 'update', id: 'rec-1', spec: 2 },
+      { type: 'stop', id: 'rec-1' },
+      { type: 'undelete', id: 'rec-1' },
+      { type: 'move', id: 'rec-1', to: 'nrt-2' },
+    ])
+    tasks.why = { ok: false, code: 'refused', message: 'it may not', remedy: 'leave it' }
+    expect(await call('POST', 'tasks?dryRun=true', { spec: 1 })).toMatchObject({ status: 403, json: { detail: 'it may not' } })
   })
 
   it('gives a worker its lines, hears its reports, says for how long, and ends it with its stream', async () => {

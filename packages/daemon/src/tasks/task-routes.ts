@@ -3,13 +3,15 @@
  *
  *     POST   /                  submits (`TaskSubmission`): 201 made, 200 there already, 202 kept until the allocator is reached
  *     GET    /                  list: selector, site, phase, limit, continue
- *     GET    /?watch=true       NDJSON: what is there, a BOOKMARK, then changes: selector, site, phase
+ *     GET    /?watch=true       NDJSON: what is there, a BOOKMARK, then changes: selector, site, phase, since
  *     GET    /:id               one task: site; if this node does not hold it, as the allocator knows it
  *     PATCH  /:id               {spec, labels, generation}: each replaces what was there
  *     DELETE /:id               stops it
  *     POST   /:id/undelete      takes the stop back
  *     POST   /:id/move          {to, force}
  *     GET    /:id/why           why it is where it is
+ *
+ * With dryRun=true an order is judged and not given: what the task would look like, and which nodes could have it (`TaskWhyView`).
  */
 import { type Context, Hono } from 'hono'
 import { CausewayError, type SubmittedTask, type TaskOrder, type TaskPageView, type TaskView } from '@causeway/protocol'
@@ -35,26 +37,33 @@ export function taskRoutes(tasks: TaskBackend): Hono {
     const empty = Number(context.req.header('content-length') ?? 0) === 0 && context.req.header('transfer-encoding') === undefined
     return order(tasks, context, moveOf(param(context, 'id'), empty ? {} : await bodyOf(context)))
   })
-  routes.get('/:id/why', async (context) => {
+  routes.get('/:id/why', (context) => {
     checkQuery(context, [])
-    const why = await tasks.explain(idOf(param(context, 'id')))
-    return 'ok' in why ? refused(why) : context.json(why)
+    return explain(tasks, context, idOf(param(context, 'id')))
   })
   return routes
 }
 
 async function submit(tasks: TaskBackend, context: Context): Promise<Response> {
-  checkQuery(context, [])
-  const outcome = await tasks.order({ type: 'submit', ...submissionOf(await bodyOf(context)) })
+  checkQuery(context, ['dryRun'])
+  const wanted: TaskOrder = { type: 'submit', ...submissionOf(await bodyOf(context)) }
+  if (flagOf(context, 'dryRun')) return explain(tasks, context, wanted)
+  const outcome = await tasks.order(wanted)
   if (!outcome.ok) return refused(outcome)
   const task: SubmittedTask = { ...outcome.task, created: outcome.created }
   return context.json(task, task.phase === 'pending' ? 202 : outcome.created ? 201 : 200)
 }
 
 async function order(tasks: TaskBackend, context: Context, wanted: TaskOrder): Promise<Response> {
-  checkQuery(context, [])
+  checkQuery(context, ['dryRun'])
+  if (flagOf(context, 'dryRun')) return explain(tasks, context, wanted)
   const outcome = await tasks.order(wanted)
   return outcome.ok ? context.json(outcome.task) : refused(outcome)
+}
+
+async function explain(tasks: TaskBackend, context: Context, about: string | TaskOrder): Promise<Response> {
+  const why = await tasks.explain(about)
+  return 'ok' in why ? refused(why) : context.json(why)
 }
 
 /** As this node knows it; of a task elsewhere, as the allocator does. */
@@ -85,10 +94,10 @@ function list(tasks: TaskBackend, context: Context): Response {
 }
 
 function watch(tasks: TaskBackend, context: Context): Response {
-  checkQuery(context, ['watch', 'selector', 'site', 'phase'])
+  checkQuery(context, ['watch', 'selector', 'site', 'phase', 'since'])
   const query = taskQueryOf(context)
   const stream = new NdjsonStream(() => watching.close())
-  const watching = new TaskWatch(tasks, query, (event) => stream.write(event))
+  const watching = new TaskWatch(tasks, query, context.req.query('since'), (event) => stream.write(event))
   stream.begin(watching.initial())
   return stream.response()
 }

@@ -19,12 +19,13 @@ import {
   Deadlines,
   type GrantRecord,
   type Instant,
+  type Credential,
   LEASE_TIMES,
   type LeaseEnd,
   type RecordView,
+  TASK_COLLECTIONS,
   type Verdict,
   after,
-  compareGrants,
   earliest,
   instant,
 } from '@causeway/protocol'
@@ -74,6 +75,8 @@ export interface AllocatorSurroundings extends AuthorityParts {
   readonly ledger: Ledger
   readonly placement: Placement
   readonly verdict: (now: Instant, node: string) => Verdict
+  /** Of a writer of records; see `Replica.credentialOf`. */
+  readonly credentialOf: (collection: string, partition: string, writer: string) => Credential | undefined
   /** This hub looks after tasks; of several one does. */
   readonly leads: () => boolean
   /** That hub is there, as far as links tell. */
@@ -114,8 +117,8 @@ export class Allocator implements Authority {
     this.#of.engine.answered(now, input)
   }
 
-  explain(now: Instant, id: string): ReturnType<Authority['explain']> {
-    return this.#judge.explain(now, id)
+  explain(...args: Parameters<Authority['explain']>): ReturnType<Authority['explain']> {
+    return this.#judge.explain(...args)
   }
 
   metrics(): NonNullable<TaskMetrics['allocator']> {
@@ -133,7 +136,7 @@ export class Allocator implements Authority {
   }
 
   offersChanged(now: Instant, node: string, site: string, record: RecordView | undefined): void {
-    this.#of.placement.pool.offered(record, node, site)
+    this.#of.placement.pool.offered(node, site, record, this.#of.credentialOf(TASK_COLLECTIONS.workers, site, node))
     this.#retry(now)
   }
 
@@ -190,7 +193,7 @@ export class Allocator implements Authority {
         break
       case 'allocated':
       case 'tombstone':
-        if (grant) this.#watch(now, parts, grant, work)
+        if (grant && !this.#isAstray(now, parts, grant)) this.#watch(now, parts, grant, work)
         break
       case 'deleting':
         this.#bury(now, parts)
@@ -204,6 +207,8 @@ export class Allocator implements Authority {
     const { grant } = parts ?? {}
     if (!parts || !grant || !isGranted(grant.phase)) {
       this.#work.delete(id)
+      // Told after the task had gone from here.
+      if (parts && grant?.phase === 'gone') this.#of.ledger.eraseStatuses(now, parts, grant.token)
       return
     }
     const work = this.#workOf(id)
@@ -214,11 +219,22 @@ export class Allocator implements Authority {
     this.#of.ledger.erase(now, parts, { ...grant, phase: 'gone', node: null, reason: 'it had ended when it was granted' })
   }
 
-  /** The same task at another site, under a lower token: it has been moved on from there, as far as somebody knew. */
+  /** The same task at another site, under lower tokens only: it has been moved on from there, as far as somebody knew. */
   #outrun(now: Instant, old: TaskParts, present: TaskParts): void {
-    if (!present.grant || (old.grant && compareGrants(old.grant, present.grant) >= 0)) return
+    if (!present.grant || old.claim >= present.grant.token) return
     const trace = { token: old.grant?.token ?? 0, reason: `moved to ${present.site}` } as const
     this.#of.ledger.erase(now, old, { ...trace, phase: 'gone', node: null, goal: null, to: null })
+  }
+
+  /**
+   * A task's records are at the site of the node that has it. They are brought there if they are not, because two hubs that did
+   * not hear of each other have moved it and granted it.
+   */
+  #isAstray(now: Instant, parts: TaskParts, grant: GrantRecord): boolean {
+    const site = this.#of.placement.pool.siteOf(grant.node ?? '')
+    if (site === undefined || site === parts.site) return false
+    this.#say(now, parts, {}, () => {}, site)
+    return true
   }
 
   #place(now: Instant, parts: TaskParts, work: Work): void {
@@ -333,12 +349,12 @@ export class Allocator implements Authority {
     })
   }
 
-  /** Writes down what is so now; the rest as before. */
-  #say(now: Instant, parts: TaskParts, change: Partial<Grant>, done: (now: Instant) => void = () => {}): void {
+  /** Writes down what is so now, in the records of `site`; the rest as before. */
+  #say(now: Instant, parts: TaskParts, change: Partial<Grant>, done: (now: Instant) => void = () => {}, site = parts.site): void {
     const before: Grant = parts.grant ?? { phase: 'initialised', token: 0, node: null, reason: '', goal: null, to: null, conditions: [] }
     const work = this.#workOf(parts.id)
     work.busy = true
-    this.#of.ledger.record(now, parts, { ...before, ...change }, parts.site, (at, ok) => {
+    this.#of.ledger.record(now, parts, { ...before, ...change }, site, (at, ok) => {
       work.busy = false
       this.look(parts.id, ok ? at : after(at, RETRY_MS))
       done(at)
@@ -373,8 +389,7 @@ export class Allocator implements Authority {
     const parts = this.#of.index.find(id)
     if (!parts?.task || this.isBusy(id) || (parts.grant?.token ?? 0) >= token || !this.#of.leads()) return
     const reason = 'granted by a hub that did not live to say so'
-    this.#say(now, parts, { phase: 'allocated', token, node: holder, reason, goal: null, to: null }, (at) =>
-      this.#of.hint(at, holder, id, token),
-    )
+    const grant: Grant = { phase: 'allocated', token, node: holder, reason, goal: null, to: null }
+    this.#say(now, parts, grant, (at) => this.#of.hint(at, holder, id, token), this.#of.placement.pool.siteOf(holder))
   }
 }

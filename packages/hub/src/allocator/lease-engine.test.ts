@@ -71,6 +71,16 @@ describe('the embedded engine', () => {
     expect(call(after(START, 16_000), { op: 'grant', task: 't', holder: 'b', expected: null }).ok).toBe(false)
     expect(call(after(START, 17_000), { op: 'grant', task: 't', holder: 'b', expected: null }).ok).toBe(true)
   })
+
+  test('takes nothing for held that was released, though the records still show it', () => {
+    const { engine, call } = embedded()
+    const token = tokenOf(call(START, { op: 'grant', task: 't', holder: 'a', expected: null }))
+    call(START, { op: 'release', task: 't', token })
+    engine.restore(START, { task: 't', holder: 'a', token })
+    const next = tokenOf(call(START, { op: 'grant', task: 't', holder: 'b', expected: null }))
+    engine.restore(START, { task: 't', holder: 'b', token: next })
+    expect(call(START, { op: 'grant', task: 't', holder: 'c', expected: null }).ok).toBe(false)
+  })
 })
 
 describe('the external engine', () => {

@@ -49,6 +49,8 @@ export class EmbeddedEngine implements LeaseEngine {
   readonly isShared = false
   readonly #wallMs: (now: Instant) => number
   readonly #registers = new Map<string, Register>()
+  /** Lately released, oldest first: until that is written down, the records still show the grant. */
+  readonly #released = new Map<string, { readonly token: TaskToken; readonly at: Instant }>()
   #last: TaskToken = 0
 
   constructor(wallMs: (now: Instant) => number) {
@@ -73,7 +75,7 @@ export class EmbeddedEngine implements LeaseEngine {
         return { ok: true, leases: held.map(({ task, token }) => ({ task, token, holder: call.holder, free: false })) }
       }
       case 'release':
-        if (this.#registers.get(call.task)?.token === call.token) this.#registers.delete(call.task)
+        this.#release(now, call)
         return { ok: true, leases: [] }
       case 'list':
         return { ok: true, leases: [...this.#registers].map(([task, register]) => stateOf(now, task, register)) }
@@ -90,6 +92,16 @@ export class EmbeddedEngine implements LeaseEngine {
     return { ok: true, leases: [stateOf(now, task, granted)] }
   }
 
+  #release(now: Instant, { task, token }: Extract<LeaseCall, { op: 'release' }>): void {
+    if (this.#registers.get(task)?.token === token) this.#registers.delete(task)
+    this.#released.delete(task)
+    this.#released.set(task, { token, at: now })
+    for (const [old, { at }] of this.#released) {
+      if (now < after(at, LEASE_TIMES.regrantMs)) break
+      this.#released.delete(old)
+    }
+  }
+
   lease(now: Instant, task: string, holder: string, token: TaskToken): LeaseView {
     const register = this.#registers.get(task)
     if (register?.token !== token) this.restore(now, { task, holder, token })
@@ -101,6 +113,7 @@ export class EmbeddedEngine implements LeaseEngine {
   /** As if it had been renewed just now: whoever holds it may have asked an earlier life of ours. */
   restore(now: Instant, { task, holder, token }: Omit<LeaseState, 'free'>): void {
     this.#last = Math.max(this.#last, token)
+    if ((this.#released.get(task)?.token ?? 0) >= token) return
     if ((this.#registers.get(task)?.token ?? 0) < token) this.#registers.set(task, { holder, token, renewedAt: now })
   }
 

@@ -43,12 +43,17 @@ export class Ledger {
       site,
       task,
       labels,
-    }: { readonly id: string; readonly site: string; readonly task: TaskRecord; readonly labels: Readonly<Record<string, string>> },
+    }: {
+      readonly id: string
+      readonly site: string
+      readonly task: Omit<TaskRecord, 'token'>
+      readonly labels: Readonly<Record<string, string>>
+    },
     grant: Grant,
     done: Recorded,
   ): void {
     const both = this.#all(2, done)
-    this.#put(now, TASK_COLLECTIONS.tasks, site, id, { type: 'put', value: task, labels }, both)
+    this.#put(now, TASK_COLLECTIONS.tasks, site, id, { type: 'put', value: { ...task, token: grant.token }, labels }, both)
     this.#putGrant(now, site, id, grant, both)
   }
 
@@ -56,7 +61,9 @@ export class Ledger {
   record(now: Instant, parts: TaskParts, grant: Grant, site: string, done: Recorded): void {
     const { id, task } = parts
     if (site === parts.site || !task) return this.#putGrant(now, parts.site, id, grant, done)
-    const trace: Grant = { phase: 'gone', token: parts.grant?.token ?? 0, node: null, reason: `moved to ${site}`, goal: null, to: null }
+    // Never above what holds in the new place.
+    const token = Math.min(parts.grant?.token ?? 0, grant.token - 1)
+    const trace: Grant = { phase: 'gone', token, node: null, reason: `moved to ${site}`, goal: null, to: null }
     this.create(now, { id, site, task: task.value, labels: task.labels }, grant, (at, ok) => {
       if (ok) this.erase(at, parts, trace)
       done(at, ok)
@@ -65,13 +72,19 @@ export class Ledger {
 
   /** Takes all records of a task away, but for the trace. */
   erase(now: Instant, parts: TaskParts, trace: Grant): void {
-    const { id, site, grants, statuses, task, request } = parts
+    const { id, site, grants, task, request } = parts
     const gone = { type: 'delete' } as const
     this.#putGrant(now, site, id, trace, () => {}, TRACE_MS)
     for (const hub of grants.keys()) if (hub !== this.#self) this.#put(now, TASK_COLLECTIONS.grants, site, `${id}@${hub}`, gone)
-    for (const node of statuses.keys()) this.#put(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, gone)
+    this.eraseStatuses(now, parts, Number.MAX_SAFE_INTEGER)
     if (task) this.#put(now, TASK_COLLECTIONS.tasks, site, id, gone)
     if (request) this.#put(now, TASK_COLLECTIONS.requests, site, id, gone)
+  }
+
+  /** What was said under this token, or a lower one. */
+  eraseStatuses(now: Instant, { id, site, statuses }: TaskParts, token: number): void {
+    for (const [node, { value }] of statuses)
+      if (value.token <= token) this.#put(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, { type: 'delete' })
   }
 
   /** The request has become a task, or will not. */

@@ -1,5 +1,5 @@
 /** The allocator of a hub, put together: its engine, and what the hub knows of ways, nodes and other hubs. */
-import { type Instant, LEASE_TIMES, type NodeId, TASK_COLLECTIONS, type Verdict, after, nodeId } from '@causeway/protocol'
+import { type Credential, type Instant, LEASE_TIMES, type NodeId, TASK_COLLECTIONS, type Verdict, after, nodeId } from '@causeway/protocol'
 import type { LinkState } from '@causeway/mesh'
 import type { AuthorityParts, NodeBase } from '@causeway/node'
 import { Allocator, type AllocatorSurroundings } from './allocator.ts'
@@ -34,14 +34,19 @@ export function makeAllocator(now: Instant, parts: AuthorityParts, { replica, vi
     },
     knowsSite: (at, site) => sites(at).has(site) || vitals.views(at).some(({ identity }) => identity.site === site),
   })
-  for (const record of replica.list(TASK_COLLECTIONS.workers)) placement.pool.offered(record, record.key, record.partition)
+  const credentialOf = (collection: string, partition: string, writer: string): Credential | undefined =>
+    replica.credentialOf(collection, partition, writer)
+  for (const record of replica.list(TASK_COLLECTIONS.workers)) {
+    const { key, partition } = record
+    placement.pool.offered(key, partition, record, credentialOf(TASK_COLLECTIONS.workers, partition, key))
+  }
   const leads = (): boolean => {
     if (!external) return true
     const others = linkState.hubs().flatMap(({ id, reachable }) => (reachable ? (linkState.nameOf(id) ?? []) : []))
     return others.every((other) => name <= other)
   }
   const surroundings: AllocatorSurroundings = {
-    ...{ ...parts, engine, placement, verdict, leads },
+    ...{ ...parts, engine, placement, verdict, leads, credentialOf },
     reaches: (hub) => linkState.hubs().some(({ id, reachable }) => reachable && id === nodeId(hub)),
     ledger: new Ledger(name, index, write),
     grantsFrom: external || replica.heads().length > 0 ? now : after(now, LEASE_TIMES.regrantMs),

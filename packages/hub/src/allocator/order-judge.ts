@@ -4,18 +4,33 @@
  *
  *  1. A submission is known by its id: however often and wherever it arrives, it makes one task.
  *  2. The same order of the same node is answered as it was the first time.
+ *  3. What would come of an order is found by the same judgement, and changes nothing.
  */
 import {
   type Instant,
   type Refusal,
+  TASK_COLLECTIONS,
   type TaskOrder,
   type TaskOutcome,
   type TaskPhase,
   type TaskRecord,
+  type TaskView,
   type TaskWhyView,
   after,
 } from '@causeway/protocol'
-import { type Authority, type TaskParts, orderFault, refusal, updateTask } from '@causeway/node'
+import {
+  type Authority,
+  type Orderer,
+  TaskParts,
+  changeRefusal,
+  orderFault,
+  placeRefusal,
+  refusal,
+  siteWanted,
+  submissionRefusal,
+  updateFault,
+  updateTask,
+} from '@causeway/node'
 import type { Allocator, AllocatorSurroundings } from './allocator.ts'
 import { type Grant, isGranted } from './ledger.ts'
 
@@ -27,6 +42,11 @@ const CONTESTED_MS = 60_000
 
 type Done = (now: Instant, result: TaskOutcome) => void
 type Submission = Extract<TaskOrder, { type: 'submit' }>
+/** What an order comes to: a change that is written down; a grant to another, over the one with that token; or nothing. */
+type Step =
+  | { readonly change: Partial<Grant> }
+  | { readonly to: { readonly node: string; readonly site: string }; readonly over: number; readonly reason: string }
+  | { readonly nothing: true }
 
 export class OrderJudge {
   readonly #of: AllocatorSurroundings
@@ -45,9 +65,9 @@ export class OrderJudge {
   }
 
   /** Invariant 2. */
-  order(...[now, from, number, order, done]: Parameters<Authority['order']>): void {
-    let answers = this.#answers.get(from)
-    if (!answers) this.#answers.set(from, (answers = new Map()))
+  order(...[now, by, number, order, done]: Parameters<Authority['order']>): void {
+    let answers = this.#answers.get(by.name)
+    if (!answers) this.#answers.set(by.name, (answers = new Map()))
     const before = answers.get(number)
     if (Array.isArray(before)) {
       before.push(done)
@@ -58,7 +78,7 @@ export class OrderJudge {
     answers.set(number, waiting)
     const [oldest] = answers.keys()
     if (answers.size > REMEMBERED_MAX && oldest !== undefined) answers.delete(oldest)
-    this.#judge(now, order, from, (at, result) => {
+    this.#judge(now, order, by, (at, result) => {
       // What was refused may be right the next time; it changed nothing.
       if (result.ok) answers.set(number, result)
       else answers.delete(number)
@@ -66,56 +86,92 @@ export class OrderJudge {
     })
   }
 
-  explain(now: Instant, id: string): TaskWhyView | Refusal {
-    const parts = this.#of.index.find(id)
+  explain(...[now, by, about]: Parameters<Authority['explain']>): TaskWhyView | Refusal {
+    const { placement, index } = this.#of
+    if (typeof about === 'object') return about.type === 'submit' ? this.#trySubmit(now, about, by) : this.#try(now, about, by)
+    const parts = index.find(about)
     const task = parts?.view()
-    if (!parts || !task) return notFound(id)
-    return { task, candidates: this.#of.placement.explain(now, parts) }
+    return parts && task ? { task, candidates: placement.explain(now, parts) } : notFound(about)
   }
 
   /** A node has written down a submission while it could not reach us. */
   requested(now: Instant, parts: TaskParts): void {
-    const { request, id } = parts
-    const what = `${parts.site}/${id}`
+    const { request, id, site } = parts
+    const what = `${site}/${id}`
     if (!request || this.#requests.has(what)) return
-    const { submission, from } = request.value
+    const { submission } = request.value
+    const by = this.#of.credentialOf(TASK_COLLECTIONS.requests, site, request.writer)
     this.#requests.add(what)
-    this.#submit(now, { type: 'submit', ...submission, id }, from, true, (at, result) => {
+    const finish = (at: Instant, result: TaskOutcome): void => {
       this.#requests.delete(what)
-      const present = this.#of.index.parts(id, parts.site)
+      const present = this.#of.index.parts(id, site)
       if (result.ok && present) this.#of.ledger.settleRequest(at, present, `the task is at ${result.task.site}`)
       else if (!result.ok && result.code === 'refused' && present) this.#of.ledger.settleRequest(at, present, `refused: ${result.message}`)
       // It was promised: it is tried until it is done.
       else if (!result.ok) this.#allocator.look(id, after(at, RETRY_MS))
-    })
+    }
+    if (by) return this.#submit(now, { type: 'submit', ...submission, id }, by, true, finish)
+    finish(now, refusal('refused', `${request.writer}, who submitted it, is retired`, 'Submit it again.'))
   }
 
-  #judge(now: Instant, order: TaskOrder, from: string, done: Done): void {
-    const fault = orderFault(order)
-    if (fault) return done(now, fault)
-    if (order.type === 'submit') return this.#submit(now, order, from, false, done)
-    const parts = this.#of.index.find(order.id)
-    const task = parts?.view()
-    if (!parts?.task || !task || task.phase === 'gone')
-      return done(now, task ? ended(order.id, task.phase, task.reason) : notFound(order.id))
+  #judge(now: Instant, order: TaskOrder, by: Orderer, done: Done): void {
+    if (order.type === 'submit') return this.#submit(now, order, by, false, done)
+    const found = this.#found(order, by)
+    if ('ok' in found) return done(now, found)
     if (order.type === 'update') return updateTask(now, this.#of, order, done)
-    if (this.#allocator.isBusy(order.id)) {
-      const remedy = 'Try again in a moment.'
-      return done(now, refusal('conflict', `${order.id} is being granted just now`, remedy))
+    const step = this.#step(now, found, order)
+    if ('ok' in step) return done(now, step)
+    const { id } = order
+    const answer = (at: Instant): void => this.#done(at, id, done)
+    if ('to' in step) return this.#allocator.grant(now, found, step.to, step.over, step.reason, (at, ok) => this.#granted(at, id, ok, done))
+    if ('change' in step) return this.#allocator.say(now, found, step.change, answer)
+    answer(now)
+  }
+
+  /** The task, if it is there and may be changed by whoever orders it. */
+  #found(order: Exclude<TaskOrder, Submission>, by: Orderer): TaskParts | Refusal {
+    const { id } = order
+    const fault = orderFault(order)
+    if (fault) return fault
+    const parts = this.#of.index.find(id)
+    const task = parts?.view()
+    if (!parts?.task || !task || task.phase === 'gone') return task ? ended(id, task.phase, task.reason) : notFound(id)
+    const refused = changeRefusal(by, parts)
+    if (refused) return refused
+    if (order.type === 'update') return updateFault(parts, order) ?? parts
+    if (this.#allocator.isBusy(id)) return refusal('conflict', `${id} is being granted just now`, 'Try again in a moment.')
+    if (task.phase === 'deleting') return ended(id, task.phase, task.reason)
+    if (order.type !== 'move' || order.to === undefined) return parts
+    const site = this.#of.placement.pool.siteOf(order.to) ?? order.to
+    return placeRefusal(by, site) ?? parts
+  }
+
+  /** What would come of it. */
+  #try(now: Instant, order: Exclude<TaskOrder, Submission>, by: Orderer): TaskWhyView | Refusal {
+    const found = this.#found(order, by)
+    if ('ok' in found) return found
+    const task = found.view() as TaskView
+    if (order.type === 'update') {
+      const { spec = task.spec, labels = task.labels } = order
+      return { task: { ...task, spec, labels, generation: task.generation + 1 }, candidates: [] }
     }
-    if (task.phase === 'deleting') return done(now, ended(order.id, task.phase, task.reason))
-    if (order.type === 'stop') this.#stop(now, parts, done)
-    else if (order.type === 'undelete') this.#undelete(now, parts, done)
-    else this.#move(now, parts, order, done)
+    const step = this.#step(now, found, order)
+    if ('ok' in step) return step
+    const conditions = { to: order.type === 'move' ? (order.to ?? null) : null, not: task.node }
+    const candidates = order.type === 'move' ? this.#of.placement.candidates(now, found, conditions) : []
+    if ('to' in step) return { task: { ...task, ...step.to, phase: 'allocated', reason: step.reason }, candidates }
+    const { phase = task.phase, reason = task.reason } = 'change' in step ? step.change : {}
+    return { task: { ...task, phase, reason }, candidates }
   }
 
   // ---- submit
 
-  #submit(now: Instant, order: Submission, from: string, wasPromised: boolean, done: Done): void {
+  #submit(now: Instant, order: Submission, by: Orderer, wasPromised: boolean, done: Done): void {
     const { id = '' } = order
-    const known = this.#of.index.find(id)
-    const view = known?.view()
-    if (known?.task && view && view.phase !== 'gone') return done(now, { ok: true, task: view, created: false })
+    const fault = orderFault(order) ?? submissionRefusal(order, by)
+    if (fault) return done(now, fault)
+    const known = this.#known(id)
+    if (known) return done(now, { ok: true, task: known, created: false })
     const waiting = this.#creating.get(id)
     if (waiting) {
       waiting.push(done)
@@ -123,8 +179,8 @@ export class OrderJudge {
     }
     const task = this.#recordOf(now, order)
     const labels = order.labels ?? {}
-    const hopeless = wasPromised ? undefined : this.#of.placement.hopeless(now, { id, task, labels, to: null })
-    if (hopeless !== undefined) return done(now, refusal('refused', hopeless, 'Start a worker that takes it, or ask for less.'))
+    const hopeless = wasPromised ? undefined : this.#hopeless(now, id, task, labels)
+    if (hopeless) return done(now, hopeless)
     const dones = [done]
     this.#creating.set(id, dones)
     const finish = (at: Instant, result: TaskOutcome): void => {
@@ -136,7 +192,7 @@ export class OrderJudge {
     const expected = this.#overdue(now, id)
     this.#of.engine.call(now, { op: 'grant', task: `create/${id}`, holder, expected }, (at, answer) => {
       const token = answer.ok ? answer.leases[0]?.token : undefined
-      if (token !== undefined) return this.#create(at, { id, task, labels, token, from }, finish)
+      if (token !== undefined) return this.#create(at, { id, task, labels, token, from: by.name }, finish)
       if (answer.ok === null) return finish(at, refusal('unreachable', `the engine does not answer: ${answer.error}`, 'Try again.'))
       const [other] = answer.leases
       if (!other) this.#contested.delete(id)
@@ -144,6 +200,35 @@ export class OrderJudge {
         this.#contested.set(id, { token: other.token, holder: other.holder, since: at })
       finish(at, refusal('conflict', `${id} is being created by ${other?.holder ?? 'another hub'}`, 'Read it again in a moment.'))
     })
+  }
+
+  #known(id: string): TaskView | undefined {
+    const parts = this.#of.index.find(id)
+    const view = parts?.view()
+    return parts?.task && view?.phase !== 'gone' ? view : undefined
+  }
+
+  #hopeless(now: Instant, id: string, task: TaskRecord, labels: TaskView['labels'], to: string | null = null): Refusal | undefined {
+    const reason = this.#of.placement.hopeless(now, { id, task, labels, to })
+    const remedy = to === null ? 'Start a worker that takes it, or ask for less.' : 'Name a node or a site that can take it.'
+    return reason === undefined ? undefined : refusal('refused', reason, remedy)
+  }
+
+  #trySubmit(now: Instant, order: Submission, by: Orderer): TaskWhyView | Refusal {
+    const { id = '', labels = {} } = order
+    const fault = orderFault(order) ?? submissionRefusal(order, by)
+    if (fault) return fault
+    const known = this.#known(id)
+    if (known) return this.explain(now, by, id)
+    const value = this.#recordOf(now, order)
+    const hopeless = this.#hopeless(now, id, value, labels)
+    if (hopeless) return hopeless
+    const parts = new TaskParts(id, siteWanted(order, by))
+    parts.task = { value, labels, asOf: value.createdAt, revision: '' }
+    const conditions = { to: null, not: null }
+    const choice = this.#of.placement.choose(now, parts, conditions)
+    const place = typeof choice === 'string' ? { reason: choice } : { ...choice, reason: `would be placed at ${choice.site}` }
+    return { task: { ...(parts.view() as TaskView), ...place }, candidates: this.#of.placement.candidates(now, parts, conditions) }
   }
 
   /**
@@ -190,51 +275,42 @@ export class OrderJudge {
   #recordOf(now: Instant, order: Submission): TaskRecord {
     const { spec, policy = 'sticky', convergeKey = null, needs = {}, nodes = '', site = null, near = null } = order
     const createdAt = this.#of.host.wallMs(now)
-    return { desired: { spec: spec ?? null, generation: 1 }, policy, convergeKey, needs, nodes, site, near: near ?? site, createdAt }
+    return {
+      desired: { spec: spec ?? null, generation: 1 },
+      policy,
+      convergeKey,
+      needs,
+      nodes,
+      site,
+      near: near ?? site,
+      createdAt,
+      token: 0,
+    }
   }
 
   // ---- the others
 
-  #stop(now: Instant, parts: TaskParts, done: Done): void {
-    const { grant } = parts
-    const granted = grant !== undefined && isGranted(grant.phase)
-    if (grant?.phase === 'tombstone' && grant.goal === 'stop') return this.#done(now, parts.id, done)
-    const reason = granted ? `stopping: ${grant.node ?? 'its node'} is asked to end it` : 'stopped before it ran'
-    const change = { phase: granted ? 'tombstone' : 'deleting', goal: granted ? 'stop' : null, reason } as const
-    this.#allocator.say(now, parts, change, (at) => this.#done(at, parts.id, done))
+  /** What follows from an order; a refusal changes nothing. */
+  #step(now: Instant, parts: TaskParts, order: Exclude<TaskOrder, { type: 'submit' | 'update' }>): Step | Refusal {
+    if (order.type === 'move') return this.#move(now, parts, order)
+    return order.type === 'stop' ? stop(parts) : undelete(parts)
   }
 
-  #undelete(now: Instant, parts: TaskParts, done: Done): void {
-    const { grant, id } = parts
-    if (grant?.phase !== 'tombstone' || grant.node === null) {
-      const message = `${id} is ${grant?.phase ?? 'initialised'}: only a task that is being stopped can be undeleted`
-      return done(now, refusal('refused', message, 'Submit it again if it has ended.'))
-    }
-    const to = { node: grant.node, site: parts.site }
-    this.#allocator.grant(now, parts, to, grant.token, 'undeleted', (at, ok) => this.#granted(at, id, ok, done))
-  }
-
-  #move(now: Instant, parts: TaskParts, order: Extract<TaskOrder, { type: 'move' }>, done: Done): void {
+  #move(now: Instant, parts: TaskParts, order: Extract<TaskOrder, { type: 'move' }>): Step | Refusal {
     const { grant, id, task } = parts
     const { to = null, force = false }: { readonly to?: string | null; readonly force?: boolean } = order
     if (grant?.phase === 'tombstone' && !force)
-      return done(now, refusal('refused', `${id} is ending already`, 'Undelete it first, or move it by force.'))
-    const hopeless = task && this.#of.placement.hopeless(now, { id, task: task.value, labels: task.labels, to })
-    if (hopeless !== undefined) return done(now, refusal('refused', hopeless, 'Name a node or a site that can take it.'))
+      return refusal('refused', `${id} is ending already`, 'Undelete it first, or move it by force.')
+    const hopeless = task && this.#hopeless(now, id, task.value, task.labels, to)
+    if (hopeless) return hopeless
     const holder = grant && isGranted(grant.phase) ? grant.node : null
-    if (holder !== null && holder === to) return done(now, refusal('refused', `${id} is at ${to} already`, 'Name another node.'))
+    if (holder !== null && holder === to) return refusal('refused', `${id} is at ${to} already`, 'Name another node.')
     const choice = this.#of.placement.choose(now, parts, { to, not: holder })
-    if (typeof choice === 'string' && (force || holder !== null))
-      return done(now, refusal('refused', choice, 'Try again when there is room.'))
-    if (force && typeof choice !== 'string' && holder !== null && grant) {
-      const reason = `moved by force from ${holder}`
-      return this.#allocator.grant(now, parts, choice, grant.token, reason, (at, ok) => this.#granted(at, id, ok, done))
-    }
-    const change: Partial<Grant> =
-      holder === null
-        ? { to, reason: 'moved' }
-        : ({ phase: 'tombstone', goal: 'move', to, reason: `${holder} is asked to end it here` } as const)
-    this.#allocator.say(now, parts, change, (at) => this.#done(at, id, done))
+    if (typeof choice === 'string' && (force || holder !== null)) return refusal('refused', choice, 'Try again when there is room.')
+    if (force && typeof choice !== 'string' && holder !== null && grant)
+      return { to: choice, over: grant.token, reason: `moved by force from ${holder}` }
+    if (holder === null) return { change: { to, reason: 'moved' } }
+    return { change: { phase: 'tombstone', goal: 'move', to, reason: `${holder} is asked to end it here` } }
   }
 
   #granted(now: Instant, id: string, ok: boolean, done: Done): void {
@@ -246,6 +322,19 @@ export class OrderJudge {
     const task = this.#of.index.get(id)
     done(now, task ? { ok: true, task, created: false } : notFound(id))
   }
+}
+
+function stop({ grant }: TaskParts): Step {
+  const granted = grant !== undefined && isGranted(grant.phase)
+  if (grant?.phase === 'tombstone' && grant.goal === 'stop') return { nothing: true }
+  const reason = granted ? `stopping: ${grant.node ?? 'its node'} is asked to end it` : 'stopped before it ran'
+  return { change: { phase: granted ? 'tombstone' : 'deleting', goal: granted ? 'stop' : null, reason } }
+}
+
+function undelete({ grant, id, site }: TaskParts): Step | Refusal {
+  if (grant?.phase === 'tombstone' && grant.node !== null) return { to: { node: grant.node, site }, over: grant.token, reason: 'undeleted' }
+  const message = `${id} is ${grant?.phase ?? 'initialised'}: only a task that is being stopped can be undeleted`
+  return refusal('refused', message, 'Submit it again if it has ended.')
 }
 
 function notFound(id: string): Refusal {

@@ -47,19 +47,18 @@ export class Placement {
 
   explain(now: Instant, parts: TaskParts): TaskWhyView['candidates'] {
     const { grant } = parts
-    return this.#rank(now, queryOf(parts, { to: grant?.to ?? null, not: null }))
+    return this.candidates(now, parts, { to: grant?.to ?? null, not: null }).map((candidate) => {
+      const has = grant?.node === candidate.node && grant.phase !== 'initialised'
+      const rejected = has ? '' : candidate.rejected || 'would be chosen if it were placed now'
+      return { ...candidate, chosen: has || (candidate.chosen && !grant?.node), rejected }
+    })
+  }
+
+  /** As if it were placed now. */
+  candidates(now: Instant, parts: TaskParts, conditions: Conditions): TaskWhyView['candidates'] {
+    return this.#rank(now, queryOf(parts, conditions))
       .slice(0, SHOWN_MAX)
-      .map(({ node, site, costMs, load, chosen, rejected }) => {
-        const has = grant?.node === node && grant.phase !== 'initialised'
-        return {
-          node,
-          site,
-          costMs,
-          load,
-          chosen: has || (chosen && !grant?.node),
-          rejected: has ? '' : rejected || 'would be chosen if it were placed now',
-        }
-      })
+      .map(({ node, site, costMs, load, chosen, rejected }) => ({ node, site, costMs, load, chosen, rejected }))
   }
 
   /** Why nobody will ever run it, in words; `undefined` if somebody might. */
@@ -105,5 +104,5 @@ function queryOf({ id, task }: TaskParts, conditions: Conditions): PlacementQuer
 
 const NO_TASK: TaskRecord = {
   ...{ desired: { spec: null, generation: 1 }, policy: 'sticky', convergeKey: null, needs: {}, nodes: '' },
-  ...{ site: null, near: null, createdAt: 0 },
+  ...{ site: null, near: null, createdAt: 0, token: 0 },
 }

@@ -13,6 +13,7 @@ const TASK: TaskRecord = {
     site: null,
     near: 'hkg',
     createdAt: 0,
+    token: 0,
   },
 }
 

@@ -2,7 +2,7 @@
  * The nodes that offer to run tasks, and what they have: offers from their records, grants as we know them, which is sooner
  * than any vital tells.
  */
-import { type RecordView, type WorkersRecord, workersRecordSchema } from '@causeway/protocol'
+import { type Credential, type RecordView, type WorkersRecord, workersRecordSchema } from '@causeway/protocol'
 import { type TaskParts, parseSelector } from '@causeway/node'
 import type { GrantedTask, PoolNode, PoolWorker } from './placement.ts'
 
@@ -33,13 +33,21 @@ export class Pool {
     return false
   }
 
-  /** What a node says that it offers; `undefined`: nothing any more. Only the node itself can say so. */
-  offered(record: RecordView | undefined, node: string, site: string): void {
-    const offer = record?.writer === node ? workersRecordSchema.safeParse(record.value).data : undefined
+  /** `undefined` if the node has never offered anything. */
+  siteOf(node: string): string | undefined {
+    return this.#members.get(node)?.site || undefined
+  }
+
+  /** What a node says that it offers; `undefined`: nothing any more. Where it is, and its labels, the authority has signed. */
+  offered(node: string, site: string, record: RecordView | undefined, credential: Credential | undefined): void {
+    const isOwn = record?.writer === node && credential?.site === site
+    // Who writes in the name of another node, or at a site that it is not of, is not heard.
+    if (!isOwn && this.siteOf(node) !== site) return
+    const offer = isOwn ? workersRecordSchema.safeParse(record.value).data : undefined
     const member = this.#member(node, site)
     member.site = site
     member.workers = offer ? workersOf(offer) : []
-    member.labels = offer?.labels ?? {}
+    member.labels = credential?.labels ?? {}
     this.version += 1
   }
 

@@ -63,7 +63,7 @@ function makeLab(policy: TaskPolicy): Lab {
   const holder = new LeaseHolder(START, host, index, write)
   const common = { partition: 'hkg-1', labels: {}, revision: 'r', writer: 'core-1', asOf: 1 }
   const desired = { spec: { n: 1 }, generation: 1 }
-  const task = { desired, policy, convergeKey: null, needs: {}, nodes: '', site: null, near: null, createdAt: 0 }
+  const task = { desired, policy, convergeKey: null, needs: {}, nodes: '', site: null, near: null, createdAt: 0, token: 0 }
   index.take(TASK_COLLECTIONS.tasks, 't', 'hkg-1', { ...common, key: 't', value: task })
   const lab: Lab = {
     ...{ holder, effects, mates: [], cutOff: false, lone: false },

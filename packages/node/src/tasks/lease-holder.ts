@@ -180,6 +180,11 @@ export class LeaseHolder {
     }
   }
 
+  /** A hub has removed what we said of the task: it takes it for gone, which it is not. */
+  statusRemoved(now: Instant, id: string): void {
+    if (this.#held.get(id)?.worker !== undefined) this.#statuses.repeat(now, id)
+  }
+
   #learn(now: Instant, id: string, token: TaskToken, inherited: boolean): void {
     const notBefore = inherited ? after(this.#startedAt, SETTLE_MS) : now
     this.#held.set(id, {
@@ -346,7 +351,7 @@ export class LeaseHolder {
   /** The allocator has ended it. */
   #drop(now: Instant, held: Held, reason: string): void {
     this.#take(now, held, reason)
-    this.#forget(held)
+    this.#tellEnd(now, held, 'stopped', reason)
   }
 
   #take(now: Instant, held: Held, reason: string): void {
@@ -363,6 +368,10 @@ export class LeaseHolder {
 
   #end(now: Instant, held: Held, how: LeaseEnd['how'], reason: string): void {
     if (how === 'stopped') this.#statuses.report(now, held.id, held.token, { state: 'stopped' })
+    this.#tellEnd(now, held, how, reason)
+  }
+
+  #tellEnd(now: Instant, held: Held, how: LeaseEnd['how'], reason: string): void {
     this.#ends.set(held.id, { task: held.id, token: held.token, how, reason: reason.slice(0, 500) })
     this.#forget(held)
     this.#renewals.soon(now, held.id)

@@ -63,6 +63,12 @@ export class StatusDesk {
     if (!this.#told.has(id)) this.#told.set(id, { status, writtenAt: undefined })
   }
 
+  /** What was said of it is not there any more. */
+  repeat(now: Instant, id: string): void {
+    const told = this.#told.get(id)
+    if (told) this.#put(now, id, told)
+  }
+
   wake(now: Instant): void {
     for (const id of this.#due.due(now)) {
       const told = this.#told.get(id)

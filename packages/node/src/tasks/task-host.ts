@@ -46,11 +46,15 @@ export type Write = (now: Instant, write: OwnWrite, done?: (now: Instant, result
 export type Renew = Extract<TaskQuestion, { type: 'renew' }>
 export type Renewed = Extract<TaskAnswer, { type: 'renewed' }>
 
+/** Who gives an order, as the authority has signed it. */
+export type Orderer = Pick<Credential, 'name' | 'site' | 'write'>
+
 /** Whoever grants: the part of a hub that nodes ask. It may answer later. */
 export interface TaskAuthority {
   /** `number`: the same question of the same life of a node has the same one. */
-  order(now: Instant, from: string, number: number, order: TaskOrder, done: (now: Instant, result: TaskOutcome) => void): void
-  explain(now: Instant, id: string): TaskWhyView | Refusal
+  order(now: Instant, by: Orderer, number: number, order: TaskOrder, done: (now: Instant, result: TaskOutcome) => void): void
+  /** Of a task, by id; or what would come of an order. */
+  explain(now: Instant, by: Orderer, about: string | TaskOrder): TaskWhyView | Refusal
   renew(now: Instant, from: string, question: Renew, done: (now: Instant, answer: Renewed) => void): void
 }
 

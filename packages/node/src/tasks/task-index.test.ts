@@ -12,7 +12,7 @@ function record(key: string, value: unknown, labels: Record<string, string> = {}
 function task(labels: Record<string, string> = {}): RecordView {
   const value = {
     ...{ desired: { spec: { n: 1 }, generation: 3 }, policy: 'sticky', convergeKey: null, needs: {}, nodes: '' },
-    ...{ site: null, near: null, createdAt: 500 },
+    ...{ site: null, near: null, createdAt: 500, token: 0 },
   }
   return record('t', value, labels)
 }

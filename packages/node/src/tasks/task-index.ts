@@ -123,7 +123,7 @@ function put(parts: TaskParts, collection: string, author: string, record: Recor
     }
     case TASK_COLLECTIONS.requests: {
       const value = requestRecordSchema.safeParse(record?.value).data
-      parts.request = value && { value, asOf }
+      parts.request = record && value ? { value, asOf, writer: record.writer } : undefined
       return true
     }
     case TASK_COLLECTIONS.grants: {

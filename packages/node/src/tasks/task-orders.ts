@@ -23,6 +23,7 @@ import {
   taskOrderSchema,
 } from '@causeway/protocol'
 import { matchesInterest, parseSelector } from '@causeway/state'
+import { submissionRefusal } from './order-rights.ts'
 import { NO_ALLOCATOR, type TaskAuthority, type TaskHost, type Write } from './task-host.ts'
 import type { TaskIndex } from './task-index.ts'
 import { refusal, updateTask } from './task-update.ts'
@@ -71,20 +72,25 @@ export class TaskOrders {
     if (fault) return done(now, fault)
     if (this.#host.place.engine === 'none') return done(now, NO_ALLOCATOR)
     const complete = order.type === 'submit' ? this.#completed(order) : order
+    const refused = complete.type === 'submit' && submissionRefusal(complete, this.#host.credential)
+    if (refused) return done(now, refused)
     if (complete.type === 'update' && this.#mayWrite(complete))
       return updateTask(now, { index: this.#index, write: this.#write }, complete, done)
     const number = ++this.#number
     const authority = this.#ways.authority()
-    if (authority) return authority.order(now, this.#host.credential.name, number, complete, done)
+    if (authority) return authority.order(now, this.#host.credential, number, complete, done)
     this.#ask(now, { type: 'order', number, order: complete }, done as Waiting['done'])
   }
 
-  explain(now: Instant, id: string, done: (now: Instant, result: TaskWhyView | Refusal) => void): void {
-    if (!TASK_ID_PATTERN.test(id)) return done(now, refusal('not-found', `${id.slice(0, 80)} is no id of a task`, 'List the tasks.'))
+  /** Of a task, by id; or what would come of an order. */
+  explain(now: Instant, about: string | TaskOrder, done: (now: Instant, result: TaskWhyView | Refusal) => void): void {
+    const fault = typeof about === 'string' ? idFault(about) : orderFault(about)
+    if (fault) return done(now, fault)
     if (this.#host.place.engine === 'none') return done(now, NO_ALLOCATOR)
+    const complete = typeof about === 'object' && about.type === 'submit' ? this.#completed(about) : about
     const authority = this.#ways.authority()
-    if (authority) return done(now, authority.explain(now, id))
-    this.#ask(now, { type: 'explain', number: ++this.#number, id }, done as Waiting['done'])
+    if (authority) return done(now, authority.explain(now, this.#host.credential, complete))
+    this.#ask(now, { type: 'explain', number: ++this.#number, about: complete }, done as Waiting['done'])
   }
 
   answered(now: Instant, number: number, result: Result): void {
@@ -170,6 +176,10 @@ export class TaskOrders {
     const near = order.near ?? order.site ?? (credential.role === 'edge' ? credential.site : undefined)
     return { ...order, id, ...(near !== undefined && { near }) }
   }
+}
+
+function idFault(id: string): Refusal | undefined {
+  return TASK_ID_PATTERN.test(id) ? undefined : refusal('not-found', `${id.slice(0, 80)} is no id of a task`, 'List the tasks.')
 }
 
 /** What is wrong with an order, whoever gives it. */

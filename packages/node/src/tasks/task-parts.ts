@@ -9,6 +9,7 @@ import {
   type StatusRecord,
   type TaskPhase,
   type TaskRecord,
+  type TaskToken,
   type TaskView,
   compareGrants,
 } from '@causeway/protocol'
@@ -25,7 +26,7 @@ export class TaskParts {
   readonly id: string
   readonly site: string
   task: (Dated<TaskRecord> & Pick<RecordView, 'labels' | 'revision'>) | undefined
-  request: Dated<RequestRecord> | undefined
+  request: (Dated<RequestRecord> & Pick<RecordView, 'writer'>) | undefined
   /** By the hub that wrote it. */
   readonly grants: Map<string, Dated<GrantRecord>> = new Map()
   /** By the node that wrote it. */
@@ -46,6 +47,11 @@ export class TaskParts {
     let best: GrantRecord | undefined
     for (const { value } of this.grants.values()) if (!best || compareGrants(value, best) > 0) best = value
     return best
+  }
+
+  /** The highest token that is known to have been granted here, also if its grant has not arrived yet. */
+  get claim(): TaskToken {
+    return Math.max(this.grant?.token ?? 0, this.task?.value.token ?? 0)
   }
 
   /** What whoever has the grant says under its token. */

@@ -32,6 +32,8 @@ import type { TaskParts } from './task-parts.ts'
 
 /** A hub that has not answered for so long is not asked again on the same line. */
 const SILENT_MS = 6_000
+/** As JSON. */
+const NOTHING_OFFERED = 'null'
 const COLLECTIONS: readonly string[] = Object.values(TASK_COLLECTIONS)
 
 /** The part of a hub that grants, as the service drives it. */
@@ -133,8 +135,8 @@ export class TaskService implements TaskDesk, NodeService {
         break
       }
       case 'explainTask': {
-        const { request, id } = input
-        this.#orders.explain(now, id, (_, result) => emit({ type: 'taskExplained', request, result }))
+        const { request, about } = input
+        this.#orders.explain(now, about, (_, result) => emit({ type: 'taskExplained', request, result }))
         break
       }
       case 'work': {
@@ -161,11 +163,15 @@ export class TaskService implements TaskDesk, NodeService {
     if (!COLLECTIONS.includes(collection)) return
     const present = change === 'DELETED' ? undefined : record
     if (collection === TASK_COLLECTIONS.workers) {
+      // Somebody has removed what we offer: it is offered again.
+      if (change === 'DELETED' && record.key === this.#host.credential.name) this.#offered = NOTHING_OFFERED
       this.#authority?.offersChanged(now, record.key, record.partition, present)
       return
     }
     const parts = this.#index.take(collection, record.key, record.partition, present)
     if (!parts) return
+    if (change === 'DELETED' && collection === TASK_COLLECTIONS.status && record.key === `${parts.id}@${this.#host.credential.name}`)
+      this.#holder.statusRemoved(now, parts.id)
     this.#holder.changed(now, parts)
     this.#authority?.recordChanged(now, parts)
   }
@@ -194,20 +200,22 @@ export class TaskService implements TaskDesk, NodeService {
     if (!message) return false
     const from = this.#lines.peerOf(channel)
     if (from === undefined) return true
-    const peer = this.#host.mesh.nameOf(from)
+    const by = this.#host.mesh.credentialOf(from)
+    // Nobody speaks on a channel who has not shown a credential; it may just have been forgotten.
+    if (!by) return true
     const answer = (at: Instant, said: TaskAnswer): void => this.#lines.answer(at, channel, said)
     const authority = this.#authority
     switch (message.type) {
       case 'order': {
         const { number, order } = message
-        authority?.order(now, peer, number, order, (at, result) => answer(at, { type: 'ordered', number, result }))
+        authority?.order(now, by, number, order, (at, result) => answer(at, { type: 'ordered', number, result }))
         break
       }
       case 'explain':
-        if (authority) answer(now, { type: 'explained', number: message.number, result: authority.explain(now, message.id) })
+        if (authority) answer(now, { type: 'explained', number: message.number, result: authority.explain(now, by, message.about) })
         break
       case 'renew':
-        authority?.renew(now, peer, message, answer)
+        authority?.renew(now, by.name, message, answer)
         break
       case 'hint':
         this.#holder.hint(now, message.task, message.token)
@@ -300,9 +308,9 @@ export class TaskService implements TaskDesk, NodeService {
 
   /** Tells everybody what our workers offer, if that has changed. */
   #offer(now: Instant): void {
-    const { name, site, region, labels } = this.#host.credential
+    const { name, site } = this.#host.credential
     const workers = this.#holder.workers.offers()
-    const value = workers.length === 0 ? null : { region, labels, workers }
+    const value = workers.length === 0 ? null : { workers }
     const offered = JSON.stringify(value)
     if (offered === this.#offered) return
     this.#offered = offered

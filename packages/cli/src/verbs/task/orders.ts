@@ -1,18 +1,32 @@
 /** `causeway task update|stop|undelete|move`: changes of a task, which the allocator grants or refuses. */
-import type { TaskView } from '@causeway/protocol'
+import type { Tasks } from '@causeway/client'
+import type { TaskOrder, TaskView } from '@causeway/protocol'
 import type { Command } from 'commander'
 import { DONE } from '../../fault.ts'
 import { printDocument } from '../../output.ts'
 import { numberBetween, type ReadingOptions } from '../../verb.ts'
 import { readValue } from '../kv/subcommand.ts'
-import { addSubcommand, collectLabels, placeText, tasksOf } from './subcommand.ts'
+import { addSubcommand, collectLabels, DRY_RUN, placeText, tasksOf } from './subcommand.ts'
+import { printDryRun } from './why-text.ts'
 
-type UpdateOptions = ReadingOptions & { readonly labels?: Readonly<Record<string, string>>; readonly generation?: number }
-type MoveOptions = ReadingOptions & { readonly to?: string; readonly force?: boolean }
+type OrderOptions = ReadingOptions & { readonly dryRun?: boolean }
+type UpdateOptions = OrderOptions & { readonly labels?: Readonly<Record<string, string>>; readonly generation?: number }
+type MoveOptions = OrderOptions & { readonly to?: string; readonly force?: boolean }
 
 export function declareOrders(task: Command, onResult: (code: number) => void): void {
-  const done = async ({ output }: ReadingOptions, changed: TaskView, text: string): Promise<void> => {
-    await printDocument(output, changed, () => `${changed.id} ${text}`)
+  /** Gives the order, or only asks what would come of it. */
+  const give = async (
+    { output, dryRun, ...options }: OrderOptions,
+    order: TaskOrder,
+    act: (tasks: Tasks) => Promise<TaskView>,
+    text: (changed: TaskView) => string,
+  ): Promise<void> => {
+    const tasks = await tasksOf(options)
+    if (dryRun) await printDryRun(output, await tasks.dryRun(order))
+    else {
+      const changed = await act(tasks)
+      await printDocument(output, changed, () => `${changed.id} ${text(changed)}`)
+    }
     onResult(DONE)
   }
 
@@ -22,25 +36,44 @@ export function declareOrders(task: Command, onResult: (code: number) => void): 
   ])
     .option('--labels <k=v,...>', 'labels, instead of all that it has', collectLabels)
     .option('--generation <n>', 'only if this is its generation; else exit 1', numberBetween(1, Number.MAX_SAFE_INTEGER))
+    .option(...DRY_RUN)
     .action(async (id: string, spec: string | undefined, { labels, generation, ...options }: UpdateOptions) => {
-      const change = { ...(spec !== undefined && { spec: await readValue(spec) }), labels, generation }
-      const changed = await (await tasksOf(options)).update(id, change)
-      await done(options, changed, `updated: generation ${changed.generation}`)
+      const change = {
+        ...(spec !== undefined && { spec: await readValue(spec) }),
+        ...(labels && { labels }),
+        ...(generation !== undefined && { generation }),
+      }
+      await give(
+        options,
+        { type: 'update', id, ...change },
+        (tasks) => tasks.update(id, change),
+        (changed) => `updated: generation ${changed.generation}`,
+      )
     })
 
   addSubcommand(task, 'stop <id>', 'Stops a task: its worker is told to end, and nobody is granted it again. Exit 1 if it may not be.', [
     'stop rec-42',
-  ]).action(async (id: string, options: ReadingOptions) => {
-    const changed = await (await tasksOf(options)).stop(id)
-    await done(options, changed, `stops: ${placeText(changed)}`)
-  })
+  ])
+    .option(...DRY_RUN)
+    .action((id: string, options: OrderOptions) =>
+      give(
+        options,
+        { type: 'stop', id },
+        (tasks) => tasks.stop(id),
+        (changed) => `stops: ${placeText(changed)}`,
+      ),
+    )
 
-  addSubcommand(task, 'undelete <id>', 'Takes a stop back, as long as the task is a tombstone. Exit 1 if it is not.', [
-    'undelete rec-42',
-  ]).action(async (id: string, options: ReadingOptions) => {
-    const changed = await (await tasksOf(options)).undelete(id)
-    await done(options, changed, `is wanted again: ${placeText(changed)}`)
-  })
+  addSubcommand(task, 'undelete <id>', 'Takes a stop back, as long as the task is a tombstone. Exit 1 if it is not.', ['undelete rec-42'])
+    .option(...DRY_RUN)
+    .action((id: string, options: OrderOptions) =>
+      give(
+        options,
+        { type: 'undelete', id },
+        (tasks) => tasks.undelete(id),
+        (changed) => `is wanted again: ${placeText(changed)}`,
+      ),
+    )
 
   addSubcommand(task, 'move <id>', 'Moves a task to another node: it is stopped where it runs, and then granted anew.', [
     'move rec-42',
@@ -49,8 +82,14 @@ export function declareOrders(task: Command, onResult: (code: number) => void): 
   ])
     .option('--to <node or site>', 'default: wherever there is room')
     .option('--force', 'also if the present holder may still run it')
-    .action(async (id: string, { to, force, ...options }: MoveOptions) => {
-      const changed = await (await tasksOf(options)).move(id, { to, force })
-      await done(options, changed, `moves: ${placeText(changed)}`)
+    .option(...DRY_RUN)
+    .action((id: string, { to, force, ...options }: MoveOptions) => {
+      const move = { ...(to !== undefined && { to }), ...(force !== undefined && { force }) }
+      return give(
+        options,
+        { type: 'move', id, ...move },
+        (tasks) => tasks.move(id, move),
+        (changed) => `moves: ${placeText(changed)}`,
+      )
     })
 }

@@ -1,21 +1,14 @@
 /** `causeway task get|list|watch|why`: what this node knows of tasks, and why. */
-import {
-  CausewayError,
-  TASK_PHASES,
-  type TaskPageView,
-  type TaskPhase,
-  type TaskView,
-  type TaskWatchEvent,
-  type TaskWhyView,
-} from '@causeway/protocol'
+import { CausewayError, TASK_PHASES, type TaskPageView, type TaskPhase, type TaskView, type TaskWatchEvent } from '@causeway/protocol'
 import { type Command, Option } from 'commander'
 import { tint } from '../../colour.ts'
 import { DONE, faultLine } from '../../fault.ts'
 import { printDocument, printItem } from '../../output.ts'
-import { duration, milliseconds } from '../../quantity.ts'
+import { duration } from '../../quantity.ts'
 import { numberBetween, type ReadingOptions, untilInterrupted } from '../../verb.ts'
 import { shortValue } from '../kv/subcommand.ts'
-import { addSubcommand, placeText, SELECTOR, tasksOf } from './subcommand.ts'
+import { addSubcommand, SELECTOR, tasksOf } from './subcommand.ts'
+import { whyText } from './why-text.ts'
 
 type GetOptions = ReadingOptions & { readonly site?: string }
 type FilterOptions = GetOptions & { readonly selector?: string; readonly phase?: TaskPhase }
@@ -124,20 +117,6 @@ async function taskFacts(task: TaskView): Promise<string> {
   if (task.conditions.length === 0) return facts
   const rows = task.conditions.map(({ type, status, reason, at }) => [type, String(status), age(at), reason])
   return `${facts}\n\n${renderTable(['CONDITION', 'HOLDS', '>FOR', 'REASON'], rows)}`
-}
-
-async function whyText({ task, candidates }: TaskWhyView): Promise<string> {
-  const head = `${task.id}: ${placeText(task)}${task.reason === '' ? '' : `: ${task.reason}`}`
-  if (candidates.length === 0) return `${head}\nno node was considered: none has a worker that takes tasks with its labels`
-  const { renderTable } = await import('../../table.ts')
-  const rows = candidates.map(({ node, site, costMs, load, chosen, rejected }) => [
-    node,
-    site,
-    milliseconds(costMs),
-    load === null ? '-' : load.toFixed(2),
-    chosen ? tint('good', 'chosen') : rejected,
-  ])
-  return `${head}\n${renderTable(['NODE', 'SITE', '>COST ms', '>LOAD', 'WHY'], rows)}`
 }
 
 function eventLine(event: TaskWatchEvent): string {

@@ -11,6 +11,8 @@ export function addSubcommand(task: Command, grammar: string, description: strin
 
 export const SELECTOR = ['-l, --selector <conditions>', 'labels that must hold: a=b, c!=d, e in (x,y), f, !g'] as const
 
+export const DRY_RUN = ['--dry-run', 'say what would come of it, and do nothing'] as const
+
 export async function tasksOf({ api }: Pick<ReadingOptions, 'api'>): Promise<Tasks> {
   return (await connectTo(api)).tasks
 }

@@ -5,12 +5,14 @@ import { DONE } from '../../fault.ts'
 import { printDocument } from '../../output.ts'
 import type { ReadingOptions } from '../../verb.ts'
 import { readValue } from '../kv/subcommand.ts'
-import { addSubcommand, collectLabels, parseAmounts, placeText, tasksOf } from './subcommand.ts'
+import { addSubcommand, collectLabels, DRY_RUN, parseAmounts, placeText, tasksOf } from './subcommand.ts'
+import { printDryRun } from './why-text.ts'
 
 type SubmitOptions = ReadingOptions &
   Pick<TaskSubmission, 'id' | 'convergeKey' | 'site' | 'near' | 'needs' | 'nodes' | 'labels'> & {
     readonly policy?: TaskPolicy
     readonly label?: Readonly<Record<string, string>>
+    readonly dryRun?: boolean
   }
 
 const POLICY = `what becomes of it when its lease cannot be renewed: at-most-one: it stops; sticky: it goes on while its site is cut off, \
@@ -23,6 +25,7 @@ export function declareSubmit(task: Command, onResult: (code: number) => void): 
   addSubcommand(task, 'submit [spec]', DESCRIPTION, [
     'submit \'{"channel": "c7"}\' --labels kind=record --near hkg-1',
     'submit --labels kind=render --needs gpu=1 --nodes disk=nvme --policy at-least-one < /dev/null',
+    'submit --labels kind=render --needs gpu=1 --dry-run    # where it would go, and why',
     "submit - --converge-key record-c7 < spec.json    # twice is once: the second is answered with the first one's task",
   ])
     .option('--id <id>', 'its name; default: drawn, or the hash of the converge key')
@@ -34,16 +37,20 @@ export function declareSubmit(task: Command, onResult: (code: number) => void): 
     .option('--site <site>', 'only there')
     .option('--needs <k=v,...>', 'what must be free at the node, as its workers or vitals tell: gpu=1,mem=4', parseAmounts)
     .option('--nodes <conditions>', 'labels that must hold for the node')
-    .action(async (spec: string | undefined, { api, output, label, labels, ...rest }: SubmitOptions) => {
+    .option(...DRY_RUN)
+    .action(async (spec: string | undefined, { api, output, label, labels, dryRun, ...rest }: SubmitOptions) => {
       const given = { ...label, ...labels }
-      const submitted = await (
-        await tasksOf({ ...(api !== undefined && { api }) })
-      ).submit({
+      const tasks = await tasksOf({ ...(api !== undefined && { api }) })
+      const task = {
         spec: spec === undefined ? {} : await readValue(spec),
         ...rest,
         ...(Object.keys(given).length > 0 && { labels: given }),
-      })
-      await printDocument(output, submitted, () => submittedText(submitted))
+      }
+      if (dryRun) await printDryRun(output, await tasks.dryRun({ type: 'submit', ...task }))
+      else {
+        const submitted = await tasks.submit(task)
+        await printDocument(output, submitted, () => submittedText(submitted))
+      }
       onResult(DONE)
     })
 }

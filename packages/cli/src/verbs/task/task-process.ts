@@ -4,10 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { RecordValue } from '@causeway/protocol'
 import type { TaskContext, TypedTask } from '@causeway/client'
+import { GUARDIAN_PATH } from '../../demo/guardian-path.ts'
 
 /** Between being asked to end and being killed. Well within what a lease leaves: 12 s to 17 s. */
 const GRACE_MS = 2_000
@@ -19,8 +18,7 @@ export class TaskProcesses implements Disposable {
   /** One word is a line for the shell; several are a program and its arguments. */
   constructor(command: readonly string[]) {
     this.#command = command.length === 1 ? ['sh', '-c', ...command] : command
-    const guardian = fileURLToPath(new URL(`../../demo/guardian${extname(import.meta.url)}`, import.meta.url))
-    this.#guardian = spawn(process.execPath, [guardian], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+    this.#guardian = spawn(process.execPath, [GUARDIAN_PATH], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
     this.#guardian.stdin?.on('error', () => undefined)
   }
 
