@@ -19,7 +19,13 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/bench/**/*.test.ts', 'test/fuzz/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'test/*.test.ts',
+            'test/bench/**/*.test.ts',
+            'test/fuzz/*.test.ts',
+            'test/wire/*.test.ts',
+          ],
           environment: 'node',
           maxWorkers: 2,
           sequence: { groupOrder: 0 },

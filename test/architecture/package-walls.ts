@@ -90,7 +90,7 @@ export const WALLS: Readonly<Record<string, Wall>> = {
   },
   cli: {
     ours: ['protocol', 'client', 'daemon', 'simulator'],
-    others: ['cli-table3', 'commander', 'log-update', 'prom-client', 'yaml'],
+    others: ['@bomb.sh/tab', 'cli-table3', 'commander', 'log-update', 'prom-client', 'yaml'],
     node: true,
     reason: 'verbs speak to a daemon through the client, as anybody else would; they never reach into machines',
   },

@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   probe: async () => (await import('./probe/probe-bench.ts')).PROBE_BENCH,
   store: async () => (await import('./store/store-bench.ts')).STORE_BENCH,
   sync: async () => (await import('./sync/sync-bench.ts')).SYNC_BENCH,
+  tasks: async () => (await import('./tasks/tasks-bench.ts')).TASKS_BENCH,
   throughput: async () => (await import('./throughput/throughput-bench.ts')).THROUGHPUT_BENCH,
 }
 /** Load that leaves no core to us. */

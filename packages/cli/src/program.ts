@@ -7,13 +7,15 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { ANSWER_NO, DONE, reportFault, WRONG_USAGE } from './fault.ts'
-import type { DeclareVerb } from './verb.ts'
+import { connectTo, type DeclareVerb } from './verb.ts'
 
 const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
   demo: async () => (await import('./verbs/demo.ts')).declareDemo,
   init: async () => (await import('./verbs/init.ts')).declareInit,
   issue: async () => (await import('./verbs/issue.ts')).declareIssue,
+  revoke: async () => (await import('./verbs/revoke.ts')).declareRevoke,
   run: async () => (await import('./verbs/run.ts')).declareRun,
+  config: async () => (await import('./verbs/config.ts')).declareConfig,
   status: async () => (await import('./verbs/status.ts')).declareStatus,
   nodes: async () => (await import('./verbs/nodes.ts')).declareNodes,
   sites: async () => (await import('./verbs/sites.ts')).declareSites,
@@ -64,7 +66,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-async function buildProgram(word: string | undefined, onResult: (code: number) => void): Promise<Command> {
+/** With the verb that `word` names, or with all. */
+export async function buildProgram(word: string | undefined, onResult: (code: number) => void): Promise<Command> {
   const program = new Command('causeway')
     .description('The network under a fleet of edge sites: transport that survives its links, state that survives its sites.')
     .version(manifest.version, '-V, --version')
@@ -77,6 +80,8 @@ async function buildProgram(word: string | undefined, onResult: (code: number) =
     .exitOverride()
   const only = word === undefined ? undefined : Object.hasOwn(VERBS, word) ? VERBS[word] : undefined
   for (const load of only ? [only] : Object.values(VERBS)) (await load())(program, onResult)
+  // It speaks of all the others.
+  if (!only) (await import('./completion.ts')).addCompletion(program, connectTo)
   return program
 }
 

@@ -25,6 +25,11 @@ export function addApiOption(command: Command): Command {
   )
 }
 
+/** `-w` for a verb that shows something that changes. */
+export function addWatchOption(command: Command): Command {
+  return command.option('-w, --watch', 'again every second, until Ctrl-C')
+}
+
 export function outputOption(formats: readonly string[] = FORMATS): Option {
   return new Option('-o, --output <format>', 'how to print').choices(formats).default('table')
 }

@@ -17,6 +17,7 @@ import type {
   WhyView,
 } from '@causeway/protocol'
 import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
+import { type ChannelStream, type Datagrams, type DatagramsOptions, openDatagrams, openStream } from './channel.ts'
 import { type Collection, type CollectionOptions, openCollection } from './collection.ts'
 import { type Forwards, openForwards } from './forwards.ts'
 import { type Tasks, openTasks } from './tasks.ts'
@@ -85,6 +86,13 @@ export interface Causeway {
   collection<Input = unknown, Output = Input>(name: string, options?: CollectionOptions<Input, Output>): Collection<Input, Output>
   readonly tasks: Tasks
   readonly forwards: Forwards
+  /**
+   * A connection to a TCP service, `SERVICE@SITE` or `SERVICE@SITE/NODE`, as a stream: it ends cleanly only if all has come, and
+   * breaks with an error otherwise. Throws `refused`, `not-found` or `unreachable`. Only on the Unix socket.
+   */
+  open(service: string, options?: StreamOptions): Promise<ChannelStream>
+  /** Datagrams to a UDP service and back. Only on the Unix socket. */
+  datagrams(service: string, options?: DatagramsOptions): Promise<Datagrams>
   /** Messages to another node and back over an ordered channel; one item per answer. */
   ping(to: string, options?: PingOptions): AsyncGenerator<PingReply, void, undefined>
   /** State changes with their reasons: recent ones, then as they happen. */
@@ -114,6 +122,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     collection: (name, options) => openCollection(transport, name, options),
     tasks: openTasks(transport),
     forwards: openForwards(transport),
+    open: (service, { signal } = {}) => openStream(transport, service, signal),
+    datagrams: (service, options = {}) => openDatagrams(transport, service, options),
     ping: (to, { count, intervalMs, bytes, signal } = {}) =>
       transport.lines({ method: 'POST', path: ['ping', to], query: { count, intervalMs, bytes }, signal }),
     events: ({ follow, signal } = {}) => transport.lines({ method: 'GET', path: ['events'], query: { follow }, signal }),

@@ -8,6 +8,7 @@
  * for await (const event of tasks.watch({ selector: 'kind=record', signal })) console.log(event.type)
  */
 export { type ApiAddress, DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
+export type { ChannelStream, Datagrams, DatagramsOptions } from './channel.ts'
 export type {
   Collection,
   CollectionOptions,

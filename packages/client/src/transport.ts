@@ -5,6 +5,7 @@
  * never leaves us holding a dead one. Every fault becomes a `CausewayError` that names the daemon's address.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import type { Socket } from 'node:net'
 import { CausewayError, type ErrorCode, type Problem } from '@causeway/protocol'
 import { type ApiAddress, describeAddress } from './api-address.ts'
 
@@ -72,6 +73,19 @@ export class Transport {
     }
   }
 
+  /** The connection itself, once the daemon has made it a channel; with what has come on it already. */
+  async upgrade(call: Call, protocol: string): Promise<{ readonly socket: Socket; readonly head: Uint8Array }> {
+    const outgoing = this.#open(call, pathOf(call), { connection: 'Upgrade', upgrade: protocol })
+    const upgraded = Promise.withResolvers<{ readonly socket: Socket; readonly head: Uint8Array }>()
+    outgoing.on('upgrade', (_response, socket, head) => upgraded.resolve({ socket, head }))
+    outgoing.on('response', (response) => {
+      this.#text(response).then((text) => upgraded.reject(problemError(parseProblem(text), response.statusCode ?? 0)), upgraded.reject)
+    })
+    outgoing.on('error', (error) => upgraded.reject(this.#unreachable(error)))
+    outgoing.end()
+    return upgraded.promise
+  }
+
   async #send(call: Call, timeoutMs: number | undefined, path = pathOf(call)): Promise<IncomingMessage> {
     const outgoing = this.#open(call, path)
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => outgoing.destroy(new AnswerTimeout()), timeoutMs)
@@ -91,8 +105,8 @@ export class Transport {
     }
   }
 
-  #open(call: Call, path: string): ClientRequest {
-    const headers: Record<string, string> = { accept: 'application/json, */*' }
+  #open(call: Call, path: string, more: Readonly<Record<string, string>> = {}): ClientRequest {
+    const headers: Record<string, string> = { accept: 'application/json, */*', ...more }
     if (call.body !== undefined) headers['content-type'] = 'application/json'
     const shape = { method: call.method, path, headers, agent: false as const, ...(call.signal && { signal: call.signal }) }
     if (this.#address.type === 'socket') return request({ ...shape, socketPath: this.#address.path })

@@ -3,7 +3,7 @@
  * issued. It is used by hand, away from the nodes; no daemon ever reads it.
  *
  *     DIR/authority.key   PKCS#8 PEM, mode 0600: whoever has it can make nodes
- *     DIR/network.json    name, public key and issued names; not secret
+ *     DIR/network.json    name, public key, issued names and what was revoked of them; not secret
  *
  * A node's short id is a hash of its name (see `nodeId`), so the list is also what keeps ids unique.
  */
@@ -11,7 +11,7 @@ import { createPrivateKey, sign } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId } from '@causeway/protocol'
+import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId, revocationBody } from '@causeway/protocol'
 import { writeCredentialFile } from './credential-file.ts'
 import { parseDuration } from './duration.ts'
 import { generateKeyPair, keyPairOf, privateKeyOf } from './node-crypto.ts'
@@ -25,6 +25,7 @@ const networkSchema = z.object({
   name: z.string(),
   authorityKey: z.string(),
   issued: z.array(z.object({ name: z.string(), site: z.string(), region: z.string(), role: z.enum(['edge', 'hub']), expires: z.string() })),
+  revoked: z.array(z.object({ name: z.string(), atMs: z.number(), signature: z.string() })).optional(),
 })
 type NetworkFile = z.infer<typeof networkSchema>
 
@@ -104,6 +105,34 @@ export function issueCredential(directory: string, options: IssueOptions): Issue
     throw error
   }
   return { name, file: options.out, write: credential.write, expires }
+}
+
+export interface SignedRevocation {
+  readonly name: string
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+  /** Hexadecimal. */
+  readonly signature: string
+}
+
+/** Takes the network's word for a node back, for good: its name is not issued again. The same again if it was revoked before. */
+export function revokeNode(directory: string, name: string): SignedRevocation {
+  const networkFile = join(directory, NETWORK_FILE)
+  const network = readNetwork(networkFile)
+  const { revoked = [] } = network
+  const before = revoked.find((one) => one.name === name)
+  if (before) return before
+  if (!network.issued.some((one) => one.name === name))
+    throw new CausewayError('not-found', `no credential of ${name} was issued in ${directory}`, `see the names in ${networkFile}`)
+  const atMs = Date.now()
+  const body = revocationBody({ network: network.name, name, atMs })
+  const revocation = {
+    name,
+    atMs,
+    signature: sign(null, body, privateKeyOf(readAuthorityKey(join(directory, KEY_FILE)).seed)).toString('hex'),
+  }
+  writeNetwork(networkFile, { ...network, revoked: [...revoked, revocation] })
+  return revocation
 }
 
 /** What a node may write: an edge its own site's partitions, a hub everything (it retires writers, and judges sites). */

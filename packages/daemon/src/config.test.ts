@@ -33,6 +33,7 @@ describe('config', () => {
       apiSocket: join(directory, 'causeway.sock'),
       apiHttp: null,
       apiMetrics: null,
+      bind: [],
       announce: [],
       hubs: [],
       peers: [],
@@ -99,12 +100,11 @@ socks: "1080"
 
   it('accepts keys of later versions when they are empty', () => {
     load(
-      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: null\nparents: []\nannounce: []\nbind: []\nprobe: {stampReflector: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
+      `${MINIMAL}services: []\nforwards: []\nsocks: null\nleases: null\nparents: []\nannounce: []\nprobe: {stampReflector: null}\napi: {http: null, dashboard: null, metrics: null}\n`,
     )
   })
 
   it.each([
-    ['bind: ["10.0.0.1"]', 3, 'bind'],
     ['api:\n  dashboard: "127.0.0.1:9"', 4, 'api.dashboard'],
   ])('refuses %s, which it could only ignore', (text, line, key) => {
     expect(() => load(MINIMAL + text)).toThrow(
@@ -123,6 +123,7 @@ socks: "1080"
     [`${MINIMAL}limits: {chanelDeadMs: 1}`, 'unknown key limits.chanelDeadMs', 'did you mean channelDeadMs?'],
     [`${MINIMAL}uplinks: many`, 'node.yaml:3: uplinks: expected number, got "many"', ''],
     [`${MINIMAL}hubs: ["10.0.0.1"]`, 'node.yaml:3: hubs.0: expected host:port', ''],
+    [`${MINIMAL}bind: ["10.0.0.1", "eth0"]`, 'node.yaml:3: bind.1: expected an IP address of this machine', ''],
     [`${MINIMAL}listen: {tcp: "example.org:1"}`, 'listen.tcp: expected an IP address', ''],
     [
       `${MINIMAL}api:\n  metrics: "localhost:9464"`,

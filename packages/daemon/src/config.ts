@@ -9,6 +9,7 @@ import type { z } from 'zod'
 import { CausewayError, type Credential, LIMITS, type Limits, type Role } from '@causeway/protocol'
 import { DEFAULT_LISTEN, DEFAULT_STREAM_PORT, type ParsedConfig, configSchema } from './config-schema.ts'
 import { loadCredential } from './credential-file.ts'
+import { type Environment, type Override, overridesOf, withOverrides } from './config-environment.ts'
 import { nearest } from './edit-distance.ts'
 import type { ForwardingSettings } from './forwarding/settings.ts'
 import type { HostPort } from './host-port.ts'
@@ -26,6 +27,8 @@ export interface DaemonConfig {
   readonly apiHttp: HostPort | null
   /** Where /metrics is served over TCP too; `null`: nowhere. */
   readonly apiMetrics: HostPort | null
+  /** Addresses of this machine to dial hubs from. */
+  readonly bind: readonly string[]
   readonly announce: readonly string[]
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
@@ -64,7 +67,7 @@ export function checkRole(config: DaemonConfig, credential: Credential): void {
 }
 
 /** Throws `config-invalid`. */
-export function loadConfig(path: string): DaemonConfig {
+export function loadConfig(path: string, environment: Environment = process.env): DaemonConfig {
   const file = resolve(path)
   const lines = new LineCounter()
   const document = parseDocument(readText(file), { lineCounter: lines })
@@ -73,8 +76,10 @@ export function loadConfig(path: string): DaemonConfig {
     const what = fault.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')
     throw invalid(file, fault.linePos?.[0].line, `it is not YAML: ${what}`, 'correct that line')
   }
-  const parsed = configSchema.safeParse(document.toJS() ?? {})
-  if (!parsed.success) throw faultOf(file, document, lines, parsed.error.issues)
+  const overrides = overridesOf(environment)
+  const written = withOverrides(document.toJS() ?? {}, overrides)
+  const parsed = configSchema.safeParse(written)
+  if (!parsed.success) throw overrideFault(overrides, written, parsed.error.issues) ?? faultOf(file, document, lines, parsed.error.issues)
   const { role, leases } = parsed.data
   if (role === 'hub' && leases?.engine === 'etcd' && leases.endpoints.length === 0)
     throw invalid(file, lineOf(document, lines, ['leases']), 'leases.endpoints: a hub needs them', 'name the members of etcd')
@@ -106,6 +111,7 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     apiSocket: from(parsed.api.socket),
     apiHttp: parsed.api.http ?? null,
     apiMetrics: parsed.api.metrics ?? null,
+    bind: parsed.bind,
     announce: parsed.announce,
     hubs: parsed.hubs,
     peers: parsed.peers,
@@ -117,6 +123,15 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     stampReflector: parsed.probe.stampReflector ?? null,
     limits: { ...LIMITS, ...(Object.fromEntries(given) as Partial<Limits>) },
   }
+}
+
+/** If the fault is in what the environment gave. */
+function overrideFault(overrides: readonly Override[], written: unknown, [issue]: readonly z.core.$ZodIssue[]): CausewayError | undefined {
+  const path = issue?.path.map(String) ?? []
+  const given = overrides.find((each) => path.length > 0 && each.path.every((step, index) => step === path[index]))
+  if (!issue || !given) return undefined
+  const remedy = `correct it, or unset ${given.variable}`
+  return new CausewayError('config-invalid', `${given.variable}: ${messageOf(written, issue, issue.path)}`, remedy)
 }
 
 function faultOf(file: string, document: Document, lines: LineCounter, issues: readonly z.core.$ZodIssue[]): CausewayError {
@@ -131,11 +146,11 @@ function faultOf(file: string, document: Document, lines: LineCounter, issues: r
     return invalid(file, line, `unknown key ${key}`, meant === undefined ? 'remove it' : `did you mean ${meant}?`)
   }
   const remedy = issue.code === 'custom' ? 'correct it' : 'see the documentation of the config'
-  return invalid(file, line, `${key || 'the config'}: ${messageOf(document, issue, path)}`, remedy)
+  return invalid(file, line, `${key || 'the config'}: ${messageOf(document.toJS(), issue, path)}`, remedy)
 }
 
-function messageOf(document: Document, issue: z.core.$ZodIssue, path: readonly PropertyKey[]): string {
-  const value: unknown = path.length === 0 ? document.toJS() : valueAt(document.toJS(), path)
+function messageOf(written: unknown, issue: z.core.$ZodIssue, path: readonly PropertyKey[]): string {
+  const value = valueAt(written, path)
   if (issue.code === 'custom') return issue.message
   if (value === undefined) return 'is required'
   const given = JSON.stringify(value)

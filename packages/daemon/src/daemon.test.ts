@@ -75,6 +75,22 @@ describe('startDaemon', () => {
     expect(await get<RecordView>(again, '/v1/kv/tasks/rec-1?partition=hkg-1')).toMatchObject({ value: { seconds: 1 }, writer: 'hkg-1' })
   })
 
+  it('keeps a hub drained over a restart, and its neighbours know, until it is taken back', async () => {
+    const path = prepare('core-1', 'hub', LISTEN)
+    const drains = async (hub: Daemon): Promise<unknown> => (await get<StatusView>(hub, '/v1/status')).relay?.draining
+    const first = await start(path)
+    await call(first, 'POST', '/v1/drain')
+    await stop(first)
+    const second = await start(path)
+    expect(await drains(second)).toBe(true)
+    const edge = await start(prepare('hkg-1', 'edge', `${LISTEN}hubs: ["${second.addresses.tcp}"]\n`))
+    const uplink = async (): Promise<unknown> => (await get<StatusView>(edge, '/v1/status')).uplinks[0]
+    await vi.waitFor(async () => expect(await uplink()).toMatchObject({ hub: 'core-1', draining: true }), WAIT)
+    await call(second, 'DELETE', '/v1/drain')
+    await stop(second)
+    expect(await drains(await start(path))).toBe(false)
+  })
+
   it('undoes what it started when a later step fails', async () => {
     const first = await start(prepare('hkg-1', 'edge', LISTEN))
     const path = prepare('nrt-1', 'edge', `listen: {tcp: "${first.addresses.tcp}"}\n`)

@@ -15,11 +15,13 @@ import { startForwarding } from './forwarding/node-forwarding.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { Inquiries } from './inquiries.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
+import { DrainMark } from './drain-mark.ts'
 import { isLoopback } from './host-port.ts'
 import { startHttpApi } from './http-api.ts'
 import type { HttpServer } from './http-server.ts'
 import { LmdbStore, type StoreRepair } from './lmdb-store.ts'
 import { LocalApi } from './local-api.ts'
+import { takeLeave } from './leave-taking.ts'
 import { type Logger, createLogger } from './logger.ts'
 import { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { startMetricsServer } from './metrics/metrics-server.ts'
@@ -32,7 +34,7 @@ import { StampReflector } from './probing/stamp-reflector.ts'
 import { guardProcess } from './process-guard.ts'
 import type { Programs } from './program-channel.ts'
 import { Pulse } from './pulse.ts'
-import { ZstdSessionCodec } from './session-codec.ts'
+import { SessionPacker } from './session-codec.ts'
 import { SystemRandom } from './system-random.ts'
 import { createLeaseDriver } from './tasks/lease-driver.ts'
 import { NodeFleet } from './vitals/node-fleet.ts'
@@ -42,6 +44,8 @@ import { VitalsFeed } from './vitals/vitals-feed.ts'
 const EXIT_DISK = 74
 /** For telling peers and flushing; then the process goes anyway. */
 const STOP_MS_MAX = 2_000
+/** Before that: for others to find ways that do not lead through here. */
+const LEAVE_MS_MAX = 1_500
 
 export interface DaemonOptions {
   /** @default to stderr */
@@ -69,7 +73,7 @@ export interface Daemon {
   readonly programs: Programs
   /** Reads the config again, as at SIGHUP. Throws what is wrong with it, having changed nothing. */
   reload(): Promise<Reloaded>
-  /** Leaves in good order; resolves when every file and socket is closed. */
+  /** Leaves in good order, within some seconds; resolves when every file and socket is closed. */
   stop(): Promise<void>
 }
 
@@ -119,6 +123,8 @@ async function assemble(
   undo.push(() => network.stop())
   runtime.start({ network, store, leases: createLeaseDriver(config, loaded.credential, runtime) })
   undo.push(() => runtime.stop(STOP_MS_MAX))
+  const drainMark = new DrainMark(config.dataDir)
+  if (config.role === 'hub' && drainMark.stands) runtime.input({ type: 'drain', draining: true })
 
   const reflector =
     config.stampReflector && (await StampReflector.start({ listen: config.stampReflector, setting: 'probe.stampReflector' }))
@@ -137,7 +143,7 @@ async function assemble(
   feed.start()
   undo.push(() => feed.stop())
   const fleet = new NodeFleet(runtime, feed)
-  const parts = { fleet, forwarding, inquiries, limits: config.limits, allocator: allocatorOf(config) }
+  const parts = { fleet, forwarding, inquiries, drainMark, limits: config.limits, allocator: allocatorOf(config) }
   const backend = new NodeBackend(runtime, credential, parts)
   undo.push(() => backend.records.close())
   const api = await LocalApi.start(config.apiSocket, backend, exporter, log)
@@ -149,6 +155,7 @@ async function assemble(
   undo.push(() => metrics?.stop())
   const reload = new ConfigReload(config, credential, forwarding, (name, data) => runtime.report({ type: 'event', name, data }))
   if (options.guardProcess !== false) undo.push(reload.onHangup())
+  undo.push(() => takeLeave(runtime, LEAVE_MS_MAX))
   const { name, site, region, role } = credential
   const addresses = { ...network.addresses, http: http?.address ?? null, metrics: metrics?.address ?? null }
   log.info({ node: name, site, region, role, ...addresses, stamp: reflector?.address ?? null, api: config.apiSocket }, 'node-started')
@@ -215,6 +222,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     hubs: config.hubs,
     peers: config.peers,
     uplinks: config.uplinks,
+    bind: config.bind,
     interest: expandInterest(config.interest, loaded.credential),
     limits: config.limits,
     allocator: allocatorOf(config),
@@ -227,7 +235,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     incarnation: nextIncarnation(config.dataDir, Date.now()),
     wallOffsetMs: wallOffset(),
     now: instant(performance.now()),
-    sessionCodec: () => new ZstdSessionCodec(config.limits.messageBytesMax),
+    sessionCodec: () => new SessionPacker(config.limits.messageBytesMax),
   }
   return config.role === 'hub' ? new Hub(nodeConfig, environment, stored) : new EdgeNode(nodeConfig, environment, stored)
 }

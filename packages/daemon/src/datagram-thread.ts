@@ -22,6 +22,8 @@ export type DatagramCommand =
       readonly connection: ConnectionId
       readonly local: DatagramKey
       readonly address: HostPort | undefined
+      /** The local address from which datagrams to it leave; `undefined`: that of the listening socket. */
+      readonly from: string | undefined
     }
   | { readonly type: 'openRemote'; readonly connection: ConnectionId; readonly remote: DatagramKey }
   | { readonly type: 'forget'; readonly connection: ConnectionId }

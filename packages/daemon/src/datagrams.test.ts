@@ -125,6 +125,35 @@ describe('Datagrams', () => {
     expect([...texts(b), ...texts(a)]).toEqual(['2:hello', '1:back'])
   })
 
+  it('leaves from the local address that is named, and takes what comes back there', async () => {
+    const tap = await openTap()
+    const senders: string[] = []
+    tap.socket.on('message', (_packet, { address }) => senders.push(address))
+    for (const [connection, from] of [
+      [5, '127.0.0.2'],
+      [6, '127.0.0.3'],
+      // None of this machine's: what should leave from there is lost.
+      [7, '192.0.2.1'],
+    ] as const) {
+      a.datagrams.associate(connection, { host: LOOPBACK, port: tap.socket.address().port }, from)
+      a.datagrams.openRemote(connection, atB)
+    }
+    await waitFor(() => {
+      for (const connection of [5, 6, 7]) a.datagrams.send(connection, KNOCK)
+      return new Set(senders).size === 2
+    })
+    expect(new Set(senders)).toEqual(new Set(['127.0.0.2', '127.0.0.3']))
+    tap.socket.close()
+    const atA = a.datagrams.associate(8, { host: LOOPBACK, port: b.datagrams.port }, '127.0.0.2')
+    const atB8 = associate(b, 9, undefined)
+    if (atA) b.datagrams.openRemote(9, atA)
+    a.datagrams.openRemote(8, atB8)
+    await waitFor(() => {
+      a.datagrams.sendProbe(8, probe(1))
+      return packetsOf(a, 'reply').length > 0
+    })
+  })
+
   it('answers a probe by itself, and tells both ends when it came', async () => {
     a.pulse.beat(instant(performance.now()))
     b.pulse.beat(instant(performance.now()))

@@ -109,9 +109,10 @@ export class Datagrams {
 
   /**
    * Makes the key with which the peer of `connection` may send to us; `null` if the lane is closed. `address` is where
-   * it takes datagrams, or `undefined` if we have to learn that from its first one.
+   * it takes datagrams, or `undefined` if we have to learn that from its first one; `from`, the local address from which
+   * ours leave.
    */
-  associate(connection: ConnectionId, address: HostPort | undefined): DatagramKey | null {
+  associate(connection: ConnectionId, address: HostPort | undefined, from?: string): DatagramKey | null {
     if (!this.#open) return null
     let index: number
     do index = randomInt(1, 2 ** 32)
@@ -119,7 +120,9 @@ export class Datagrams {
     const local = { index, key: new Uint8Array(randomBytes(32)) }
     this.#indexes.add(index)
     this.#connections.set(connection, local)
-    this.#command({ type: 'associate', connection, local, address: address && this.#reachable(address) })
+    // A socket that is bound to an address of ours is of the family of both.
+    const reachable = address && from === undefined ? this.#reachable(address) : address
+    this.#command({ type: 'associate', connection, local, address: reachable, from })
     return local
   }
 

@@ -3,7 +3,8 @@
  * its own numbers, which then show at every hub within two seconds.
  */
 import { Hono } from 'hono'
-import { CausewayError, type NodesView } from '@causeway/protocol'
+import type { NodesView } from '@causeway/protocol'
+import { bodyOf } from './kv-request.ts'
 import { sitesView } from './vitals/fleet-views.ts'
 
 export interface FleetBackend {
@@ -17,10 +18,7 @@ export function fleetRoutes(backend: FleetBackend): Hono {
   routes.get('/nodes', (context) => context.json(backend.nodes()))
   routes.get('/sites', (context) => context.json(sitesView(backend.nodes())))
   routes.put('/vitals', async (context) => {
-    const values: unknown = await context.req.json().catch((cause: unknown) => {
-      throw new CausewayError('usage', 'the body is not JSON', 'send an object of numbers, such as {"players": 12}', { cause })
-    })
-    backend.tellVitals(values)
+    backend.tellVitals(await bodyOf(context))
     return context.body(null, 204)
   })
   return routes

@@ -1,18 +1,15 @@
 /** HTTP/1.1 on a TCP address that a config names, with faults that name the setting. */
-import { getRequestListener } from '@hono/node-server'
-import { type Server, createServer } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { CausewayError } from '@causeway/protocol'
 import { type HostPort, formatHostPort } from './host-port.ts'
+import { createHttpServer, type HttpLimits } from './http-listener.ts'
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends HttpLimits {
   readonly listen: HostPort
   /** Key of the config that says so. */
   readonly setting: string
-  readonly connectionsMax: number
-  /** In bytes. @default that of Node */
-  readonly headerBytesMax?: number
   readonly log: Logger
 }
 
@@ -27,14 +24,8 @@ export class HttpServer {
 
   /** Throws `port-in-use` or `config-invalid`. */
   static async start(fetch: (request: Request) => Response | Promise<Response>, options: HttpServerOptions): Promise<HttpServer> {
-    const { listen, setting, connectionsMax, headerBytesMax, log } = options
-    const listener = getRequestListener(fetch)
-    const limits = headerBytesMax === undefined ? {} : { maxHeaderSize: headerBytesMax }
-    const server = createServer(limits, (request, response) => void listener(request, response))
-    server.maxConnections = connectionsMax
-    // Streams last for ever; a client that goes away is noticed by its socket.
-    server.requestTimeout = 0
-    server.on('clientError', (_error, client) => client.destroy())
+    const { listen, setting, log } = options
+    const server = createHttpServer(fetch, options)
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, listen, setting)))
       server.listen(listen.port, listen.host, resolve)

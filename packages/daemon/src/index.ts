@@ -8,8 +8,18 @@
  * const daemon = await startDaemon('./hkg-1-a.yaml')
  * process.once('SIGTERM', () => void daemon.stop())
  */
-export { type CreatedNetwork, type IssueOptions, type IssuedCredential, createNetwork, issueCredential } from './authority.ts'
+export {
+  type CreatedNetwork,
+  type IssueOptions,
+  type IssuedCredential,
+  type SignedRevocation,
+  createNetwork,
+  issueCredential,
+  revokeNode,
+} from './authority.ts'
 export { type ConfigReport, type DaemonConfig, checkConfig } from './config.ts'
+export { type JsonSchema, configJsonSchema } from './config-keys.ts'
+export { configReference } from './config-reference.ts'
 export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 export { Libp2pNetwork, type Libp2pNetworkOptions } from './libp2p-network.ts'
 export { overlayAddress } from './overlay/overlay-address.ts'

@@ -6,6 +6,7 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { CausewayError } from '@causeway/protocol'
 import { type Durability, type PageQuery, type WatchQuery, type WriteChange, type WriteOperation, parseSelector } from '@causeway/state'
+import { parseBody } from './api/request-body.ts'
 import type { RecordAddress } from './api-backend.ts'
 import { parseDuration } from './duration.ts'
 
@@ -38,8 +39,6 @@ export function watchQueryOf(context: Context): WatchQuery {
 export function pageQueryOf(context: Context): PageQuery {
   const { since: _, ...query } = watchQueryOf(context)
   const limit = context.req.query('limit')
-  if (limit !== undefined && !/^[1-9]\d{0,8}$/.test(limit))
-    throw usage(`limit=${limit} is not a number above 0`, `ask for 1 to ${PAGE_RECORDS_MAX}`)
   const from = context.req.query('continue')
   return {
     ...query,
@@ -61,24 +60,17 @@ export function checkQuery(context: Context, allowed: readonly string[]): void {
   }
 }
 
-/** `true` or `false`; @default false */
+/** @default false */
 export function flagOf(context: Context, name: string): boolean {
-  const text = context.req.query(name)
-  if (text === undefined || text === 'false') return false
-  if (text === 'true') return true
-  throw usage(`${name}=${text} is not understood`, `write ${name}=true or ${name}=false`)
+  return context.req.query(name) === 'true'
 }
 
 export function durabilityOf(context: Context): Durability {
-  const text = context.req.query('durability') ?? 'local'
-  if (text === 'local' || text === 'site' || text === 'hub') return text
-  throw usage(`durability=${text} is not understood`, 'use local, site or hub')
+  return (context.req.query('durability') ?? 'local') as Durability
 }
 
 /** The change of a PUT or POST, from the query, `If-Match` and `If-None-Match`. */
-export function putOf(context: Context, key: string, value: unknown, mode: string | undefined): WriteChange {
-  if (mode !== undefined && mode !== 'create' && mode !== 'update')
-    throw usage(`mode=${mode} is not understood`, 'use mode=create or mode=update, or leave it out')
+export function putOf(context: Context, key: string, value: unknown, mode: 'create' | 'update' | undefined): WriteChange {
   const { revision, exists } = conditionOf(context)
   if (exists !== undefined && mode !== undefined && (mode === 'update') !== exists)
     throw usage('the conditions contradict each other', 'give mode= or If-Match or If-None-Match')
@@ -115,14 +107,38 @@ const patchShape = {
   labels: z.record(z.string(), z.string().nullable()).optional(),
   revision: revisionSchema.optional(),
 }
-const changeSchema = z.discriminatedUnion('op', [
+interface PutBody {
+  readonly key: string
+  readonly op: 'put' | 'create' | 'update'
+  readonly value?: unknown
+  readonly labels?: Labels | undefined
+  readonly revision?: string | undefined
+  readonly ttlMs?: number | undefined
+}
+
+interface PatchBody {
+  readonly key: string
+  readonly op: 'patch'
+  readonly value: Readonly<Record<string, unknown>>
+  readonly labels?: PatchLabels | undefined
+  readonly revision?: string | undefined
+}
+
+type ChangeBody = PutBody | PatchBody | { readonly key: string; readonly op: 'delete'; readonly revision?: string | undefined }
+
+const changeSchema: z.ZodType<ChangeBody> = z.discriminatedUnion('op', [
   z.strictObject({ ...putShape, op: z.enum(['put', 'create', 'update']) }),
   z.strictObject(patchShape),
   z.strictObject({ key: z.string(), op: z.literal('delete'), revision: revisionSchema.optional() }),
 ])
-const batchSchema = z.strictObject({ partition: z.string().optional(), changes: z.array(changeSchema).min(1).max(CHANGES_MAX) })
-
 /** The body of a batch. */
+export const batchSchema: z.ZodType<{ readonly partition?: string | undefined; readonly changes: readonly ChangeBody[] }> = z.strictObject({
+  partition: z.string().optional(),
+  changes: z.array(changeSchema).min(1).max(CHANGES_MAX),
+})
+/** The body of a patch. */
+export const fieldsSchema: z.ZodType<Readonly<Record<string, unknown>>> = z.record(z.string(), z.unknown())
+
 export function batchOf(body: unknown): { readonly partition: string | undefined; readonly changes: readonly WriteChange[] } {
   const { success, data, error } = batchSchema.safeParse(body)
   if (!success) {
@@ -138,7 +154,7 @@ export function batchOf(body: unknown): { readonly partition: string | undefined
 
 const BATCH_REMEDY = `send {"partition": P, "changes": [{"key", "op": put|create|update|patch|delete, "value", "labels", "revision", "ttlMs"}]}, at most ${CHANGES_MAX}`
 
-function batchChange(change: z.infer<typeof changeSchema>): WriteChange {
+function batchChange(change: ChangeBody): WriteChange {
   switch (change.op) {
     case 'delete':
       return changeOf(change.key, { type: 'delete' }, change.revision)
@@ -156,13 +172,9 @@ function batchChange(change: z.infer<typeof changeSchema>): WriteChange {
   }
 }
 
+/** JSON of a request, checked as text; throws `usage`. */
 export async function bodyOf(context: Context): Promise<unknown> {
-  try {
-    const value: unknown = await context.req.json()
-    return value
-  } catch (cause) {
-    throw new CausewayError('usage', 'the body is not JSON', 'send the value as one JSON document', { cause })
-  }
+  return parseBody(await context.req.arrayBuffer())
 }
 
 function changeOf(key: string, operation: WriteOperation, revision: string | undefined): WriteChange {
@@ -196,9 +208,9 @@ function ttlOf(context: Context): number | undefined {
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw usage('a patch is not an object', 'send the fields to change as a JSON object; null removes one')
-  return value as Record<string, unknown>
+  const { success, data } = fieldsSchema.safeParse(value)
+  if (success) return data
+  throw usage('a patch is not an object', 'send the fields to change as a JSON object; null removes one')
 }
 
 function labelsOf(context: Context): Labels | undefined {

@@ -40,32 +40,30 @@ const BATCH = ':batch'
 /** Of RFC 7396, and plain JSON. */
 const PATCH_TYPES = new Set(['application/merge-patch+json', 'application/json'])
 
-const WRITE = ['partition', 'durability', 'strict'] as const
-const PUT = [...WRITE, 'revision', 'label', 'ttl'] as const
-
 export function kvRoutes(records: RecordBackend): Hono {
   const routes = new Hono()
   routes.get('/:collection', (context) => (flagOf(context, 'watch') ? watch(records, context) : list(records, context)))
   routes.get(RECORD, (context) => get(records, context))
   routes.put(RECORD, async (context) => {
-    checkQuery(context, [...PUT, 'mode'])
     const address = addressOf(context, records.site)
-    return write(records, context, address, putOf(context, address.key, await bodyOf(context), context.req.query('mode')))
+    return write(
+      records,
+      context,
+      address,
+      putOf(context, address.key, await bodyOf(context), context.req.query('mode') as 'create' | 'update' | undefined),
+    )
   })
   routes.post(RECORD, async (context) => {
-    checkQuery(context, [...WRITE, 'label', 'ttl'])
     const address = addressOf(context, records.site)
     return write(records, context, address, putOf(context, address.key, await bodyOf(context), 'create'), 201)
   })
   routes.patch(RECORD, async (context) => {
-    checkQuery(context, [...WRITE, 'revision', 'label'])
     const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
     if (type !== undefined && !PATCH_TYPES.has(type)) return unsupportedPatch(type)
     const address = addressOf(context, records.site)
     return write(records, context, address, patchOf(context, address.key, await bodyOf(context)))
   })
   routes.delete(RECORD, (context) => {
-    checkQuery(context, [...WRITE, 'revision'])
     const address = addressOf(context, records.site)
     return write(records, context, address, deleteOf(context, address.key))
   })
@@ -74,7 +72,6 @@ export function kvRoutes(records: RecordBackend): Hono {
 }
 
 async function get(records: RecordBackend, context: Context): Promise<Response> {
-  checkQuery(context, ['partition', 'at-least', 'history'])
   const address = addressOf(context, records.site)
   await settle(records, context, 'at-least')
   const headers = freshnessHeaders(records)
@@ -112,7 +109,6 @@ async function watch(records: RecordBackend, context: Context): Promise<Response
 async function batch(records: RecordBackend, context: Context): Promise<Response> {
   const name = param(context, 'collection')
   if (!name.endsWith(BATCH)) throw new CausewayError('not-found', `there is no POST ${context.req.path}`, 'add a key, or :batch')
-  checkQuery(context, WRITE)
   const { partition = context.req.query('partition') ?? records.site, changes } = batchOf(await bodyOf(context))
   const [durability, strict] = [durabilityOf(context), flagOf(context, 'strict')]
   return context.json(await records.write({ collection: name.slice(0, -BATCH.length), partition, changes, durability, strict }))

@@ -71,6 +71,8 @@ interface Sockets {
 interface Dialled {
   readonly address: string
   readonly target: HostPort
+  /** The local address that it was dialled from, if one was named. */
+  readonly from: string | undefined
 }
 
 interface HalfOpen {
@@ -145,7 +147,7 @@ export class Libp2pNetwork {
   apply(effect: NetworkEffect): void {
     switch (effect.type) {
       case 'dial':
-        void this.#dial(effect.address, effect.others ?? [])
+        void this.#dial(effect)
         return
       case 'send':
         this.#connections.get(effect.connection)?.send(effect.lane, effect.message)
@@ -208,15 +210,15 @@ export class Libp2pNetwork {
     this.#opened(connection, { control, stream: bulk }, undefined)
   }
 
-  async #dial(address: string, others: readonly string[]): Promise<void> {
+  async #dial({ address, others = [], from }: Extract<NetworkEffect, { type: 'dial' }>): Promise<void> {
     const signal = AbortSignal.timeout(DIAL_MS_MAX)
     try {
-      const { connection, target } = await this.#connect([address, ...others], signal)
+      const { connection, target } = await this.#connect([address, ...others], from, signal)
       try {
         const open = (lane: StreamedLane): Promise<Stream> => connection.newStream(PROTOCOLS[lane], { signal, maxOutboundStreams: 1 })
         const [control, stream] = await Promise.all([open('control'), open('stream')])
         if (this.#stopped) throw new Error('this node stops')
-        this.#opened(connection, { control, stream }, { address, target })
+        this.#opened(connection, { control, stream }, { address, target, from })
       } catch (error) {
         connection.abort(asError(error))
         throw error
@@ -231,6 +233,7 @@ export class Libp2pNetwork {
   /** To the first address of that node that takes us; the one that did last time has a head start. */
   async #connect(
     addresses: readonly string[],
+    from: string | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly connection: Connection; readonly target: HostPort }> {
     const [name = ''] = addresses
@@ -239,7 +242,7 @@ export class Libp2pNetwork {
     const targets = found.toSorted((one, other) => Number(formatHostPort(other) === last) - Number(formatHostPort(one) === last))
     const connected = await firstToWork(
       targets,
-      async (target, givenUp) => ({ connection: await this.#connectTo(target, AbortSignal.any([signal, givenUp])), target }),
+      async (target, givenUp) => ({ connection: await this.#connectTo(target, from, AbortSignal.any([signal, givenUp])), target }),
       ({ connection }) => connection.abort(new Error('another address of the same node was quicker')),
     )
     if (found.length > 1) this.#remember(name, formatHostPort(connected.target))
@@ -253,7 +256,7 @@ export class Libp2pNetwork {
     if (this.#lastWorked.size > REMEMBERED_MAX && oldest !== undefined) this.#lastWorked.delete(oldest)
   }
 
-  async #connectTo(target: HostPort, signal: AbortSignal): Promise<Connection> {
+  async #connectTo(target: HostPort, from: string | undefined, signal: AbortSignal): Promise<Connection> {
     const to = multiaddrOf(target)
     const before = this.#dials.get(to)
     const turn = Promise.withResolvers<void>()
@@ -266,7 +269,9 @@ export class Libp2pNetwork {
     try {
       await before
       timer = setTimeout(() => noAnswer.abort(), ANSWER_MS_MAX)
-      return await this.#host.dial(multiaddr(to), { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress })
+      const options = { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress }
+      // The TCP transport hands what it is given to `net.connect`.
+      return await this.#host.dial(multiaddr(to), from === undefined ? options : { ...options, ...{ localAddress: from } })
     } catch (error) {
       if (noAnswer.signal.aborted) throw new Error(`no answer within ${ANSWER_MS_MAX / 1000} s`, { cause: error })
       throw error
@@ -285,7 +290,7 @@ export class Libp2pNetwork {
     }
     const id = ++this.#lastId
     // UDP has the port number of TCP, by convention; for who dialled us, the first datagram tells.
-    const datagramKey = this.#datagrams?.associate(id, dialled?.target) ?? null
+    const datagramKey = this.#datagrams?.associate(id, dialled?.target, dialled?.from) ?? null
     const opened = new NetworkConnection({
       id,
       connection,
@@ -293,6 +298,7 @@ export class Libp2pNetwork {
       peerKey: publicKey.raw,
       address: dialled?.address,
       host: dialled?.target.host,
+      from: dialled?.from,
       remote: remoteOf(connection),
       datagrams: this.#datagrams,
       datagramKey,

@@ -2,15 +2,18 @@
  * The local API: HTTP/1.1 over a Unix socket that only the owner can open. It is how programs, the CLI and the
  * dashboard see a node; it decides nothing.
  */
-import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { type Server, createServer } from 'node:http'
+import type { Server } from 'node:http'
 import type { Logger } from 'pino'
-import { CausewayError } from '@causeway/protocol'
+import { CausewayError, CHANNEL_UPGRADE } from '@causeway/protocol'
+import { openChannel, wantsChannel } from './api/channel-upgrade.ts'
+import { checkRequests, refuseOtherMethods } from './api/operation.ts'
+import { OPERATIONS } from './api/operations.ts'
 import type { ApiBackend } from './api-backend.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import { forwardRoutes } from './forwarding/forward-routes.ts'
+import { createHttpServer } from './http-listener.ts'
 import { kvRoutes } from './kv-routes.ts'
 import type { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { metricsRoutes } from './metrics/metrics-server.ts'
@@ -25,19 +28,31 @@ const BODY_BYTES_MAX = 1024 * 1024
 /** A token of a partition with a thousand writers fits in a query. */
 export const HEADER_BYTES_MAX: number = 128 * 1024
 const DISCARDED_BYTES_MAX = 32 * BODY_BYTES_MAX
-const PING_COUNT_MAX = 1_000_000
+/** Watches, workers and all else of one machine. */
+const CONNECTIONS_MAX = 4_096
+
+const NO_UPGRADE = new CausewayError('usage', 'a channel is no answer of HTTP', `ask for "Upgrade: ${CHANNEL_UPGRADE}", on the Unix socket`)
+const BROKEN_OFF = new CausewayError('usage', 'the request was broken off', 'send all of it')
 
 /** The routes alone, without a server. */
 function createApiRoutes(backend: ApiBackend, desk: WorkDesk, exporter: MetricsExporter, log: Logger): Hono {
   const routes = new Hono()
   routes.onError((error) => {
+    // Nobody is left to be answered.
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return problemResponse(BROKEN_OFF)
     if (!(error instanceof CausewayError)) log.error({ err: error }, 'a request to the local API failed')
     return problemResponse(error)
   })
   routes.notFound((context) =>
-    problemResponse(new CausewayError('not-found', `there is no ${context.req.path}`, 'see the documentation of the local API')),
+    problemResponse(new CausewayError('not-found', `there is no ${context.req.path.slice(0, 200)}`, 'see /openapi.json for what there is')),
   )
   routes.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: ({ req }) => tooLarge(req.raw.body) }))
+  const operations = Object.values(OPERATIONS)
+  checkRequests(routes, operations)
+  routes.get('/openapi.json', async (context) => {
+    const { openApiDocument } = await import('./api/openapi.ts')
+    return context.json(openApiDocument(backend.status().version))
+  })
   routes.route('/', metricsRoutes(exporter))
   routes.get('/readyz', (context) => {
     const { cutOff, uplinks, role } = backend.status()
@@ -57,15 +72,9 @@ function createApiRoutes(backend: ApiBackend, desk: WorkDesk, exporter: MetricsE
   routes.post('/v1/drain', (context) => context.json(backend.drain(true)))
   routes.delete('/v1/drain', (context) => context.json(backend.drain(false)))
   routes.get('/v1/events', (context) => events(backend, context.req.query('follow') !== 'false'))
-  routes.post('/v1/ping/:to', (context) => {
-    const number = (name: string, otherwise: number, min: number, max: number): number =>
-      numberOf(name, context.req.query(name), otherwise, min, max)
-    return ping(backend, {
-      to: context.req.param('to'),
-      count: number('count', 5, 1, PING_COUNT_MAX),
-      intervalMs: number('intervalMs', 1_000, 1, 3_600_000),
-      bytes: number('bytes', 64, 0, 16 * 1024 * 1024),
-    })
+  routes.post('/v1/ping/:to', ({ req }) => {
+    const { count = 5, intervalMs = 1_000, bytes = 64 } = req.query()
+    return ping(backend, { to: req.param('to'), count: Number(count), intervalMs: Number(intervalMs), bytes: Number(bytes) })
   })
   routes.route('/v1/kv', kvRoutes(backend.records))
   routes.route('/v1', fleetRoutes(backend.fleet))
@@ -73,8 +82,10 @@ function createApiRoutes(backend: ApiBackend, desk: WorkDesk, exporter: MetricsE
     '/v1',
     forwardRoutes(backend.forwarding, (listener) => backend.onEvent(listener)),
   )
+  routes.get('/v1/open/:to', () => problemResponse(NO_UPGRADE, 426))
   routes.route('/v1/tasks', taskRoutes(backend.tasks))
   routes.route('/v1/work', desk.routes())
+  refuseOtherMethods(routes, operations)
   return routes
 }
 
@@ -96,11 +107,11 @@ export class LocalApi {
   static async start(socket: string, backend: ApiBackend, exporter: MetricsExporter, log: Logger): Promise<LocalApi> {
     const desk = new WorkDesk(backend.tasks)
     const routes = createApiRoutes(backend, desk, exporter, log)
-    const listener = getRequestListener(routes.fetch)
-    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => void listener(request, response))
-    // Watches last for ever; a client that goes away is noticed by its socket.
-    server.requestTimeout = 0
-    server.on('clientError', (_error, client) => client.destroy())
+    const server = createHttpServer(routes.fetch, {
+      connectionsMax: CONNECTIONS_MAX,
+      headerBytesMax: HEADER_BYTES_MAX,
+      upgrades: { wanted: wantsChannel, take: (...channel) => void openChannel(backend.forwarding, ...channel) },
+    })
     await listenOnSocket(server, socket)
     server.on('error', (error) => log.error({ err: error }, 'the local API has a fault'))
     return new LocalApi(routes, server, socket, desk)
@@ -132,13 +143,6 @@ function ping(backend: ApiBackend, request: PingRequest): Response {
     (error: unknown) => stream.end(error),
   )
   return stream.response()
-}
-
-function numberOf(name: string, text: string | undefined, otherwise: number, min: number, max: number): number {
-  if (text === undefined) return otherwise
-  const value = Number(text)
-  if (text.trim() !== '' && value >= min && value <= max) return name === 'intervalMs' ? value : Math.floor(value)
-  throw new CausewayError('usage', `${name}=${text} is not a number from ${min} to ${max}`, `set ${name} within that range`)
 }
 
 /**

@@ -42,6 +42,8 @@ export interface NetworkConnectionOptions {
   readonly address: string | undefined
   /** The IP address that was dialled, or `undefined` if the peer dialled us. */
   readonly host: string | undefined
+  /** The local address that it was dialled from, if one was named. */
+  readonly from: string | undefined
   readonly remote: string
   readonly datagrams: Datagrams | null
   readonly datagramKey: DatagramKey | null
@@ -118,11 +120,12 @@ export class NetworkConnection {
   }
 
   #createStreamLane(): StreamLane {
-    const { streams, host, streamKey, streamListener, crypto, limits, onStreamUnreachable } = this.#options
+    const { streams, host, from, streamKey, streamListener, crypto, limits, onStreamUnreachable } = this.#options
     return new StreamLane({
       writer: new LaneWriter(streams.stream, () => this.#stream.report()),
       gauge: this.#gaugeOf('stream'),
       host,
+      from,
       local: streamKey,
       listener: streamListener,
       crypto,

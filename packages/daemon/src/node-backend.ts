@@ -16,6 +16,7 @@ import {
 } from '@causeway/protocol'
 import type { AllocatorPlace } from '@causeway/node'
 import type { ApiBackend } from './api-backend.ts'
+import type { DrainMark } from './drain-mark.ts'
 import type { FleetBackend } from './fleet-routes.ts'
 import type { ForwardingBackend } from './forwarding/forwarding.ts'
 import type { Inquiries } from './inquiries.ts'
@@ -30,6 +31,7 @@ export interface BackendParts {
   readonly fleet: FleetBackend
   readonly forwarding: ForwardingBackend
   readonly inquiries: Inquiries
+  readonly drainMark: DrainMark
   readonly limits: Limits
   readonly allocator: AllocatorPlace
 }
@@ -41,13 +43,15 @@ export class NodeBackend implements ApiBackend {
   readonly forwarding: ForwardingBackend
   readonly #runtime: NodeRuntime
   readonly #inquiries: Inquiries
+  readonly #drainMark: DrainMark
 
   constructor(runtime: NodeRuntime, credential: Credential, parts: BackendParts) {
-    const { fleet, forwarding, inquiries, limits, allocator } = parts
+    const { fleet, forwarding, inquiries, drainMark, limits, allocator } = parts
     this.#runtime = runtime
     this.fleet = fleet
     this.forwarding = forwarding
     this.#inquiries = inquiries
+    this.#drainMark = drainMark
     this.records = new NodeRecords(
       credential.site,
       {
@@ -109,6 +113,12 @@ export class NodeBackend implements ApiBackend {
     if (role !== 'hub')
       throw new CausewayError('refused', `${node} is an edge node: nothing passes through it that could be moved`, 'drain a hub')
     this.#runtime.input({ type: 'drain', draining })
+    try {
+      this.#drainMark.put(draining)
+    } catch (cause) {
+      const fault = `${node} ${draining ? 'drains' : 'is in use again'}, but only until it is restarted: its disk takes no mark of it`
+      throw new CausewayError('store-full', fault, 'make room on the disk of dataDir, and repeat', { cause })
+    }
     return this.status()
   }
 

@@ -34,6 +34,8 @@ export interface SealedLaneOptions {
 export interface Departure {
   readonly packet: Buffer
   readonly to: HostPort
+  /** The local address that it is to leave from, if not any. */
+  readonly from?: string | undefined
   /** When the stamp of departure in it was made, if it bears one. */
   readonly stampedAt?: Instant
 }
@@ -58,6 +60,7 @@ interface Association {
   /** Seals what goes. */
   remote: DatagramKey | undefined
   address: HostPort | undefined
+  readonly from: string | undefined
   counter: number
 }
 
@@ -71,7 +74,7 @@ export class SealedLane {
   }
 
   /** `address` is where the peer takes datagrams, or `undefined` if its first one has to tell. */
-  associate(connection: ConnectionId, local: DatagramKey, address: HostPort | undefined): void {
+  associate(connection: ConnectionId, local: DatagramKey, address: HostPort | undefined, from?: string): void {
     const association: Association = {
       connection,
       index: local.index,
@@ -81,6 +84,7 @@ export class SealedLane {
       newest: -1,
       remote: undefined,
       address,
+      from,
       counter: 0,
     }
     this.#byIndex.set(local.index, association)
@@ -153,7 +157,7 @@ export class SealedLane {
 }
 
 function sealFor(association: Association, message: Uint8Array): Departure | undefined {
-  const { remote, address } = association
+  const { remote, address, from } = association
   if (!remote || !address) return undefined
-  return { packet: seal(remote.key, remote.index, association.counter++, message), to: address }
+  return { packet: seal(remote.key, remote.index, association.counter++, message), to: address, from }
 }

@@ -27,6 +27,8 @@ export interface StreamLaneOptions {
   readonly gauge: LaneGauge
   /** Where the peer's host is, if we dialled it. */
   readonly host: string | undefined
+  /** The local address to dial it from. @default any */
+  readonly from?: string | undefined
   readonly local: StreamKey | null
   readonly listener: StreamListener | null
   readonly crypto: StreamCrypto
@@ -108,11 +110,11 @@ export class StreamLane {
   }
 
   #dial(): void {
-    const { host } = this.#options
+    const { host, from } = this.#options
     const remote = this.#remote
     if (this.#closed || host === undefined || !remote || remote.port === 0) return
     const address = { host, port: remote.port }
-    this.#prepare(remote, (options) => StreamSocket.dial(address, options))
+    this.#prepare(remote, (options) => StreamSocket.dial(address, options, from))
   }
 
   #redialLater(): void {

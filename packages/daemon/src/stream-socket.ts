@@ -76,8 +76,8 @@ export class StreamSocket {
     this.#timer.unref()
   }
 
-  static dial(address: HostPort, options: StreamSocketOptions): StreamSocket {
-    const dialled = new StreamSocket(dialBulk(address), options)
+  static dial(address: HostPort, options: StreamSocketOptions, from?: string): StreamSocket {
+    const dialled = new StreamSocket(dialBulk(address, from), options)
     dialled.#socket.write(Buffer.concat([options.remote.token, dialled.#nonce]))
     return dialled
   }

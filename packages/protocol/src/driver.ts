@@ -77,9 +77,10 @@ export type NetworkInput =
 export type NetworkEffect =
   /**
    * Connects to `address`, or to one of the others at which the same node takes connections, whichever works first; it is
-   * reported as `address` in any case. A driver that knows no better way may leave the others out.
+   * reported as `address` in any case. A driver that knows no better way may leave the others out. `from`: what leaves for
+   * that node leaves from this address of ours, on every lane.
    */
-  | { readonly type: 'dial'; readonly address: string; readonly others?: readonly string[] }
+  | { readonly type: 'dial'; readonly address: string; readonly others?: readonly string[]; readonly from?: string }
   | { readonly type: 'send'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
   /** Sends a probe as a datagram; its stamp is written as it leaves. */
   | { readonly type: 'probe'; readonly connection: ConnectionId; readonly probe: Probe }

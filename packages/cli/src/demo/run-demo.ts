@@ -3,7 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ANSWER_NO, DONE } from '../fault.ts'
-import { type Format, print, renderDocument } from '../output.ts'
+import { type Format, isTable, print, renderDocument } from '../output.ts'
 import { bytes, milliseconds } from '../quantity.ts'
 import { DemoNetwork } from './demo-network.ts'
 import { planetLabDelays } from './planetlab-delays.ts'
@@ -32,7 +32,7 @@ export interface DemoOptions {
 
 export async function runDemo(options: DemoOptions): Promise<number> {
   const topology = planTopology(options, planetLabDelays(options))
-  const view = new DemoView(options.output === 'table' ? process.stdout : process.stderr)
+  const view = new DemoView(isTable(options.output) ? process.stdout : process.stderr)
   const network = new DemoNetwork(topology)
   const interrupted = new Promise<'interrupted'>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve('interrupted'))
@@ -50,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       return INTERRUPTED
     }
     view.end()
-    if (options.output !== 'table') print(await renderDocument(options.output, rounded(outcome)))
+    if (!isTable(options.output)) print(await renderDocument(options.output, rounded(outcome)))
     if (options.stay) {
       stayTuned(view, network)
       await interrupted

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { Causeway } from '@causeway/client'
 import { CausewayError, type LinkState, type LinkView } from '@causeway/protocol'
 import { tint, tintState } from '../colour.ts'
-import { type Format, printItem } from '../output.ts'
+import { type Format, isTable, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
 import { sparkline } from '../sparkline.ts'
 import { linksTable } from './links-table.ts'
@@ -98,7 +98,7 @@ export function changedLinks(format: Format): LinksOutput {
   return {
     async show(links, nowMs) {
       for (const link of links) {
-        const now = format === 'table' ? `${link.state} ${link.evidence} ${link.epoch}` : JSON.stringify(link)
+        const now = isTable(format) ? `${link.state} ${link.evidence} ${link.epoch}` : JSON.stringify(link)
         if (before.get(link.to) === now) continue
         before.set(link.to, now)
         await printItem(format, { at: nowMs, ...link }, () => changeLine(link, nowMs))

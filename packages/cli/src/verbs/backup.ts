@@ -1,8 +1,8 @@
 /** `causeway backup`: a copy of a node's store, also while it runs. */
 import { DONE } from '../fault.ts'
-import { print } from '../output.ts'
+import { type Format, printDocument } from '../output.ts'
 import { bytes } from '../quantity.ts'
-import type { DeclareVerb } from '../verb.ts'
+import { type DeclareVerb, outputOption } from '../verb.ts'
 
 export const declareBackup: DeclareVerb = (program, onResult) => {
   program
@@ -11,11 +11,12 @@ export const declareBackup: DeclareVerb = (program, onResult) => {
     .description("Copies the store of a node, as of one moment, to a file. Its key is not in it: keep the node's credential as well.")
     .argument('<dir>', 'the dataDir of the node')
     .argument('<file>', 'where to; must not exist')
+    .addOption(outputOption())
     .addHelpText('after', '\nExamples:\n  $ causeway backup ./data ./monday.backup\n  $ causeway docs verify ./monday.backup\n')
-    .action(async (dir: string, file: string) => {
+    .action(async (dir: string, file: string, { output }: { output: Format }) => {
       const { backupStore } = await import('@causeway/daemon')
       const { entries, fileBytes } = await backupStore(dir, file)
-      print(`${file}: ${entries} entries, ${bytes(fileBytes)}`)
+      await printDocument(output, { file, entries, fileBytes }, () => `${file}: ${entries} entries, ${bytes(fileBytes)}`)
       onResult(DONE)
     })
 }

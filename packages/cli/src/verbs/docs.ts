@@ -2,7 +2,7 @@
 import type { StoreReport } from '@causeway/daemon'
 import type { Command } from 'commander'
 import { ANSWER_NO, DONE } from '../fault.ts'
-import { print, printDocument, type Format } from '../output.ts'
+import { printDocument, type Format } from '../output.ts'
 import { bytes } from '../quantity.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, outputOption, type ReadingOptions } from '../verb.ts'
 
@@ -39,15 +39,18 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
     },
   )
 
-  docs
-    .command('compact <dir>')
-    .description('write it anew without the room that deleted entries left; its node must not run')
-    .action(async (dir: string) => {
+  subcommand(docs, 'compact <dir>', 'write it anew without the room that deleted entries left; its node must not run').action(
+    async (dir: string, { output }: { output: Format }) => {
       const { compactStore } = await import('@causeway/daemon')
       const { bytesBefore, bytesAfter } = await compactStore(dir)
-      print(`${dir}: ${bytes(bytesBefore)} before, ${bytes(bytesAfter)} after`)
+      await printDocument(
+        output,
+        { dir, bytesBefore, bytesAfter },
+        () => `${dir}: ${bytes(bytesBefore)} before, ${bytes(bytesAfter)} after`,
+      )
       onResult(DONE)
-    })
+    },
+  )
 }
 
 async function listHeld({ api, output }: ReadingOptions): Promise<number> {

@@ -1,7 +1,7 @@
 /** `causeway init`: a new network, which is a key pair of its authority and nothing else. */
 import { DONE } from '../fault.ts'
-import { print } from '../output.ts'
-import type { DeclareVerb } from '../verb.ts'
+import { type Format, printDocument } from '../output.ts'
+import { type DeclareVerb, outputOption } from '../verb.ts'
 
 export const declareInit: DeclareVerb = (program, onResult) => {
   program
@@ -10,12 +10,13 @@ export const declareInit: DeclareVerb = (program, onResult) => {
     .description('Makes a new network: an authority key that signs credentials, and what nodes need to check them.')
     .argument('<dir>', 'where to put authority.key (keep it offline) and network.json')
     .option('--name <name>', 'name of the network', 'causeway')
+    .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  $ causeway init ./net --name lab\n')
-    .action(async (dir: string, options: { name: string }) => {
+    .action(async (dir: string, { name: wanted, output }: { name: string; output: Format }) => {
       const { createNetwork } = await import('@causeway/daemon')
-      const { name, keyFile } = createNetwork(dir, options.name)
-      print(`network ${name} made; keep ${keyFile} safe and offline`)
-      print(`next: causeway issue ${dir} --role hub --name core-1 --site core-1 --region core --out core-1.cred`)
+      const { name, keyFile } = createNetwork(dir, wanted)
+      const next = `causeway issue ${dir} --role hub --name core-1 --site core-1 --region core --out core-1.cred`
+      await printDocument(output, { name, keyFile }, () => `network ${name} made; keep ${keyFile} safe and offline\nnext: ${next}`)
       onResult(DONE)
     })
 }

@@ -1,8 +1,8 @@
 /** `causeway issue`: a credential for one node, signed by the authority of the network. */
 import { Option } from 'commander'
 import { DONE } from '../fault.ts'
-import { print } from '../output.ts'
-import { collect, type DeclareVerb, parseLabels } from '../verb.ts'
+import { type Format, printDocument } from '../output.ts'
+import { collect, type DeclareVerb, outputOption, parseLabels } from '../verb.ts'
 
 interface IssueOptions {
   readonly role: 'edge' | 'hub'
@@ -13,6 +13,7 @@ interface IssueOptions {
   readonly write?: readonly string[]
   readonly expires: string
   readonly out: string
+  readonly output: Format
 }
 
 export const declareIssue: DeclareVerb = (program, onResult) => {
@@ -29,6 +30,7 @@ export const declareIssue: DeclareVerb = (program, onResult) => {
     .option('--write <pattern>', 'collection/partition it may also write, such as "config/**"; repeatable', collect)
     .option('--expires <time>', 'how long it is valid: 12h, 90d', '90d')
     .requiredOption('--out <file>', 'where to write it (mode 0600)')
+    .addOption(outputOption())
     .addHelpText(
       'after',
       `
@@ -37,10 +39,15 @@ Examples:
   $ causeway issue ./net --role edge --name hkg-1-a --site hkg-1 --region apac --write 'config/**' --out hkg-1-a.cred
 `,
     )
-    .action(async (dir: string, options: IssueOptions) => {
+    .action(async (dir: string, { output, ...options }: IssueOptions) => {
       const { issueCredential } = await import('@causeway/daemon')
       const { file, write, expires } = issueCredential(dir, options)
-      print(`credential of ${options.name} written to ${file}; valid until ${expires.slice(0, 10)}; may write ${write.join(', ')}`)
+      const issued = { name: options.name, file, write, expires }
+      await printDocument(
+        output,
+        issued,
+        () => `credential of ${options.name} written to ${file}; valid until ${expires.slice(0, 10)}; may write ${write.join(', ')}`,
+      )
       onResult(DONE)
     })
 }

@@ -1,10 +1,9 @@
 /** `causeway links`: every link of this node with what was measured on it. */
 import { DONE } from '../fault.ts'
-import { FORMATS, type Format, printDocument } from '../output.ts'
+import { isTable, printDocument } from '../output.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions, untilInterrupted } from '../verb.ts'
 
-interface LinksVerbOptions extends Omit<ReadingOptions, 'output'> {
-  readonly output: Format | 'wide'
+interface LinksVerbOptions extends ReadingOptions {
   readonly watch?: boolean
 }
 
@@ -20,7 +19,7 @@ Examples:
 `
 
 export const declareLinks: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('links'), [...FORMATS, 'wide'])
+  addReadingOptions(program.command('links'))
     .summary('links of this node, as measured')
     .description(DESCRIPTION)
     .option('-w, --watch', 'go on until Ctrl-C')
@@ -28,15 +27,14 @@ export const declareLinks: DeclareVerb = (program, onResult) => {
     .action(async ({ api, output, watch = false }: LinksVerbOptions) => {
       const causeway = await connectTo(api)
       const wide = output === 'wide'
-      const format = wide ? 'table' : output
       if (watch) {
         const { changedLinks, liveLinks, watchLinks } = await import('../links/watch-links.ts')
-        const live = format === 'table' && process.stdout.isTTY
-        await watchLinks(causeway, live ? await liveLinks(process.stdout, wide) : changedLinks(format), untilInterrupted())
+        const live = isTable(output) && process.stdout.isTTY
+        await watchLinks(causeway, live ? await liveLinks(process.stdout, wide) : changedLinks(output), untilInterrupted())
       } else {
         const { linksTable } = await import('../links/links-table.ts')
         const links = await causeway.links()
-        await printDocument(format, links, () => linksTable(links, { wide, nowMs: Date.now() }))
+        await printDocument(output, links, () => linksTable(links, { wide, nowMs: Date.now() }))
       }
       onResult(DONE)
     })

@@ -1,10 +1,8 @@
 /** `causeway nodes`: all nodes of which this one has heard, with their vitals. */
 import { DONE } from '../fault.ts'
-import { FORMATS, type Format } from '../output.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
 
-interface NodesVerbOptions extends Omit<ReadingOptions, 'output'> {
-  readonly output: Format | 'wide'
+interface NodesVerbOptions extends ReadingOptions {
   readonly watch?: boolean
 }
 
@@ -21,17 +19,17 @@ Examples:
 `
 
 export const declareNodes: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('nodes'), [...FORMATS, 'wide'])
+  addReadingOptions(program.command('nodes'))
     .summary('all nodes, with their load')
     .description(DESCRIPTION)
     .option('-w, --watch', 'go on until Ctrl-C')
     .addHelpText('after', EXAMPLES)
     .action(async ({ api, output, watch = false }: NodesVerbOptions) => {
       const causeway = await connectTo(api)
-      const [{ showFleet }, { nodesTable }] = await Promise.all([import('../fleet/show-fleet.ts'), import('../fleet/fleet-tables.ts')])
+      const [{ showView }, { nodesTable }] = await Promise.all([import('../show-view.ts'), import('../fleet/fleet-tables.ts')])
       const wide = output === 'wide'
-      await showFleet({
-        format: wide ? 'table' : output,
+      await showView({
+        format: output,
         watch,
         read: (signal) => causeway.nodes({ signal }),
         table: ({ items }, rowsMax) => nodesTable(items, { wide, rowsMax, nowMs: Date.now() }),

@@ -1,7 +1,7 @@
 /** `causeway ping`: messages to another node and back, end to end, naming the path that each answer took. */
 import { CausewayError, type PingReply } from '@causeway/protocol'
 import { ANSWER_NO, DONE } from '../fault.ts'
-import { print, printDocument, printItem } from '../output.ts'
+import { isTable, print, printDocument, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
 import { type Sequencing, sequencing, type Summary, summarise } from '../statistics.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
@@ -34,7 +34,7 @@ export const declarePing: DeclareVerb = (program, onResult) => {
       for await (const reply of causeway.ping(to, { count, intervalMs: interval * 1000, bytes: size, signal })) {
         clearTimeout(giveUp)
         replies.push(reply)
-        if (output === 'table') print(replyLine(to, size, reply))
+        if (isTable(output)) print(replyLine(to, size, reply))
         else if (output === 'ndjson') await printItem(output, reply, () => '')
       }
       if (silence.signal.aborted) throw noAnswer(to, timeout)

@@ -1,7 +1,7 @@
 /** `causeway restore`: a backup becomes the store of a node again. */
 import { DONE } from '../fault.ts'
-import { print } from '../output.ts'
-import type { DeclareVerb } from '../verb.ts'
+import { type Format, printDocument } from '../output.ts'
+import { type DeclareVerb, outputOption } from '../verb.ts'
 
 export const declareRestore: DeclareVerb = (program, onResult) => {
   program
@@ -13,11 +13,13 @@ export const declareRestore: DeclareVerb = (program, onResult) => {
     .argument('<file>', 'what "causeway backup" wrote')
     .argument('<dir>', 'the dataDir of the node')
     .option('--force', 'also if there is a store; that is kept as store.mdb.replaced')
+    .addOption(outputOption())
     .addHelpText('after', '\nExamples:\n  $ causeway restore ./monday.backup ./data\n')
-    .action(async (file: string, dir: string, options: { force?: boolean }) => {
+    .action(async (file: string, dir: string, { force = false, output }: { force?: boolean; output: Format }) => {
       const { restoreStore } = await import('@causeway/daemon')
-      const { entries } = await restoreStore(file, dir, options.force ?? false)
-      print(`${dir}: ${entries} entries restored; start its node with the credential that it had`)
+      const { entries } = await restoreStore(file, dir, force)
+      const text = `${dir}: ${entries} entries restored; start its node with the credential that it had`
+      await printDocument(output, { dir, entries }, () => text)
       onResult(DONE)
     })
 }

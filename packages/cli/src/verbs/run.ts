@@ -1,7 +1,7 @@
 /** `causeway run`: the daemon, hub or sidecar as its config says, until it is told to stop. */
 import { DONE } from '../fault.ts'
-import { print } from '../output.ts'
-import { type DeclareVerb, untilInterrupted } from '../verb.ts'
+import { type Format, print, printDocument } from '../output.ts'
+import { type DeclareVerb, outputOption, untilInterrupted } from '../verb.ts'
 
 export const declareRun: DeclareVerb = (program, onResult) => {
   program
@@ -10,13 +10,16 @@ export const declareRun: DeclareVerb = (program, onResult) => {
     .description('Runs a node until SIGTERM or Ctrl-C, then stops in good order: peers are told, writes are on disk.')
     .requiredOption('--config <file>', 'config of the node (YAML)')
     .option('--check', 'only check the config and what it points to')
+    .addOption(outputOption())
     .addHelpText('after', '\nExamples:\n  $ causeway run --config hkg-1-a.yaml\n  $ causeway run --config hkg-1-a.yaml --check\n')
-    .action(async (options: { config: string; check?: boolean }) => {
+    .action(async (options: { config: string; check?: boolean; output: Format }) => {
       const { checkConfig, startDaemon } = await import('@causeway/daemon')
       if (options.check) {
         const { credential, warnings } = checkConfig(options.config)
         for (const warning of warnings) process.stderr.write(`causeway: ${warning}\n`)
-        print(`${options.config} is valid: ${credential.role} ${credential.name} of site ${credential.site}`)
+        const { role, name, site } = credential
+        const text = `${options.config} is valid: ${role} ${name} of site ${site}`
+        await printDocument(options.output, { config: options.config, valid: true, role, name, site, warnings }, () => text)
       } else {
         const stop = untilInterrupted()
         const daemon = await startDaemon(options.config)

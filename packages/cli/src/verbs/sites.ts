@@ -24,8 +24,8 @@ export const declareSites: DeclareVerb = (program, onResult) => {
     .addHelpText('after', EXAMPLES)
     .action(async ({ api, output, watch = false }: SitesVerbOptions) => {
       const causeway = await connectTo(api)
-      const [{ showFleet }, { sitesTable }] = await Promise.all([import('../fleet/show-fleet.ts'), import('../fleet/fleet-tables.ts')])
-      await showFleet({
+      const [{ showView }, { sitesTable }] = await Promise.all([import('../show-view.ts'), import('../fleet/fleet-tables.ts')])
+      await showView({
         format: output,
         watch,
         read: (signal) => causeway.sites({ signal }),

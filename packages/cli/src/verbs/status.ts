@@ -2,18 +2,18 @@
 import type { RelayView, StatusView, UplinkView } from '@causeway/protocol'
 import { tint, tintState } from '../colour.ts'
 import { DONE } from '../fault.ts'
-import { printDocument } from '../output.ts'
 import { duration, milliseconds, percent } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
 
 export const declareStatus: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('status'))
+  addWatchOption(addReadingOptions(program.command('status')))
     .summary('this node at a glance')
     .description('Shows what this node is, its uplinks, its replica, and whether its site is cut off.')
     .addHelpText('after', '\nExamples:\n  $ causeway status\n  $ causeway status --api /run/causeway.sock -o json\n')
-    .action(async (options: ReadingOptions) => {
-      const status = await (await connectTo(options.api)).status()
-      await printDocument(options.output, status, () => statusTable(status))
+    .action(async ({ api, output, watch = false }: ReadingOptions & { readonly watch?: boolean }) => {
+      const causeway = await connectTo(api)
+      const { showView } = await import('../show-view.ts')
+      await showView({ format: output, watch, read: () => causeway.status(), table: (status) => statusTable(status) })
       onResult(DONE)
     })
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TraceHop, TraceView } from '@causeway/protocol'
 import { tintState } from '../colour.ts'
 import { ANSWER_NO, DONE } from '../fault.ts'
-import { printDocument, printItem } from '../output.ts'
+import { isTable, printDocument, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
 
@@ -32,9 +32,9 @@ export const declareTrace: DeclareVerb = (program, onResult) => {
         if (asked > 0) await sleep(interval * 1000, undefined, { signal: interrupted }).catch(() => {})
         view = await causeway.trace(to)
         if (output === 'ndjson') await printItem(output, view, () => '')
-        else if (output === 'table') await printDocument(output, view, () => traceTable(view as TraceView))
+        else if (isTable(output)) await printDocument(output, view, () => traceTable(view as TraceView))
       }
-      if (view && output !== 'ndjson' && output !== 'table') await printDocument(output, view, () => '')
+      if (view && output !== 'ndjson' && !isTable(output)) await printDocument(output, view, () => '')
       onResult(view?.hops.every(({ state }) => state === 'up' || state === 'degraded') ? DONE : ANSWER_NO)
     })
 }

@@ -2,7 +2,7 @@
 import { CausewayError, type PathCandidate, type WhyView } from '@causeway/protocol'
 import { tint } from '../colour.ts'
 import { DONE } from '../fault.ts'
-import { printDocument } from '../output.ts'
+import { isTable, printDocument } from '../output.ts'
 import { milliseconds } from '../quantity.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
 
@@ -22,7 +22,7 @@ export const declareWhy: DeclareVerb = (program, onResult) => {
     .action(async (from: string, to: string, options: ReadingOptions) => {
       const view = await (await connectTo(options.api)).why(from, to)
       const found = view.candidates.length > 0 || usedPath(view) !== undefined
-      if (found || options.output !== 'table') await printDocument(options.output, view, () => whyTable(view))
+      if (found || !isTable(options.output)) await printDocument(options.output, view, () => whyTable(view))
       if (!found) {
         throw new CausewayError(
           'unreachable',

@@ -8,9 +8,9 @@
  *     GET    /services           what this node offers
  *     GET    /services/SITE      what the nodes of a site offer
  */
-import { type Context, Hono } from 'hono'
-import { CausewayError, type EventView, NAME_PATTERN } from '@causeway/protocol'
-import { bodyOf, checkQuery, flagOf, param } from '../kv-request.ts'
+import { Hono } from 'hono'
+import { CausewayError, type EventView } from '@causeway/protocol'
+import { bodyOf, flagOf, param } from '../kv-request.ts'
 import { NdjsonStream } from '../ndjson-stream.ts'
 import type { ForwardingBackend } from './forwarding.ts'
 import { type ForwardSetting, forwardSchema } from './settings.ts'
@@ -21,7 +21,6 @@ export function forwardRoutes(backend: ForwardingBackend, onEvent: (listener: (e
   const routes = new Hono()
   routes.get('/forwards', (context) => context.json({ items: backend.forwards() }))
   routes.post('/forwards', async (context) => {
-    checkQuery(context, ['follow'])
     const setting = settingOf(await bodyOf(context))
     return flagOf(context, 'follow') ? follow(backend, setting, onEvent) : context.json(await backend.open(setting), 201)
   })
@@ -30,7 +29,7 @@ export function forwardRoutes(backend: ForwardingBackend, onEvent: (listener: (e
     return context.body(null, 204)
   })
   routes.get('/services', (context) => context.json({ items: backend.services() }))
-  routes.get('/services/:site', async (context) => context.json({ items: await backend.offersAt(siteOf(context)) }))
+  routes.get('/services/:site', async (context) => context.json({ items: await backend.offersAt(param(context, 'site')) }))
   return routes
 }
 
@@ -60,10 +59,4 @@ function settingOf(body: unknown): ForwardSetting {
     `the forward is not understood: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`,
     REMEDY,
   )
-}
-
-function siteOf(context: Context): string {
-  const site = param(context, 'site')
-  if (NAME_PATTERN.test(site)) return site
-  throw new CausewayError('usage', `"${site}" is not the name of a site`, 'use lower-case letters, digits, dots and hyphens')
 }

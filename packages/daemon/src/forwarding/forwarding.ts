@@ -7,20 +7,27 @@
  */
 import { CausewayError, type ForwardView, type OfferView, type ServiceView } from '@causeway/protocol'
 import { formatHostPort, type HostPort } from '../host-port.ts'
-import { formatDestination } from './destination.ts'
+import type { ChannelBackend, DatagramFlow } from '../api/channel-upgrade.ts'
+import type { ChannelSocket } from '../api/channel-socket.ts'
+import { type Destination, formatDestination } from './destination.ts'
 import type { Forward } from './forward.ts'
 import { withOwnServices } from './own-programs.ts'
 import { type OfferSurroundings, OfferedServices } from './offered-services.ts'
+import { OpenConnections } from './open-connections.ts'
 import { ServiceConnector } from './service-connector.ts'
 import { ServiceDirectory, type Surroundings as DirectorySurroundings } from './service-directory.ts'
 import { type ForwardSetting, type ForwardingSettings, type ServiceSetting, forwardId, serviceKey } from './settings.ts'
 import { SocksForward } from './socks-forward.ts'
 import { type Report, SparingReports } from './sparing-reports.ts'
 import { TcpForward } from './tcp-forward.ts'
+import { noTraffic } from './traffic.ts'
+import { UdpFlow } from './udp-flow.ts'
 import { UdpForward } from './udp-forward.ts'
 
 /** bound: forwards that programs have asked for. */
 const REQUESTED_MAX = 256
+/** A program that wants to be silent for longer says something now and then. */
+const FLOW_IDLE_SECONDS = 86_400
 
 export interface ForwardingSurroundings extends Omit<OfferSurroundings, 'reports'>, DirectorySurroundings {
   readonly report: Report
@@ -33,7 +40,7 @@ interface Running {
 }
 
 /** What is read of it elsewhere. */
-export interface ForwardingBackend {
+export interface ForwardingBackend extends ChannelBackend {
   forwards(): ForwardView[]
   services(): ServiceView[]
   /** What is offered at a site. */
@@ -50,6 +57,8 @@ export class Forwarding implements ForwardingBackend {
   readonly #directory: ServiceDirectory
   readonly #connector: ServiceConnector
   readonly #services: OfferedServices
+  /** Of programs that have channels of their own. */
+  readonly #channels: OpenConnections
   #offered: readonly ServiceSetting[] = []
   readonly #configured = new Map<string, Running>()
   readonly #requested = new Map<string, Running>()
@@ -62,6 +71,7 @@ export class Forwarding implements ForwardingBackend {
     this.#surroundings = { ...surroundings, programs }
     this.#directory = new ServiceDirectory(surroundings)
     this.#connector = new ServiceConnector(programs, this.#directory)
+    this.#channels = new OpenConnections(this.#connector, noTraffic())
     this.#services = new OfferedServices({ ...this.#surroundings, reports: this.#reports })
   }
 
@@ -120,6 +130,24 @@ export class Forwarding implements ForwardingBackend {
     return { ...forward.view(), origin: 'request' }
   }
 
+  async joinStream(to: Destination, socket: ChannelSocket, connected: () => void): Promise<void> {
+    const splice = await this.#channels.connect(socket, to)
+    if (!splice) return
+    connected()
+    splice.join(socket)
+  }
+
+  openFlow(to: Destination, frameClass: 'latest' | 'twin', onDatagram: (bytes: Uint8Array) => void): DatagramFlow {
+    const { programs, limits } = this.#surroundings
+    const surroundings = { programs, limits, directory: this.#directory, reports: this.#reports }
+    const report = (error: unknown): void => {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#reports.tell('forward-failed', `open:${formatDestination(to)}`, { to: formatDestination(to), reason })
+    }
+    const events = { answer: onDatagram, failed: report, ended: () => undefined }
+    return new UdpFlow({ to, class: frameClass, idleSeconds: FLOW_IDLE_SECONDS }, surroundings, noTraffic(), events)
+  }
+
   remove(id: string): void {
     const running = this.#requested.get(id)
     if (!running) {
@@ -138,6 +166,7 @@ export class Forwarding implements ForwardingBackend {
     this.#configured.clear()
     this.#requested.clear()
     for (const forward of forwards) forward.close()
+    this.#channels.reset('this node stops')
     await this.#services.stop('this node stops')
     for (const forward of [...forwards, ...this.#former]) forward.reset('this node stops')
   }

@@ -4,6 +4,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { CausewayError } from '@causeway/protocol'
 import type { HostPort } from '../host-port.ts'
 import type { Destination } from './destination.ts'
@@ -13,6 +14,8 @@ import type { TrafficCounts } from './traffic.ts'
 
 /** bound: of one forward; each takes a file descriptor and a channel. */
 const CONNECTIONS_MAX = 8_192
+
+type Client = Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>>
 
 export class OpenConnections {
   readonly #connector: ServiceConnector
@@ -27,7 +30,7 @@ export class OpenConnections {
   }
 
   /** The channel to join the socket to; `undefined` if the client has gone. Throws why there is none. */
-  async connect(socket: Socket, destination: Destination): Promise<SocketSplice | undefined> {
+  async connect(socket: Client, destination: Destination): Promise<SocketSplice | undefined> {
     const counts = this.#counts
     if (counts.open >= CONNECTIONS_MAX) {
       counts.refused++

@@ -76,29 +76,40 @@ const idleSeconds = z.number().positive().max(86_400).default(IDLE_SECONDS)
 
 export const serviceSchema: z.ZodType<ServiceSetting> = z
   .strictObject({
-    name: z.string().regex(SERVICE_PATTERN, { message: 'expected lower-case letters, digits and hyphens' }),
-    tcp: serverAddress.optional(),
-    udp: serverAddress.optional(),
-    allow: z.array(rule).min(1).max(256).optional(),
-    rate: z.number().int().min(1_000).optional(),
-    proxyProtocol: z.boolean().default(false),
-    idleSeconds,
+    name: z
+      .string()
+      .regex(SERVICE_PATTERN, { message: 'expected lower-case letters, digits and hyphens' })
+      .describe('the same name may be offered over tcp and udp, and by many nodes'),
+    tcp: serverAddress.optional().describe('address of the server as this node reaches it; either this or `udp`'),
+    udp: serverAddress.optional().describe('the same for datagrams'),
+    allow: z
+      .array(rule)
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('who may use it, one rule is enough: `site=hkg-*`, `label.team=media`; unset: everybody'),
+    rate: z.number().int().min(1_000).optional().describe('bytes per second, both ways and all connections together; unset: no cap'),
+    proxyProtocol: z.boolean().default(false).describe('TCP connections begin with a PROXY protocol v2 header that tells whose they are'),
+    idleSeconds: idleSeconds.describe('a flow of UDP ends when nothing was said for so long'),
   })
   .refine(({ tcp, udp }) => (tcp === undefined) !== (udp === undefined), { message: 'a service has either tcp or udp, its local address' })
   .refine(({ udp, proxyProtocol }) => udp === undefined || !proxyProtocol, { message: 'the PROXY protocol is for tcp only' })
 
 export const forwardSchema: z.ZodType<ForwardSetting> = z.strictObject({
-  listen: listenAddress,
-  to: destination,
-  proto: z.enum(['tcp', 'udp']).default('tcp'),
-  class: z.enum(['latest', 'twin']).default('latest'),
-  idleSeconds,
+  listen: listenAddress.describe('a port of 127.0.0.1, or an IP address and a port. Whoever reaches it may use it'),
+  to: destination.describe('`SERVICE@SITE`: the nearest node of the site that offers it; `SERVICE@SITE/NODE`: that node'),
+  proto: z.enum(['tcp', 'udp']).default('tcp').describe('connections, or datagrams'),
+  class: z
+    .enum(['latest', 'twin'])
+    .default('latest')
+    .describe('of datagrams: `twin` sends each over two disjoint paths, for twice the bytes'),
+  idleSeconds: idleSeconds.describe('a client of UDP that is silent for so long is forgotten'),
 })
 
 export const servicesSchema: z.ZodType<readonly ServiceSetting[]> = z
   .array(serviceSchema)
   .max(SERVICES_MAX)
-  .default([])
+  .prefault([])
   .superRefine((services, context) => {
     refuseRepetition(context, services.map(serviceKey), 'name')
   })
@@ -106,7 +117,7 @@ export const servicesSchema: z.ZodType<readonly ServiceSetting[]> = z
 export const forwardsSchema: z.ZodType<readonly ForwardSetting[]> = z
   .array(forwardSchema)
   .max(FORWARDS_MAX)
-  .default([])
+  .prefault([])
   .superRefine((forwards, context) => {
     refuseRepetition(context, forwards.map(forwardId), 'listen')
   })

@@ -9,13 +9,20 @@
  *
  * Before there is a socket the first message of the channel goes to whoever makes one; what follows waits.
  */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ProgramChannel } from '../program-channel.ts'
 import type { RateCap } from './rate-cap.ts'
 import type { TrafficCounts } from './traffic.ts'
 
 /** A client that vanished without a word holds its connection no longer than some minutes. */
 const KEEPALIVE_MS = 60_000
+
+/** A TCP socket, or what behaves like one. */
+export type SpliceSocket = Duplex & {
+  setNoDelay(on: boolean): unknown
+  setKeepAlive(on: boolean, ms: number): unknown
+  resetAndDestroy(): unknown
+}
 
 export interface SpliceEvents {
   /** The first message of the channel. Nothing else comes before `join`. */
@@ -30,7 +37,7 @@ export class SocketSplice {
   readonly #events: SpliceEvents
   readonly #counts: TrafficCounts
   readonly #cap: RateCap | undefined
-  #socket: Socket | undefined
+  #socket: SpliceSocket | undefined
   #opened = false
   /** Came together with the first message. */
   #early: Uint8Array[] = []
@@ -65,7 +72,7 @@ export class SocketSplice {
   }
 
   /** A connected socket that nobody has read, with `allowHalfOpen`. */
-  join(socket: Socket): void {
+  join(socket: SpliceSocket): void {
     this.#socket = socket
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEPALIVE_MS)
@@ -130,7 +137,7 @@ export class SocketSplice {
     else this.#early.push(...messages)
   }
 
-  #write(socket: Socket, messages: readonly Uint8Array[]): void {
+  #write(socket: SpliceSocket, messages: readonly Uint8Array[]): void {
     if (socket.destroyed || socket.writableEnded) return
     let bytes = 0
     socket.cork()

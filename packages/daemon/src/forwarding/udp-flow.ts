@@ -12,6 +12,8 @@ const WAITING_MAX = 64
 const RETRY_MS = 100
 const RETRY_MS_MAX = 5_000
 
+type FlowSetting = Pick<ForwardSetting, 'to' | 'class' | 'idleSeconds'>
+
 export interface FlowEvents {
   answer(datagram: Uint8Array): void
   failed(error: unknown): void
@@ -19,7 +21,7 @@ export interface FlowEvents {
 }
 
 export class UdpFlow {
-  readonly #setting: ForwardSetting
+  readonly #setting: FlowSetting
   readonly #surroundings: UdpSurroundings
   readonly #counts: TrafficCounts
   readonly #events: FlowEvents
@@ -31,7 +33,7 @@ export class UdpFlow {
   #retryAtMs = 0
   #ended = false
 
-  constructor(setting: ForwardSetting, surroundings: UdpSurroundings, counts: TrafficCounts, events: FlowEvents) {
+  constructor(setting: FlowSetting, surroundings: UdpSurroundings, counts: TrafficCounts, events: FlowEvents) {
     this.#setting = setting
     this.#surroundings = surroundings
     this.#counts = counts

@@ -4,7 +4,7 @@ import { CausewayError } from '@causeway/protocol'
 import type { Command } from 'commander'
 import { tint } from '../../colour.ts'
 import { DONE } from '../../fault.ts'
-import { printDocument } from '../../output.ts'
+import { isTable, printDocument } from '../../output.ts'
 import { duration } from '../../quantity.ts'
 import { numberBetween } from '../../verb.ts'
 import {
@@ -49,8 +49,8 @@ export function declareReads(kv: Command, onResult: (code: number) => void): voi
     .action(async (collection: string, options: ListOptions) => {
       const { items, violations: _, ...list } = await (await collectionOf(options, collection)).list(options)
       const view: RecordListView = { items, ...list }
-      await printDocument(options.output, view, () => recordsTable(view))
-      if (view.cutOff && options.output === 'table') process.stderr.write(`${cutOffNote(view.asOf)}\n`)
+      await printDocument(options.output, view, (wide) => recordsTable(view, wide))
+      if (view.cutOff && isTable(options.output)) process.stderr.write(`${cutOffNote(view.asOf)}\n`)
       onResult(DONE)
     })
 
@@ -68,18 +68,20 @@ export function declareReads(kv: Command, onResult: (code: number) => void): voi
   })
 }
 
-async function recordsTable({ items, continue: next }: RecordListView): Promise<string> {
+async function recordsTable({ items, continue: next }: RecordListView, wide: boolean): Promise<string> {
   if (items.length === 0) return 'no records'
   const { renderTable } = await import('../../table.ts')
   const rows = items.map((record) => [
     record.key,
     record.partition,
-    shortValue(record.value),
+    wide ? JSON.stringify(record.value) : shortValue(record.value),
     record.writer,
     duration((Date.now() - record.asOf) / 1000),
     labelsText(record),
+    ...(wide ? [record.expiresAt === undefined ? '-' : new Date(record.expiresAt).toISOString(), record.revision] : []),
   ])
-  const table = renderTable(['KEY', 'PARTITION', 'VALUE', 'WRITER', '>AGE', 'LABELS'], rows)
+  const more = wide ? ['EXPIRES', 'REVISION'] : []
+  const table = renderTable(['KEY', 'PARTITION', 'VALUE', 'WRITER', '>AGE', 'LABELS', ...more], rows)
   return next === undefined ? table : `${table}\n${tint('faint', `there are more: --continue ${next}`)}`
 }
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect } from '@causeway/client'
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 const NODE = {
   ...{ node: 'hkg-1-a', site: 'hkg-1', region: 'apac', role: 'edge', verdict: 'alive', since: 0, evidence: ['vitals'] },
   ...{ vitals: { cpu: 41.6, players: 12 }, vitalsAgeMs: 1_200 },

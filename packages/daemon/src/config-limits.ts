@@ -1,0 +1,26 @@
+/** What each limit bounds and when to change it, for the reference of the config. The bounds themselves are in the protocol. */
+import type { Limits } from '@causeway/protocol'
+
+export const LIMIT_MEANINGS: Readonly<Record<keyof Limits, string>> = {
+  controlMessageBytesMax: 'a longer control message costs the link. A hub with 3,000 uplinks needs the default',
+  frameBytesMax: 'a longer frame costs the link',
+  segmentBytesMax: 'channels cut messages into segments of at most this; it must leave room in a frame',
+  messageBytesMax: 'one message of a channel',
+  datagramMessageBytesMax:
+    'one message of class `latest` or `twin`. Above about 1,150 bytes it travels in pieces, all of which must arrive',
+  routeHopsMax: 'nodes of a route after its source',
+  recordBytesMax: 'one record with its labels. What is larger belongs elsewhere, with a reference here',
+  foldBytesMin: 'a document whose log is shorter is not folded. Smaller: less disk and quicker joins, more work',
+  retireAfterMs: 'a writer that no hub has heard of for so long is retired: what it had not sent by then it must write again',
+  sweepEntriesMin: 'marks of deleted records are swept when there are so many',
+  interestKeepMs: 'what nobody wants any more is kept up to date for so long, in case somebody comes back',
+  journalMs: 'for how long a watch can be resumed, and `kv history` looks back',
+  journalChangesMax: 'the same in changes',
+  journalBytesMax: 'the same in bytes of memory. Less on small machines: watches that were away for long then list again',
+  laneQueueBytesMax: 'bytes that wait in one lane of one link before frames are dropped. It is memory of a hub, per link',
+  channelWindowBytes: 'bytes of one channel under way at its start, each way',
+  channelWindowBytesMax: 'what that may grow to. Bandwidth · round trip: 16 MiB fill 1 Gbit/s at 130 ms',
+  nodeWindowBytesMax: 'what the windows of all channels of a node may have grown by: memory at the worst',
+  channelsPerPeerMax: 'channels with one other node; each open connection of a forward is one',
+  channelDeadMs: 'a channel without any way that works ends after this. Longer: programs survive longer outages, and hang longer',
+}

@@ -1,0 +1,97 @@
+/**
+ * HTTP/1.1 as all our servers speak it: routes of Hono on a server of Node that survives whatever comes in.
+ *
+ *  1. What is no request is answered with a problem document too, as far as there is anybody to read it.
+ *  2. A request that is not whole within `REQUEST_MS_MAX` ends; answers may last for ever.
+ */
+import { getRequestListener } from '@hono/node-server'
+import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, STATUS_CODES, createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { CausewayError, type Problem } from '@causeway/protocol'
+import { problemOf, problemResponse } from './problem.ts'
+
+const REQUEST_MS_MAX = 10_000
+/** How often that is looked at. */
+const LOOK_MS = 2_500
+
+export interface HttpLimits {
+  readonly connectionsMax: number
+  /** In bytes. @default that of Node */
+  readonly headerBytesMax?: number | undefined
+  /** Requests that become something else than HTTP. @default none */
+  readonly upgrades?:
+    | { wanted(request: IncomingMessage): boolean; take(request: IncomingMessage, socket: Socket, head: Uint8Array): void }
+    | undefined
+}
+
+export function createHttpServer(fetch: (request: Request) => Response | Promise<Response>, limits: HttpLimits): Server {
+  const answer = getRequestListener(fetch, { hostname: 'localhost', errorHandler: faultResponse })
+  const options: ServerOptions = {
+    // Who speaks to a socket may well leave it out.
+    requireHostHeader: false,
+    requestTimeout: REQUEST_MS_MAX,
+    headersTimeout: REQUEST_MS_MAX,
+    connectionsCheckingInterval: LOOK_MS,
+    shouldUpgradeCallback: (request) => limits.upgrades?.wanted(request) ?? false,
+    ...(limits.headerBytesMax !== undefined && { maxHeaderSize: limits.headerBytesMax }),
+  }
+  const answering = new WeakMap<object, ServerResponse>()
+  const server = createServer(options, (request, response) => {
+    const { socket } = request
+    answering.set(socket, response)
+    response.once('close', () => answering.delete(socket))
+    void answer(request, response)
+  })
+  server.maxConnections = limits.connectionsMax
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // In the middle of an answer a second one would be part of it.
+    if (!socket.writable || answering.get(socket)?.headersSent) socket.destroy()
+    else refuse(socket as Socket, clientProblem(error.code))
+  })
+  if (limits.upgrades) server.on('upgrade', (request, socket, head) => limits.upgrades?.take(request, socket as Socket, head))
+  server.on('checkExpectation', (request, response) => {
+    const { status, text } = written(
+      fault(417, `Expect: ${short(request.headers.expect ?? '')} is not understood`, 'leave it out, or expect 100-continue'),
+    )
+    response.writeHead(status, { 'content-type': 'application/problem+json', connection: 'close' }).end(text)
+  })
+  return server
+}
+
+/** Answers what never became a request, and hangs up. */
+export function refuse(socket: Socket, problem: Problem): void {
+  const { status, text } = written(problem)
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  ]
+  socket.on('error', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\nConnection: close\r\n\r\n${text}`)
+}
+
+function clientProblem(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return fault(431, 'the head of the request is too large', 'send less in the path, the query and the headers')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return fault(408, `the request was not whole within ${REQUEST_MS_MAX / 1000} s`, 'send all of it at once')
+  return fault(400, 'this is no HTTP/1.1 request', 'see /openapi.json for those that there are')
+}
+
+/** Of a request that Hono cannot make sense of: the host, the path. */
+function faultResponse(error: unknown): Response {
+  const isRequests = error instanceof Error && error.name === 'RequestError'
+  return problemResponse(isRequests ? new CausewayError('usage', `the request is not understood: ${error.message}`, 'correct it') : error)
+}
+
+function fault(status: number, message: string, remedy: string): Problem {
+  return problemOf(new CausewayError('usage', message, remedy), status)
+}
+
+function written(problem: Problem): { readonly status: number; readonly text: string } {
+  return { status: problem.status, text: JSON.stringify(problem) }
+}
+
+function short(text: string): string {
+  return text.slice(0, 60)
+}
