@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { Validator } from '@seriousme/openapi-schema-validator'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { StatusView } from '@causeway/protocol'
@@ -20,6 +21,7 @@ const LEASES = 'leases: {engine: embedded, hub: core-1}\n'
 const lab = new Deployment()
 const socket = (name: string): string => lab.path(`${name}.sock`)
 let document: OpenDocument
+let json: object
 
 beforeAll(async () => {
   await lab.prepare('mynet', [
@@ -32,8 +34,8 @@ beforeAll(async () => {
     await lab.start(name)
   }
   await eventually('hkg-1-a has its hub', async () => (await lab.ask<StatusView>('hkg-1-a', 'status')).replica.sessions.includes('core-1'))
-  const { text: json } = await ask(socket('hkg-1-a'), { method: 'GET', path: '/openapi.json' })
-  document = new OpenDocument(JSON.parse(json) as object)
+  json = JSON.parse((await ask(socket('hkg-1-a'), { method: 'GET', path: '/openapi.json' })).text) as object
+  document = new OpenDocument(json)
 })
 
 afterAll(() => lab.close())
@@ -42,6 +44,12 @@ function valueOf({ type, text: body }: SocketAnswer): unknown {
   if (type === 'text/plain' || body === '') return body
   return JSON.parse(type === 'application/x-ndjson' ? (body.split('\n')[0] ?? '') : body)
 }
+
+test('the document is OpenAPI 3.1', async () => {
+  const { valid, errors } = await new Validator().validate(structuredClone(json))
+  expect(errors ?? []).toEqual([])
+  expect(valid).toBe(true)
+})
 
 test('every operation answers as documented', async () => {
   const told = new Map<string, unknown>()

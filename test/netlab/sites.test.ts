@@ -198,7 +198,7 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
       const views = await Promise.all(POLICIES.map((policy) => fleet.at('h2').tasks.get(policy)))
       return views.every((view) => view?.running && tasks.running(view.id).length === 1 && tasks.running(view.id)[0]?.host === view.node)
     })
-    tasks.check()
+    expect(tasks.faults()).toEqual([])
     expect(inside.sticky.endedAt).toBeUndefined()
     await tasks.end()
   })
@@ -222,7 +222,7 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
   test('the gateway is killed under load: state flows on within a second, and next to nothing is sent twice', async () => {
     await eventually('the site is at rest', whole, MERGED_MS_MAX)
     const items = fleet.at('c').collection('items')
-    const before = await uplinkBytes('b')
+    const atRest = await uplinkBytes('b')
     for (let round = 0; round < 10; round++) {
       const texts = Array.from({ length: 100 }, () => randomBytes(300).toString('base64'))
       await Promise.all(texts.map((text, index) => items.put(`bulk-${round}-${index}`, { text }, { partition: 'near' })))
@@ -242,6 +242,8 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
       await new Promise((done) => setTimeout(done, 50))
     }
     while (arrivals.length < 20) await beat()
+    // On a busy machine b carries some of that for a, whose own packets are late: that is not what is looked for.
+    const before = await uplinkBytes('b')
     const killing = fleet.kill('a')
     for (let left = BEATS; left > 0; left--) await beat()
     await killing
@@ -255,7 +257,7 @@ describe.skipIf(missing !== undefined)('a site that stands alone', () => {
     const sent = (await uplinkBytes('b')) - before
     const cold = await coldSyncBytes()
     say(
-      `gateway killed: longest gap ${gapMs.toFixed(0)} ms; the standby sent ${sent} bytes in all, ${BEATS} beats among them; a cold sync is ${cold} bytes`,
+      `gateway killed: longest gap ${gapMs.toFixed(0)} ms; the standby sent ${sent} bytes from then on, ${BEATS} beats among them (before, ${before - atRest}); a cold sync is ${cold} bytes`,
     )
     expect(gapMs).toBeLessThan(STATE_GAP_MS)
     expect(sent).toBeLessThan(RESENT_RATIO_MAX * cold)

@@ -2,7 +2,7 @@
  * What nodes of this protocol version said when it was recorded is read back, and means the same. A fleet is upgraded one node at a
  * time, so a change that fails here would cut the nodes that have it from those that do not yet.
  *
- *     RECORD=1 npx vitest run --project unit test/wire       records anew: only before a version is released
+ *     RECORD=1 npx vitest run --project unit test/wire       records anew: only before a version is released; then oxfmt
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -77,9 +77,11 @@ test.each([
 
 test('without a daemon nothing is offered, and nothing is said', () => {
   const env = { ...environment(), CAUSEWAY_API: join(directory, 'none.sock') }
-  expect(execFileSync('causeway', ['complete', '--', 'ping', ''], { env, encoding: 'utf8' })).toBe(':4\n')
+  expect(execFileSync(join(directory, 'causeway'), ['complete', '--', 'ping', ''], { env, encoding: 'utf8' })).toBe(':4\n')
 })
 
 test.each(['zsh', 'fish'])('there is one for %s', (shell) => {
-  expect(execFileSync('causeway', ['completion', shell], { env: environment(), encoding: 'utf8' })).toContain('causeway complete --')
+  expect(execFileSync(join(directory, 'causeway'), ['completion', shell], { env: environment(), encoding: 'utf8' })).toContain(
+    'causeway complete --',
+  )
 })

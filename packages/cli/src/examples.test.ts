@@ -22,7 +22,7 @@ function helpOf(command: Command): string {
 /** Of a line of help: what stands between the prompt and what the shell does with it, as words. */
 function wordsOf(line: string): string[] {
   const [, typed = ''] = /\$ (?:\w+=\S+ )*causeway (.*)/.exec(line) ?? []
-  const [own = ''] = typed.split(/ {2,}| [|&>#<]| > | && /)
+  const [own = ''] = typed.split(/ {2,}(?!-)| [|&>#<]| > | && /)
   return [...own.matchAll(/'((?:[^'])*)'|"((?:[^"])*)"|(\S+)/g)].map(([, single, double, plain]) => single ?? double ?? plain ?? '')
 }
 

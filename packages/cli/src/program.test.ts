@@ -27,6 +27,8 @@ function causeway(...args: readonly string[]): Promise<Outcome> {
 let directory: string
 let server: Server
 let api: string
+/** Of all requests. */
+const methods = new Set<string | undefined>()
 
 const RECORD = { key: 'a/b', partition: 'global', value: { n: 1 }, labels: {}, revision: 'r1', writer: 'x', asOf: 0 }
 const HISTORY = { key: 'a/b', partition: 'global', since: 0, items: [{ type: 'ADDED', record: RECORD, at: 1_000 }] }
@@ -59,6 +61,7 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'cw-cli-'))
   api = join(directory, 'api.sock')
   server = createServer((request, response) => {
+    methods.add(request.method)
     if (request.url === '/v1/kv/config/a%2Fb?history=true') response.end(JSON.stringify(HISTORY))
     else if (request.url === '/v1/kv/cut?limit=1')
       response.end(JSON.stringify({ items: [RECORD], token: 't', continue: 'next', asOf: 0, cutOff: true }))
@@ -89,7 +92,7 @@ test.each([
   [['status', '--apo', 'x'], "unknown option '--apo'. Did you mean --api?"],
   [['ping'], 'missing required argument \'to\'. See "causeway ping --help".'],
   [['ping', 'a', '-c', 'many'], 'whole number from 1 to 1000000'],
-  [['status', '-o', 'xml'], 'Allowed choices are table, json, ndjson, yaml.'],
+  [['status', '-o', 'xml'], 'Allowed choices are table, wide, json, ndjson, yaml.'],
   [['kv', 'get', 'config'], '"config" is not of the form COLLECTION/KEY. Write it like tasks/rec-42.'],
   [['kv', 'patch', 'config/a', '1'], 'the fields are no JSON object.'],
   [['kv', 'put', 'config/a', '1', '--durability', 'moon'], 'Allowed choices are local, site, hub.'],
@@ -160,6 +163,19 @@ test('a ping that loses one says so and exits with 1', async () => {
     rttMs: { min: 10, p50: 10, max: 11 },
     paths: [{ hops: ['core-1', 'far'], answers: 2 }],
   })
+})
+
+test('a dry run tells what would change, or why it could not, and changes nothing', async () => {
+  const put = await causeway('kv', 'put', 'config/a/b', '{"n": 2}', '--dry-run', '--api', api)
+  expect(put).toEqual({ code: 0, stdout: 'would replace config/a/b in global: {"n":1} becomes {"n":2}\nnothing is done\n', stderr: '' })
+  const none = await causeway('kv', 'update', 'config/none', '1', '--dry-run', '--api', api)
+  expect(none).toEqual({ code: 1, stdout: '', stderr: 'causeway: none does not exist. Check the key and the partition.\n' })
+  const stale = await causeway('kv', 'delete', 'config/a/b', '--revision', 'r0', '--dry-run', '--api', api)
+  expect({ code: stale.code, stderr: stale.stderr }).toEqual({
+    code: 1,
+    stderr: 'causeway: a/b is at revision r1, not r0. Read it again.\n',
+  })
+  expect(methods).toEqual(new Set(['GET', 'POST']))
 })
 
 test('help is on stdout with exit code 0, and shows examples', async () => {

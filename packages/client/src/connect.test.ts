@@ -1,5 +1,10 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Causeway, connect, describeAddress, parseApiAddress } from './index.ts'
 import { ScriptedDaemon } from './scripted-daemon.ts'
 
@@ -115,4 +120,28 @@ test('addresses are sockets or http with a token', async () => {
   expect(await remote.links()).toEqual([])
   expect(bearers).toEqual(['Bearer secret'])
   await new Promise((done) => web.close(done))
+})
+
+test('the token of an HTTP API may be in a file, which is no secret in the environment', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cw-token-'))
+  const seen: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization)
+    response.end('{}')
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    writeFileSync(join(directory, 'api.token'), 'mounted\n')
+    vi.stubEnv('CAUSEWAY_TOKEN_FILE', join(directory, 'api.token'))
+    await (await connect({ api })).status()
+    await (await connect({ api, token: 'given' })).status()
+    expect(seen).toEqual(['Bearer mounted', 'Bearer given'])
+    vi.stubEnv('CAUSEWAY_TOKEN_FILE', join(directory, 'none'))
+    await expect(connect({ api })).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('cannot be read') })
+  } finally {
+    vi.unstubAllEnvs()
+    server.close()
+    rmSync(directory, { recursive: true })
+  }
 })

@@ -2,19 +2,21 @@
  * The way in: finds the local daemon and offers its API as typed calls. Nothing is sent before the first call, so a
  * program may connect before its sidecar is up, and keeps working when the sidecar is restarted.
  */
-import type {
-  ChannelView,
-  DocumentsView,
-  EventView,
-  LinkView,
-  NodesView,
-  PathsView,
-  PingReply,
-  SitesView,
-  StatusView,
-  TraceView,
-  VitalValues,
-  WhyView,
+import { readFile } from 'node:fs/promises'
+import {
+  CausewayError,
+  type ChannelView,
+  type DocumentsView,
+  type EventView,
+  type LinkView,
+  type NodesView,
+  type PathsView,
+  type PingReply,
+  type SitesView,
+  type StatusView,
+  type TraceView,
+  type VitalValues,
+  type WhyView,
 } from '@causeway/protocol'
 import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.ts'
 import { type ChannelStream, type Datagrams, type DatagramsOptions, openDatagrams, openStream } from './channel.ts'
@@ -31,7 +33,7 @@ export interface ConnectOptions {
   readonly api?: string | undefined
   /**
    * Bearer token of an `http://` API.
-   * @default `CAUSEWAY_TOKEN`
+   * @default `CAUSEWAY_TOKEN`, else what is in the file that `CAUSEWAY_TOKEN_FILE` names
    */
   readonly token?: string | undefined
 }
@@ -99,10 +101,12 @@ export interface Causeway {
   events(options?: EventsOptions): AsyncGenerator<EventView, void, undefined>
 }
 
-// oxlint-disable-next-line typescript/require-await -- a promise by contract: finding the daemon may one day need I/O
 export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
   const where = options.api ?? (process.env['CAUSEWAY_API'] || DEFAULT_SOCKET)
-  const address = parseApiAddress(where, options.token ?? process.env['CAUSEWAY_TOKEN'])
+  const address = parseApiAddress(
+    where,
+    options.token ?? process.env['CAUSEWAY_TOKEN'] ?? (await tokenOfFile(process.env['CAUSEWAY_TOKEN_FILE'])),
+  )
   const transport = new Transport(address)
   const read = <Result>(...path: string[]): Promise<Result> => transport.json({ method: 'GET', path })
   return {
@@ -127,5 +131,15 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     ping: (to, { count, intervalMs, bytes, signal } = {}) =>
       transport.lines({ method: 'POST', path: ['ping', to], query: { count, intervalMs, bytes }, signal }),
     events: ({ follow, signal } = {}) => transport.lines({ method: 'GET', path: ['events'], query: { follow }, signal }),
+  }
+}
+
+async function tokenOfFile(file: string | undefined): Promise<string | undefined> {
+  if (!file) return undefined
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (cause) {
+    const fault = `the token in ${file} cannot be read: ${(cause as Error).message}`
+    throw new CausewayError('usage', fault, 'let CAUSEWAY_TOKEN_FILE name api.token of the data directory', { cause })
   }
 }

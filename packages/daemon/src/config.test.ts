@@ -104,9 +104,7 @@ socks: "1080"
     )
   })
 
-  it.each([
-    ['api:\n  dashboard: "127.0.0.1:9"', 4, 'api.dashboard'],
-  ])('refuses %s, which it could only ignore', (text, line, key) => {
+  it.each([['api:\n  dashboard: "127.0.0.1:9"', 4, 'api.dashboard']])('refuses %s, which it could only ignore', (text, line, key) => {
     expect(() => load(MINIMAL + text)).toThrow(
       expect.objectContaining({
         code: 'config-invalid',

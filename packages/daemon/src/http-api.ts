@@ -30,7 +30,7 @@ export interface HttpApiOptions {
 export function startHttpApi(api: Hono, { listen, tokenFile, log }: HttpApiOptions): Promise<HttpServer> {
   const token = readOrMakeToken(tokenFile)
   const refused = (): Response => {
-    const remedy = `send "Authorization: Bearer …" with what is in ${tokenFile}; clients read CAUSEWAY_TOKEN`
+    const remedy = `send "Authorization: Bearer …" with what is in ${tokenFile}; clients read it from CAUSEWAY_TOKEN_FILE`
     return problemResponse(new CausewayError('refused', 'this API wants its token', remedy), 401)
   }
   const routes = new Hono()

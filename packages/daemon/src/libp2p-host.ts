@@ -6,7 +6,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
-import { tcp } from '@libp2p/tcp'
+import { type TCPOptions, tcp } from '@libp2p/tcp'
 import { CausewayError } from '@causeway/protocol'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -23,14 +23,18 @@ const WINDOW_BYTES = 2 * 1024 * 1024
 /** Connections that the kernel completes while the event loop is busy. */
 const BACKLOG = 4096
 
-/** Starts listening. Throws `port-in-use` or `config-invalid`. */
-export async function createTransportHost(privateKey: PrivateKey, listen: HostPort): Promise<Libp2p> {
+/** Starts listening. Throws `port-in-use` or `config-invalid`. What is in `dialledFrom` is dialled from that local address. */
+export async function createTransportHost(
+  privateKey: PrivateKey,
+  listen: HostPort,
+  dialledFrom: ReadonlyMap<string, string> = new Map(),
+): Promise<Libp2p> {
   try {
     return await createLibp2p({
       privateKey,
       addresses: { listen: [multiaddrOf(listen)] },
       transports: [
-        tcp({
+        tcpFrom(dialledFrom, {
           backlog: BACKLOG,
           // 0 is "never": liveness is the machine's business.
           inboundSocketInactivityTimeout: 0,
@@ -66,6 +70,17 @@ export async function createTransportHost(privateKey: PrivateKey, listen: HostPo
     })
   } catch (cause) {
     throw listenError(asError(cause), listen)
+  }
+}
+
+/** libp2p hands no option of ours to a dial of its transport, so this looks for itself. */
+function tcpFrom(dialledFrom: ReadonlyMap<string, string>, options: TCPOptions): ReturnType<typeof tcp> {
+  return (components) => {
+    const transport = tcp(options)(components)
+    const dial = transport.dial.bind(transport)
+    // `localAddress` goes on to `net.connect`.
+    transport.dial = (to, given) => dial(to, { ...given, ...{ localAddress: dialledFrom.get(to.toString()) } })
+    return transport
   }
 }
 

@@ -63,6 +63,7 @@ export interface Libp2pNetworkOptions {
 /** What `start` has opened. */
 interface Sockets {
   readonly host: Libp2p
+  readonly dialledFrom: Map<string, string>
   readonly datagrams: Datagrams | null
   readonly streams: StreamListener | null
 }
@@ -90,13 +91,16 @@ export class Libp2pNetwork {
   readonly #halfOpen = new Map<Connection, HalfOpen>()
   /** The last dial of an address (as libp2p sees it); the next one waits for it. */
   readonly #dials = new Map<string, Promise<void>>()
+  /** Where the dial of an address that is under way is to come from. */
+  readonly #dialledFrom: Map<string, string>
   /** By name: the address that worked last. */
   readonly #lastWorked = new Map<string, string>()
   #lastId = 0
   #stopped = false
 
-  private constructor(options: Libp2pNetworkOptions, { host, datagrams, streams }: Sockets) {
+  private constructor(options: Libp2pNetworkOptions, { host, dialledFrom, datagrams, streams }: Sockets) {
     this.#options = options
+    this.#dialledFrom = dialledFrom
     this.#host = host
     this.#datagrams = datagrams
     this.#streams = streams
@@ -107,14 +111,15 @@ export class Libp2pNetwork {
   static async start(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
     const { tcp, udp, stream } = options.listen
     for (let choice = 1; ; choice++) {
-      const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp)
+      const dialledFrom = new Map<string, string>()
+      const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp, dialledFrom)
       let datagrams: Datagrams | null = null
       let streams: StreamListener | null = null
       try {
         const udpPort = udp?.port === 0 ? listenPort(host) : udp?.port
         datagrams = udp && udpPort !== undefined ? await openDatagrams(options, { host: udp.host, port: udpPort }) : null
         streams = stream && (await StreamListener.start(stream))
-        const network = new Libp2pNetwork(options, { host, datagrams, streams })
+        const network = new Libp2pNetwork(options, { host, dialledFrom, datagrams, streams })
         await network.#listen()
         return network
       } catch (error) {
@@ -269,14 +274,14 @@ export class Libp2pNetwork {
     try {
       await before
       timer = setTimeout(() => noAnswer.abort(), ANSWER_MS_MAX)
-      const options = { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress }
-      // The TCP transport hands what it is given to `net.connect`.
-      return await this.#host.dial(multiaddr(to), from === undefined ? options : { ...options, ...{ localAddress: from } })
+      if (from !== undefined) this.#dialledFrom.set(to, from)
+      return await this.#host.dial(multiaddr(to), { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress })
     } catch (error) {
       if (noAnswer.signal.aborted) throw new Error(`no answer within ${ANSWER_MS_MAX / 1000} s`, { cause: error })
       throw error
     } finally {
       clearTimeout(timer)
+      this.#dialledFrom.delete(to)
       turn.resolve()
       if (this.#dials.get(to) === turn.promise) this.#dials.delete(to)
     }

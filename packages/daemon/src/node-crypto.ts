@@ -67,7 +67,7 @@ export function createNodeCrypto(seed: Uint8Array): Crypto {
         return undefined
       }
     },
-    aead: (key) => new NodeAead(key),
+    aead: (key, tagBytes) => new NodeAead(key, tagBytes),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
   }
 }
@@ -90,15 +90,17 @@ class NodeAead implements Aead {
   /** A key object spares OpenSSL's schedule of the key nothing, but Node 15 µs of checks a call. */
   readonly #key: KeyObject
   readonly #nonce = Buffer.alloc(NONCE_BYTES)
+  readonly #tag: { readonly authTagLength: number }
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, tagBytes: number = AEAD_TAG_BYTES) {
     this.#key = createSecretKey(key)
+    this.#tag = { authTagLength: tagBytes }
   }
 
   seal(counter: number, associated: Uint8Array, bytes: Uint8Array, from: number, to: number): void {
     // The frame, and what the cipher returns.
     countBulk(2 * (to - from))
-    const cipher = createCipheriv(AEAD, this.#key, this.#nonceOf(counter))
+    const cipher = createCipheriv(AEAD, this.#key, this.#nonceOf(counter), this.#tag)
     cipher.setAAD(associated)
     bytes.set(cipher.update(bytes.subarray(from, to)), from)
     cipher.final()
@@ -106,10 +108,10 @@ class NodeAead implements Aead {
   }
 
   open(counter: number, associated: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
-    const end = sealed.length - AEAD_TAG_BYTES
+    const end = sealed.length - this.#tag.authTagLength
     if (end < 0) return undefined
     countBulk(end)
-    const decipher = createDecipheriv(AEAD, this.#key, this.#nonceOf(counter))
+    const decipher = createDecipheriv(AEAD, this.#key, this.#nonceOf(counter), this.#tag)
     decipher.setAAD(associated)
     decipher.setAuthTag(sealed.subarray(end))
     const message = decipher.update(sealed.subarray(0, end))

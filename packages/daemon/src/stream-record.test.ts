@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AEAD_TAG_BYTES, type NodeId, frameHeaderBytes, writeFrameHeader } from '@causeway/protocol'
+import { SHORT_TAG_BYTES, type NodeId, frameHeaderBytes, writeFrameHeader } from '@causeway/protocol'
 import { createNodeCrypto } from './node-crypto.ts'
 import { RecordReader, RecordSealer } from './stream-record.ts'
 
@@ -9,7 +9,10 @@ const crypto = createNodeCrypto(new Uint8Array(32).fill(1))
 const KEY = new Uint8Array(32).fill(2)
 
 function pair(): { sealer: RecordSealer; reader: RecordReader } {
-  return { sealer: new RecordSealer(crypto.aead(KEY)), reader: new RecordReader(crypto.aead(KEY), MESSAGE_BYTES_MAX) }
+  return {
+    sealer: new RecordSealer(crypto.aead(KEY, SHORT_TAG_BYTES)),
+    reader: new RecordReader(crypto.aead(KEY, SHORT_TAG_BYTES), MESSAGE_BYTES_MAX),
+  }
 }
 
 function frameOf(bytes: number, fill = 7): Uint8Array {
@@ -82,17 +85,17 @@ describe('stream records', () => {
   it('take 18 bytes besides a small message', () => {
     const [record = new Uint8Array(0), ...more] = pair().sealer.seal([new Uint8Array(60)])
     expect(more).toEqual([])
-    expect(record.length).toBe(60 + 1 + 1 + AEAD_TAG_BYTES)
+    expect(record.length).toBe(60 + 1 + 1 + SHORT_TAG_BYTES)
   })
 
   it('are malformed if the peer seals too long a message, or cuts an entry short', () => {
-    const small = new RecordReader(crypto.aead(KEY), 1_000)
+    const small = new RecordReader(crypto.aead(KEY, SHORT_TAG_BYTES), 1_000)
     expect(small.push(Buffer.concat(pair().sealer.seal([frameOf(3_000)])))).toBe('malformed')
     for (const entry of [Buffer.from([128]), Buffer.from([18, 1]), Buffer.from([3, 200])]) {
-      const record = Buffer.alloc(1 + entry.length + AEAD_TAG_BYTES)
+      const record = Buffer.alloc(1 + entry.length + SHORT_TAG_BYTES)
       record[0] = entry.length
       entry.copy(record, 1)
-      crypto.aead(KEY).seal(0, new Uint8Array(0), record, 1, 1 + entry.length)
+      crypto.aead(KEY, SHORT_TAG_BYTES).seal(0, new Uint8Array(0), record, 1, 1 + entry.length)
       expect(pair().reader.push(record)).toBe('malformed')
     }
   })

@@ -6,7 +6,7 @@
  * A record holds k messages, whose lengths its sealed part tells; numbers are LEB128:
  *
  *     s          length of the sealed part, the tag aside
- *     s bytes    AES-256-GCM of k entries, and the tag (16); nonce = u32 0 ‖ u64 number of the record, from 0 in each direction
+ *     s bytes    AES-256-GCM of k entries, and the tag (12); nonce = u32 0 ‖ u64 number of the record, from 0 in each direction
  *     …          the bodies of those messages that have one here, one after the other, not sealed
  *
  *     entry:
@@ -19,7 +19,7 @@
  * line does; he cannot shift a boundary, since the lengths are sealed, nor take one frame for another at its destination,
  * since the channel numbers and seals them. A message that is not a frame is nobody else's to seal: it goes into its entry.
  */
-import { AEAD_TAG_BYTES, type Aead, Leb128Reader, frameHeaderBytes, isFrame, leb128Bytes, writeLeb128 } from '@causeway/protocol'
+import { SHORT_TAG_BYTES, type Aead, Leb128Reader, frameHeaderBytes, isFrame, leb128Bytes, writeLeb128 } from '@causeway/protocol'
 import { allocateBulk } from './bulk-memory.ts'
 
 /** A record takes messages as long as they fit in here, and at least one. */
@@ -55,7 +55,7 @@ export class RecordSealer {
     let entries = 0
     for (const message of messages) entries += entryBytesOf(message)
     const from = leb128Bytes(entries)
-    const head = Buffer.allocUnsafe(from + entries + AEAD_TAG_BYTES)
+    const head = Buffer.allocUnsafe(from + entries + SHORT_TAG_BYTES)
     const buffers: Uint8Array[] = [head]
     let at = writeLeb128(head, 0, entries)
     for (const message of messages) {
@@ -153,7 +153,7 @@ export class RecordReader {
     const most = Math.max(RECORD_BYTES_MAX, ENTRY_BYTES_MAX + this.#messageBytesMax)
     if (this.#length > most) return true
     if (byte >= 128) return this.#lengthBytes === LENGTH_BYTES_MAX
-    const bytes = this.#length + AEAD_TAG_BYTES
+    const bytes = this.#length + SHORT_TAG_BYTES
     this.#length = 0
     this.#lengthBytes = 0
     this.#part = bytes < POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : allocateBulk(bytes)

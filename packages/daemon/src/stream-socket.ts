@@ -15,7 +15,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { Crypto, StreamKey } from '@causeway/protocol'
+import { type Crypto, SHORT_TAG_BYTES, type StreamKey } from '@causeway/protocol'
 import { type BulkSocket, dialBulk } from './bulk-socket.ts'
 import type { HostPort } from './host-port.ts'
 import { RECORD_BYTES_MAX, RecordReader, RecordSealer, recordedBytes } from './stream-record.ts'
@@ -140,8 +140,8 @@ export class StreamSocket {
   #prove(diallerNonce: Uint8Array, acceptorNonce: Uint8Array): void {
     const { crypto, local, remote, messageBytesMax } = this.#options
     const nonces = Buffer.concat([diallerNonce, acceptorNonce])
-    this.#reader = new RecordReader(crypto.aead(crypto.mac(local.key, nonces)), messageBytesMax)
-    this.#sealer = new RecordSealer(crypto.aead(crypto.mac(remote.key, nonces)))
+    this.#reader = new RecordReader(crypto.aead(crypto.mac(local.key, nonces), SHORT_TAG_BYTES), messageBytesMax)
+    this.#sealer = new RecordSealer(crypto.aead(crypto.mac(remote.key, nonces), SHORT_TAG_BYTES))
     this.#write([])
   }
 

@@ -23,6 +23,7 @@ import {
   encodeRecord,
   frameHeaderBytes,
   writeFrameHeader,
+  after,
 } from '@causeway/protocol'
 import { SEALED_HEADER_BYTES } from './association-packet.ts'
 import { Channel, type ChannelEffect, type ChannelInput, type ChannelSurroundings } from './channel.ts'
@@ -57,12 +58,16 @@ interface Sealer {
   seal(now: Instant, peer: NodeId, frame: Uint8Array, from: number, to: number): boolean
 }
 
+/** So long after it was first heard of, a channel has been named, unless nobody is going to. */
+const NAMED_MS = 10_000
+
 interface Entry {
   readonly handle: ChannelHandle
   readonly key: number
   readonly channel: Channel
   /** `undefined` until the opener has named it. */
   service: string | undefined
+  readonly since: Instant
   /** Packets came in this turn. */
   touched: boolean
 }
@@ -162,15 +167,27 @@ export class Channels {
     const of = this.#byPeer.get(peer)
     if (of) of.heardAt = now
     const entry = of?.entries.get(keyOf(packet.channel, packet.fromOpener)) ?? this.#accept(now, peer, packet)
-    if (entry) {
+    if (entry && this.#isLeftover(now, entry, packet)) this.#remove(entry)
+    else if (entry) {
       this.#carry(now, entry, entry.channel.handle(now, { type: 'packet', packet, arrival }))
       if (entry.touched) return
       entry.touched = true
       this.#touched.push(entry)
-    } else if (packet.kind === 'data' || packet.kind === 'trial') {
+      return
+    }
+    if (packet.kind === 'data' || packet.kind === 'trial') {
       const gone: ChannelPacket = { kind: 'gone', channel: packet.channel, fromOpener: !packet.fromOpener }
       this.#send(now, peer, arrival.wayBack, gone, 'ordered')
     }
+  }
+
+  /**
+   * A late packet that could open a channel may bring one back which has ended here: its name never comes again, since the opener
+   * knows that it arrived once.
+   */
+  #isLeftover(now: Instant, { service, since, touched, channel }: Entry, packet: ChannelPacket): boolean {
+    if (service !== undefined || touched || channel.identity.opener || packet.kind !== 'data' || packet.opening) return false
+    return now >= after(since, NAMED_MS)
   }
 
   /** All packets of this turn have come. */
@@ -206,7 +223,14 @@ export class Channels {
   #add(now: Instant, peer: NodeId, number: number, opener: boolean, frameClass: FrameClass): Entry {
     const identity = { self: this.#config.self, peer, channel: number, opener, class: frameClass }
     const channel = new Channel(now, identity, this.#config.pathsTo(peer), this.#surroundings)
-    const entry: Entry = { handle: this.#nextHandle++, key: keyOf(number, !opener), channel, service: undefined, touched: false }
+    const entry: Entry = {
+      handle: this.#nextHandle++,
+      key: keyOf(number, !opener),
+      channel,
+      service: undefined,
+      since: now,
+      touched: false,
+    }
     this.#byHandle.set(entry.handle, entry)
     const of = this.#byPeer.get(peer) ?? { entries: new Map<number, Entry>(), accepted: 0, heardAt: undefined }
     of.entries.set(entry.key, entry)

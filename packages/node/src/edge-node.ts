@@ -102,7 +102,7 @@ export class EdgeNode extends NodeBase {
     this.#plans = new PlanRequests(
       { id: this.self, name: this.credential.name },
       {
-        wanted: () => mesh.destinations(),
+        wanted: () => [...mesh.destinations()].filter((to) => !this.#isAtHand(to)),
         send: (peer, message) => mesh.sendControl(peer, message),
         use: (to, paths, names) => mesh.setPlan(mesh.now, to, paths, names),
         linkCost: (neighbour) => (mesh.link(neighbour)?.up ? (mesh.link(neighbour)?.costMs ?? UNMEASURED_COST_MS) : undefined),
@@ -136,6 +136,7 @@ export class EdgeNode extends NodeBase {
       this.#saidAttached = ''
     } else if (peer.credential.site === this.credential.site) {
       this.#neighbours.set(peer.id, peer)
+      if (this.#isAtHand(peer.id)) this.#plans.unwant(peer.id)
       this.#watch.linkUp(now, peer.id, peer.credential.name)
       this.#watch.told(now, peer.id, this.#told.get(peer.id)?.hears ?? [])
       this.mesh.sendControl(peer.id, this.#siteMessage())
@@ -147,6 +148,7 @@ export class EdgeNode extends NodeBase {
     this.#neighbours.delete(peer.id)
     this.#told.delete(peer.id)
     this.#plans.forget(peer.id)
+    if (peer.credential.site === this.credential.site && [...this.mesh.destinations()].includes(peer.id)) this.#plans.want(peer.id)
     this.#home.linkDown(now, peer.id)
     this.#testifier.forget(peer.id)
     // What is silent keeps its connection for a while.
@@ -230,7 +232,12 @@ export class EdgeNode extends NodeBase {
   }
 
   protected override planWanted(_now: Instant, to: NodeId): void {
-    this.#plans.want(to)
+    if (!this.#isAtHand(to)) this.#plans.want(to)
+  }
+
+  /** A neighbour to whom any uplink leads as well, should the cable between us fail: a plan kept up to date would cost more than it brings. */
+  #isAtHand(to: NodeId): boolean {
+    return this.#neighbours.has(to) && this.#hubs().length > 0
   }
 
   protected override planUnwanted(_now: Instant, to: NodeId): void {

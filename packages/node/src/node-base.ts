@@ -31,6 +31,7 @@ import {
   type WriteOutcome,
 } from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
+import { OwnWrites } from './own-writes.ts'
 import { ownCredential } from './own-credential.ts'
 import { ownVitals } from './own-vitals.ts'
 import { NodeViews } from './node-views.ts'
@@ -69,8 +70,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   readonly #programs: Programs
   #wallOffsetMs: number
   readonly #startedAt: Instant
-  readonly #ownWrites = new Map<number, (result: WriteOutcome) => void>()
-  #lastOwnWrite = 0
+  readonly #ownWrites = new OwnWrites()
   #effects: NodeEffect[] = []
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>, traits: NodeTraits) {
@@ -153,7 +153,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
     for (const { channel, peer, relation } of this.sessions.openDue(now, (to, service) => this.mesh.open(now, to, service))) {
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     }
-    this.#settle(now)
+    for (this.#settle(now); this.#write(now); this.#settle(now)) this.desk.settle(now)
     const effects = this.#effects
     this.#effects = []
     return effects
@@ -235,10 +235,15 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   }
 
   /** A write of the node itself, of which the driver does not hear. */
-  protected writeOwn(now: Instant, write: Omit<WriteInput, 'type' | 'request'>, done: (result: WriteOutcome) => void = () => {}): void {
-    const request = --this.#lastOwnWrite
-    this.#ownWrites.set(request, done)
-    this.toReplica(now, { ...write, type: 'write', request })
+  protected writeOwn(_now: Instant, write: Omit<WriteInput, 'type' | 'request'>, done: (result: WriteOutcome) => void = () => {}): void {
+    this.#ownWrites.add(write, done)
+  }
+
+  /** What the node has written in this turn; false if that is nothing. */
+  #write(now: Instant): boolean {
+    const writes = this.#ownWrites.take()
+    if (writes.length > 0) this.toReplica(now, { type: 'writes', writes })
+    return writes.length > 0
   }
 
   protected wallMs(now: Instant): number {
@@ -264,13 +269,9 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       case 'flushed':
         this.#effects.push({ type: 'stopped' })
         break
-      case 'written': {
-        const done = this.#ownWrites.get(effect.request)
-        this.#ownWrites.delete(effect.request)
-        if (done) done(effect.result)
-        else this.#effects.push(effect)
+      case 'written':
+        if (!this.#ownWrites.answered(effect.request, effect.result)) this.#effects.push(effect)
         break
-      }
       case 'change':
         this.#effects.push(effect)
         this.desk.changed(now, effect)

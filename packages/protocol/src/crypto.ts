@@ -16,7 +16,7 @@ export interface Crypto {
   /** X25519: the secret that two keys share, 32 bytes; `undefined` for a malformed public key or one of low order. */
   agree(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined
   /** Prepares a key of 32 bytes. */
-  aead(key: Uint8Array): Aead
+  aead(key: Uint8Array, tagBytes?: typeof SHORT_TAG_BYTES): Aead
   /** Fresh unpredictable bytes. */
   randomBytes(length: number): Uint8Array
 }
@@ -26,13 +26,15 @@ export type Hasher = Pick<Crypto, 'hash'>
 
 /** Authenticated encryption: AES-256-GCM (NIST SP 800-38D). Its nonce is four zero bytes and the counter, as in Noise. */
 export interface Aead {
-  /** Seals `bytes[from, to)` in place and writes the tag to `[to, to + AEAD_TAG_BYTES)`. A counter must never be used twice. */
+  /** Seals `bytes[from, to)` in place and writes the tag behind it, `AEAD_TAG_BYTES` if not told otherwise. A counter must never be used twice. */
   seal(counter: number, associated: Uint8Array, bytes: Uint8Array, from: number, to: number): void
   /** The message in `sealed` (message and tag), or `undefined` if it was not sealed with this key, counter and associated data. */
   open(counter: number, associated: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
 }
 
 export const AEAD_TAG_BYTES = 16
+/** The shortest that needs no further care (SP 800-38D, 5.2.1.2): for where packets are many and small, and the first bad one is the last. */
+export const SHORT_TAG_BYTES = 12
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

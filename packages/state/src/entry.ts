@@ -170,7 +170,16 @@ function ackFault(value: unknown): string | undefined {
 
 function decodeMore(head: Head, value: unknown, more: unknown): Content | string {
   if (plainDataFault(more) || typeof more !== 'object' || more === null || Array.isArray(more)) return 'an entry has no map of more'
-  const { l: labels = NO_LABELS, b: birth, x: expiresMs, o: older, e: epoch, w: writer, m: mark, p: patch } = more as Record<string, unknown>
+  const {
+    l: labels = NO_LABELS,
+    b: birth,
+    x: expiresMs,
+    o: older,
+    e: epoch,
+    w: writer,
+    m: mark,
+    p: patch,
+  } = more as Record<string, unknown>
   const labelFault = labelsFault(labels)
   if (labelFault) return `labels ${labelFault}`
   if (birth !== undefined && !(Array.isArray(birth) && birth.length === 2 && isStamp(birth[0], birth[1]))) return 'a birth is no stamp'

@@ -110,6 +110,8 @@ export type ReplicaInput =
   /** What this node wants to hold from now on, instead of the interest of its config. */
   | { readonly type: 'interest'; readonly patterns: readonly string[] }
   | WriteInput
+  /** Several, as if one after the other; but what they change goes to the disk at once. */
+  | { readonly type: 'writes'; readonly writes: readonly WriteInput[] }
   | { readonly type: 'sessionOpened'; readonly session: number; readonly peer: string; readonly relation: Relation }
   | { readonly type: 'sessionMessage'; readonly session: number; readonly message: Uint8Array }
   | { readonly type: 'sessionClosed'; readonly session: number }

@@ -233,10 +233,11 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         return []
       case 'interest':
         return this.#sync.want(now, input.patterns)
-      case 'write': {
-        const refusal = this.#writer.write(now, now + this.#wallOffsetMs, input)
-        return refusal ? [refusal] : []
-      }
+      case 'write':
+      case 'writes':
+        return (input.type === 'write' ? [input] : input.writes).flatMap(
+          (write) => this.#writer.write(now, now + this.#wallOffsetMs, write) ?? [],
+        )
       case 'writeShared': {
         const refusal = this.#writer.writeShared(now, now + this.#wallOffsetMs, input)
         return refusal ? [refusal] : []

@@ -42,7 +42,9 @@ it('tells the writer, once, whose write lost to one that did not know of it, wha
   expect(mine.value).toBe('lost')
   heal(all)
   expect(slow.replica.get('tasks', 'hkg-1', 'k')!.value).toBe('won and changed')
-  expect(slow.told('superseded')).toMatchObject([{ collection: 'tasks', partition: 'hkg-1', key: 'k', by: 'hkg-1-b', revision: mine.revision }])
+  expect(slow.told('superseded')).toMatchObject([
+    { collection: 'tasks', partition: 'hkg-1', key: 'k', by: 'hkg-1-b', revision: mine.revision },
+  ])
   // Nobody else's business; and not said again for what comes later, or comes again.
   fast.put('hkg-1', 'k', 'later')
   lab.run(SOON_MS)

@@ -6,7 +6,7 @@
 import { SessionPacker } from '../../../packages/daemon/src/session-codec.ts'
 import { Hub } from '../../../packages/hub/src/index.ts'
 import { EdgeNode, type NodeConfig, type NodeInput, type NodeMachine, type SessionCodec } from '../../../packages/node/src/index.ts'
-import { AEAD_TAG_BYTES, LIMITS, leb128Bytes } from '@causeway/protocol'
+import { SHORT_TAG_BYTES, LIMITS, leb128Bytes } from '@causeway/protocol'
 import {
   PERFECT_WIRE,
   SIMULATED_AUTHORITY,
@@ -86,7 +86,7 @@ export function keepLedger(seconds: number): Ledger {
   const closeRecord = (): void => {
     if (!open) return
     const sum = open.to === HUB ? ledger.up : ledger.down
-    const bytes = leb128Bytes(open.entries) + AEAD_TAG_BYTES
+    const bytes = leb128Bytes(open.entries) + SHORT_TAG_BYTES
     sum.records++
     sum.recordBytes += bytes
     open = undefined

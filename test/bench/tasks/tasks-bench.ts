@@ -111,19 +111,16 @@ async function fill({ tasks }: Causeway, count: number): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, filling))
 }
 
-function measureDisk({ samples }: TasksSettings): Promise<Measured> {
-  const lab = new Deployment()
+async function measureDisk({ samples }: TasksSettings): Promise<Measured> {
+  await using lab = new Deployment()
   const file = openSync(lab.path('writes'), 'w')
-  return timesOf(samples, () => {
+  const write = (): Promise<void> => {
     writeSync(file, RECORD)
     fdatasyncSync(file)
     return Promise.resolve()
-  })
-    .then((times) => ({ columns: COLUMNS, rows: [rowOf('write and fdatasync', times, null)], judgements: [], notes: [], charts: [] }))
-    .finally(() => {
-      closeSync(file)
-      return lab.close()
-    })
+  }
+  const times = await timesOf(samples, write).finally(() => closeSync(file))
+  return { columns: COLUMNS, rows: [rowOf('write and fdatasync', times, null)], judgements: [], notes: [], charts: [] }
 }
 
 async function measureEtcd({ samples }: TasksSettings): Promise<Measured> {

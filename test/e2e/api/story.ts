@@ -84,7 +84,7 @@ export const STORY: readonly Step[] = [
   { id: 'whyTask', fill: task },
   { id: 'work', body: { selector: 'kind=nothing', slots: 2, capacity: { gpu: 1 } } },
   { id: 'reportWork', fill: { worker: told('work', 'worker') }, body: { reports: [], holding: [] }, status: 410 },
-  { id: 'moveTask', fill: task, body: { to: 'hkg-1' }, status: [200, 409] },
+  { id: 'moveTask', fill: task, body: { to: 'hkg-1' }, status: [200, 403, 409] },
   { id: 'stopTask', fill: task },
   { id: 'undeleteTask', fill: task, status: [200, 403] },
 ]

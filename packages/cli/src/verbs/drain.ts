@@ -12,6 +12,7 @@ const LOOK_MS = 200
 
 interface DrainVerbOptions extends ReadingOptions {
   readonly wait?: boolean
+  readonly dryRun?: boolean
   readonly timeout: number
 }
 
@@ -23,14 +24,28 @@ export const declareDrain: DeclareVerb = (program, onResult) => {
     )
     .option('--wait', `return when nothing has passed through for ${QUIET_MS / 1000} s`)
     .option('-t, --timeout <seconds>', 'with --wait: give up after', numberBetween(1, 86_400, 'real'), 60)
-    .addHelpText('after', '\nExamples:\n  $ causeway drain --wait && systemctl restart causeway\n  $ causeway undrain\n')
-    .action(async ({ api, wait = false, timeout, output }: DrainVerbOptions) => {
+    .option('--dry-run', 'only tell what passes through it now')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ causeway drain --dry-run\n  $ causeway drain --wait && systemctl restart causeway\n  $ causeway undrain\n',
+    )
+    .action(async ({ api, wait = false, dryRun, timeout, output }: DrainVerbOptions) => {
       const causeway = await connectTo(api)
+      if (dryRun) return onResult(await tellPassage(causeway, output))
       await causeway.drain(true)
       const status = wait ? await untilQuiet(causeway, timeout * 1000) : await causeway.status()
       await printDocument(output, status, () => drainLine(status, wait))
       onResult(DONE)
     })
+}
+
+async function tellPassage(causeway: Causeway, output: ReadingOptions['output']): Promise<number> {
+  const status = await causeway.status()
+  const { node, relay, links } = status
+  if (!relay) throw new CausewayError('refused', `${node} is an edge node: nothing passes through it that could be moved`, 'drain a hub')
+  const text = `would drain ${node}: ${relay.framesPerSecond ?? 'an unknown number of'} frames/s pass through it, ${links} links\nnothing is done`
+  await printDocument(output, status, () => text)
+  return DONE
 }
 
 async function untilQuiet(causeway: Causeway, withinMs: number): Promise<StatusView> {

@@ -24,6 +24,7 @@ Examples:
   $ causeway forward 5353 dns@core --udp
   $ causeway forward 7002 media@nrt-2 --class twin
   $ causeway forward list
+  $ causeway forward remove tcp:127.0.0.1:7001
   $ causeway services nrt-2                  what is offered there
 `
 

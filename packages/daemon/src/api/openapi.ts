@@ -11,7 +11,8 @@ import { problem, registry } from './views.ts'
 type Json = Readonly<Record<string, unknown>>
 
 const SCHEMAS = '#/components/schemas/'
-const TAGS = {
+/** What operations are about. */
+export const TAGS: Readonly<Record<string, string>> = {
   node: 'The node itself',
   network: 'Links, ways and channels',
   fleet: 'Nodes and sites as this node has heard of them',

@@ -10,7 +10,7 @@ import { CausewayError } from '@causeway/protocol'
 import { nearest } from '../edit-distance.ts'
 import { problemResponse } from '../problem.ts'
 
-export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete'
+type Method = 'get' | 'put' | 'post' | 'patch' | 'delete'
 
 export interface Operation {
   readonly method: Method
@@ -32,7 +32,7 @@ export const flag: z.ZodType = z.enum(['true', 'false'], { error: 'expected true
 export const words: z.ZodType = z.string().optional()
 
 /** A number as it stands in a query. */
-export function numberText(form: RegExp, number: z.ZodType<number, number>, error: string): z.ZodType {
+function numberText(form: RegExp, number: z.ZodType<number, number>, error: string): z.ZodType {
   return z.string().regex(form, { error }).transform(Number).pipe(number).optional()
 }
 

@@ -51,6 +51,8 @@ const RETRIED_MAX = 200
 const RETRY_MS = 1_000
 /** Records of one task that were written together arrive within this. */
 const LATE_MS = 10_000
+/** There is no haste if nobody runs it. */
+const VERY_LATE_MS = 60_000
 const FAILED_MS = { first: 1_000, most: 60_000 } as const
 /** An id that was drawn when it was submitted: nobody had it before. */
 const RANDOM_ID = /^t-[0-9a-f]{24}$/
@@ -205,7 +207,7 @@ export class Allocator implements Authority {
   /** A grant of a task that is no more: two hubs that did not hear of each other have ended it and granted it anew. */
   #clear(now: Instant, id: string, parts: TaskParts | undefined): void {
     const { grant } = parts ?? {}
-    if (!parts || !grant || !isGranted(grant.phase)) {
+    if (!parts || !grant || parts.request || grant.phase === 'gone') {
       this.#work.delete(id)
       // Told after the task had gone from here.
       if (parts && grant?.phase === 'gone') this.#of.ledger.eraseStatuses(now, parts, grant.token)
@@ -213,7 +215,7 @@ export class Allocator implements Authority {
     }
     const work = this.#workOf(id)
     // Its other records may only be late.
-    work.notBefore ??= after(now, LATE_MS)
+    work.notBefore ??= after(now, isGranted(grant.phase) ? LATE_MS : VERY_LATE_MS)
     if (now < work.notBefore) return this.look(id, work.notBefore)
     this.#work.delete(id)
     this.#of.ledger.erase(now, parts, { ...grant, phase: 'gone', node: null, reason: 'it had ended when it was granted' })

@@ -78,10 +78,11 @@ export class LeaseClerk {
 
   #overlap(now: Instant, node: string, parts: TaskParts, grant: GrantRecord, was: number): void {
     const { id } = parts
-    if (this.#allocator.isBusy(id)) return
+    const reason = `${node} had it under token ${was} until now, while ${grant.node} has it under ${grant.token}`
+    // It is told in more than one way.
+    if (this.#allocator.isBusy(id) || grant.conditions.some((condition) => condition.reason === reason)) return
     this.overlaps += 1
     const { host } = this.#of
-    const reason = `${node} had it under token ${was} until now, while ${grant.node} has it under ${grant.token}`
     host.emit({ type: 'event', name: 'task-overlap', data: { task: id, node, token: was, by: grant.node } })
     const overlap = { type: 'Overlap', status: true, reason, at: host.wallMs(now) }
     this.#allocator.say(now, parts, { conditions: [...grant.conditions.filter(({ type }) => type !== 'Overlap'), overlap] })

@@ -7,10 +7,11 @@ import { readFile } from 'node:fs/promises'
 import { DONE } from '../../fault.ts'
 import { printDocument } from '../../output.ts'
 import { parseLabels } from '../../verb.ts'
+import { DRY_RUN, type DryRunOption, tryChanges } from './dry-run.ts'
 import { addSubcommand, collectionOf, type KvOptions, notJson, OWN_SITE, parseAddress, readInput, readValue } from './subcommand.ts'
 
-type PutOptions = KvOptions & Pick<WriteOptions, 'revision' | 'labels' | 'ttl' | 'durability' | 'strict'>
-type FieldOptions = KvOptions & Pick<PatchOptions, 'revision' | 'labels' | 'durability' | 'strict'>
+type PutOptions = KvOptions & DryRunOption & Pick<WriteOptions, 'revision' | 'labels' | 'ttl' | 'durability' | 'strict'>
+type FieldOptions = KvOptions & DryRunOption & Pick<PatchOptions, 'revision' | 'labels' | 'durability' | 'strict'>
 
 const VALUE = ['<value>', 'JSON, or else taken as text; "-" reads it from stdin'] as const
 const REVISION = ['--revision <revision>', 'only if this is its revision here; else exit 1'] as const
@@ -19,7 +20,15 @@ const TTL = ['--ttl <time>', 'the record is gone after this: 30s, 15m, 12h, 7d']
 
 export function declareWrites(kv: Command, onResult: (code: number) => void): void {
   const puts = [
-    ['put', 'Creates or replaces a record.', ['put tasks/rec-42 \'{"channel": "c7"}\' --labels kind=record', 'put locks/a 1 --ttl 30s']],
+    [
+      'put',
+      'Creates or replaces a record.',
+      [
+        'put tasks/rec-42 \'{"channel": "c7"}\' --labels kind=record',
+        'put locks/a 1 --ttl 30s',
+        'put config/audio 64000 --partition global --dry-run',
+      ],
+    ],
     ['create', 'Makes a record; exit 1 if it exists.', ['create tasks/rec-42 - < rec-42.json']],
     ['update', 'Replaces a record; exit 1 if there is none.', ['update tasks/rec-42 \'{"channel": "c8"}\' --revision REVISION']],
   ] as const
@@ -31,8 +40,9 @@ export function declareWrites(kv: Command, onResult: (code: number) => void): vo
     if (mode !== 'create') command.option(...REVISION)
     addWriteOptions(command).action(async (address: string, value: string, options: PutOptions) => {
       const [collection, key] = parseAddress(address)
-      const records = await collectionOf(options, collection)
-      await printWritten(options, collection, await records[mode](key, await readValue(value), options))
+      const read = await readValue(value)
+      if (options.dryRun) await tryChanges(options, collection, [{ key, op: mode, value: read, revision: options.revision }])
+      else await printWritten(options, collection, await (await collectionOf(options, collection))[mode](key, read, options))
       onResult(DONE)
     })
   }
@@ -54,8 +64,11 @@ function declarePatch(kv: Command, onResult: (code: number) => void): void {
     if (typeof fields !== 'object' || fields === null) {
       throw new CausewayError('usage', 'the fields are no JSON object', 'write them like \'{"state": "running"}\'')
     }
-    const records = await collectionOf(options, collection)
-    await printWritten(options, collection, await records.patch(key, fields as Record<string, unknown>, options))
+    if (options.dryRun) await tryChanges(options, collection, [{ key, op: 'patch', value: fields, revision: options.revision }])
+    else {
+      const records = await collectionOf(options, collection)
+      await printWritten(options, collection, await records.patch(key, fields as Record<string, unknown>, options))
+    }
     onResult(DONE)
   })
 }
@@ -66,8 +79,11 @@ function declareDelete(kv: Command, onResult: (code: number) => void): void {
   ]).option(...REVISION)
   addWriteOptions(command).action(async (address: string, options: FieldOptions) => {
     const [collection, key] = parseAddress(address)
-    const deleted = await (await collectionOf(options, collection)).delete(key, options)
-    await printDocument(options.output, deleted, () => `${address} deleted`)
+    if (options.dryRun) await tryChanges(options, collection, [{ key, op: 'delete', revision: options.revision }])
+    else {
+      const deleted = await (await collectionOf(options, collection)).delete(key, options)
+      await printDocument(options.output, deleted, () => `${address} deleted`)
+    }
     onResult(DONE)
   })
 }
@@ -82,8 +98,11 @@ function declareBatch(kv: Command, onResult: (code: number) => void): void {
   ]).argument('<file>', 'changes; "-" reads them from stdin')
   addWriteOptions(command).action(async (collection: string, file: string, options: FieldOptions) => {
     const changes = await readChanges(file)
-    const result = await (await collectionOf(options, collection)).batch(changes, options)
-    await printDocument(options.output, result, () => `${result.items.length} records of ${collection} changed in ${result.partition}`)
+    if (options.dryRun) await tryChanges(options, collection, changes)
+    else {
+      const result = await (await collectionOf(options, collection)).batch(changes, options)
+      await printDocument(options.output, result, () => `${result.items.length} records of ${collection} changed in ${result.partition}`)
+    }
     onResult(DONE)
   })
 }
@@ -93,6 +112,7 @@ function addWriteOptions(command: Command): Command {
   return command
     .addOption(durability.choices(['local', 'site', 'hub']).default(undefined, 'local'))
     .option('--strict', 'only if an allocator grants it; never while cut off')
+    .option(...DRY_RUN)
 }
 
 async function printWritten({ output }: KvOptions, collection: string, written: WriteResult): Promise<void> {

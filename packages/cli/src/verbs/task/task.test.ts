@@ -45,11 +45,15 @@ beforeAll(async () => {
         'DELETE /v1/tasks/rec-42': { ...TASK, phase: 'tombstone' },
         'POST /v1/tasks/rec-42/undelete': TASK,
         'POST /v1/tasks/rec-42/move': TASK,
+        'POST /v1/tasks?dryRun=true': WHY,
+        'PATCH /v1/tasks/rec-42?dryRun=true': WHY,
+        'DELETE /v1/tasks/rec-42?dryRun=true': WHY,
+        'POST /v1/tasks/rec-42/move?dryRun=true': WHY,
       }
       if (asked === 'GET /v1/tasks?watch=true') {
         const lines = [
           { type: 'ADDED', task: TASK },
-          { type: 'BOOKMARK', complete: true },
+          { type: 'BOOKMARK', complete: true, token: 'j.1' },
           { type: 'DELETED', task: TASK },
         ]
         response.end(`${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)
@@ -152,6 +156,21 @@ test('orders go out as they are meant; a refusal is one line and exit 1', async 
     'POST /v1/tasks/rec-42/move {"to":"nrt-2","force":true}',
   ])
   expect(await task('stop', 'other')).toEqual({ code: 1, stdout: '', stderr: 'causeway: it is allocated. Stop it first.\n' })
+})
+
+test('an order is tried without being given', async () => {
+  const tried = await task('submit', '{"n": 1}', '--near', 'hkg-1', '--dry-run')
+  expect(tried.stdout).toMatch(/^nothing is done \(--dry-run\)\. rec-43: initialised at hkg-1: no node has gpu=1\n/)
+  expect(tried.stdout).toMatch(/nrt-2-a +nrt-2 +31\.4 +0\.50 +chosen/)
+  expect(JSON.parse((await task('move', 'rec-42', '--to', 'nrt-2', '--dry-run', '-o', 'json')).stdout)).toEqual(WHY)
+  await task('update', 'rec-42', '{"n": 2}', '--dry-run')
+  await task('stop', 'rec-42', '--dry-run')
+  expect(seen).toEqual([
+    'POST /v1/tasks?dryRun=true {"spec":{"n":1},"near":"hkg-1"}',
+    'POST /v1/tasks/rec-42/move?dryRun=true {"to":"nrt-2"}',
+    'PATCH /v1/tasks/rec-42?dryRun=true {"spec":{"n":2}}',
+    'DELETE /v1/tasks/rec-42?dryRun=true',
+  ])
 })
 
 test.each([
