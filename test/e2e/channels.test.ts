@@ -118,3 +118,15 @@ test('the example', async () => {
   const child = spawn(process.execPath, [EXAMPLE, 'echo@nrt-2', 'good morning'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   expect(await text(child.stdout)).toBe('stream: good morning\ndatagram: good morning\n')
 })
+
+test('a node that is told to stop does, and its channels break', async () => {
+  const stream = await hkg.open('echo@nrt-2')
+  const flow = await hkg.datagrams('echo@nrt-2')
+  const ends = Promise.allSettled([buffer(stream), flow[Symbol.asyncIterator]().next()])
+  expect(await lab.end('hkg-1-a', 'SIGTERM')).toBe(0)
+  const reason = expect.objectContaining({ code: expect.stringMatching(/unreachable/) })
+  expect(await ends).toEqual([
+    { status: 'rejected', reason },
+    { status: 'rejected', reason },
+  ])
+})

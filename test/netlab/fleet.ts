@@ -82,8 +82,8 @@ export class Fleet implements AsyncDisposable {
     const child = this.#running.get(host)
     if (!child) throw new Error(`${host} does not run`)
     const ended = new Promise<void>((done) => child.once('exit', () => done()))
-    child.kill('SIGKILL')
-    await ended
+    // It may have ended by itself.
+    if (child.exitCode === null && child.kill('SIGKILL')) await ended
     this.#running.delete(host)
   }
 

@@ -25,7 +25,7 @@ const LINKS = [
   'link h1 h2 delay=5',
 ]
 /** A minute by hand; what happens happens within a lease and the time after which a task is granted anew. */
-const CUT_SECONDS = Number(process.env['CAUSEWAY_CUT_SECONDS'] ?? 20)
+const CUT_SECONDS = Number(process.env['CUT_SECONDS'] ?? 20)
 const WRITES = 100
 /** Writes after the death of the gateway, 50 ms apart. */
 const BEATS = 60

@@ -14,6 +14,10 @@ export interface ReadingOptions {
   readonly output: Format
 }
 
+export interface WatchedOptions extends ReadingOptions {
+  readonly watch?: boolean
+}
+
 /** `--api` and `-o` for a verb that asks a daemon. */
 export function addReadingOptions(command: Command, formats: readonly string[] = FORMATS): Command {
   return addApiOption(command).addOption(outputOption(formats))

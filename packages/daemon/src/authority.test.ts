@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { nodeId } from '@causeway/protocol'
-import { type IssueOptions, createNetwork, issueCredential } from './authority.ts'
+import { isRevocation, nodeId } from '@causeway/protocol'
+import { type IssueOptions, createNetwork, issueCredential, revokeNode } from './authority.ts'
 import { loadCredential } from './credential-file.ts'
 import { createVerifier, privateKeyOf } from './node-crypto.ts'
 
@@ -49,6 +49,25 @@ describe('authority', () => {
     expect(warnings).toEqual([])
     const message = Buffer.from('proof')
     expect(createVerifier().verify(credential.key, message, new Uint8Array(sign(null, message, privateKeyOf(seed))))).toBe(true)
+  })
+
+  it('revokes what it issued, once, so that anybody can check it, and never issues that name again', () => {
+    const { authorityKey } = loadCredential(issueCredential(directory, options('hkg-1-a')).file, Date.now())
+    expect(() => revokeNode(directory, 'hkg-1-b')).toThrow(expect.objectContaining({ code: 'not-found' }))
+    const revocation = revokeNode(directory, 'hkg-1-a')
+    expect(revokeNode(directory, 'hkg-1-a')).toEqual(revocation)
+    const isGood = (name: string, network = 'test-net', value: unknown = revocation): boolean =>
+      isRevocation(createVerifier(), authorityKey, { network, name }, value)
+    expect(isGood('hkg-1-a')).toBe(true)
+    expect([isGood('hkg-1-b'), isGood('hkg-1-a', 'other-net'), isGood('hkg-1-a', 'test-net', { ...revocation, atMs: 1 })]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    for (const value of [null, 1, {}, { atMs: 1, signature: 'zz' }]) expect(isGood('hkg-1-a', 'test-net', value)).toBe(false)
+    expect(() => issueCredential(directory, options('hkg-1-a', { out: join(directory, 'again.cred') }))).toThrow(
+      expect.objectContaining({ code: 'conflict' }),
+    )
   })
 
   it('lets a hub write everything', () => {

@@ -13,6 +13,8 @@ import { problemOf, problemResponse } from './problem.ts'
 const REQUEST_MS_MAX = 10_000
 /** How often that is looked at. */
 const LOOK_MS = 2_500
+/** For an answer to be read. */
+const LINGER_MS = 2_000
 
 export interface HttpLimits {
   readonly connectionsMax: number
@@ -23,6 +25,8 @@ export interface HttpLimits {
     | { wanted(request: IncomingMessage): boolean; take(request: IncomingMessage, socket: Socket, head: Uint8Array): void }
     | undefined
 }
+
+const UPGRADED = new WeakMap<Server, Set<Socket>>()
 
 export function createHttpServer(fetch: (request: Request) => Response | Promise<Response>, limits: HttpLimits): Server {
   const answer = getRequestListener(fetch, { hostname: 'localhost', errorHandler: faultResponse })
@@ -48,7 +52,16 @@ export function createHttpServer(fetch: (request: Request) => Response | Promise
     if (!socket.writable || answering.get(socket)?.headersSent) socket.destroy()
     else refuse(socket as Socket, clientProblem(error.code))
   })
-  if (limits.upgrades) server.on('upgrade', (request, socket, head) => limits.upgrades?.take(request, socket as Socket, head))
+  if (limits.upgrades) {
+    const sockets = new Set<Socket>()
+    UPGRADED.set(server, sockets)
+    server.on('upgrade', (request, stream, head) => {
+      const socket = stream as Socket
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      limits.upgrades?.take(request, socket, head)
+    })
+  }
   server.on('checkExpectation', (request, response) => {
     const { status, text } = written(
       fault(417, `Expect: ${short(request.headers.expect ?? '')} is not understood`, 'leave it out, or expect 100-continue'),
@@ -56,6 +69,14 @@ export function createHttpServer(fetch: (request: Request) => Response | Promise
     response.writeHead(status, { 'content-type': 'application/problem+json', connection: 'close' }).end(text)
   })
   return server
+}
+
+/** Ends all that is open, also what is HTTP no longer: a server of Node does not know of that, and would wait for it. */
+export async function closeHttpServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeAllConnections()
+  for (const socket of UPGRADED.get(server) ?? []) socket.destroy()
+  await closed
 }
 
 /** Answers what never became a request, and hangs up. */
@@ -67,6 +88,8 @@ export function refuse(socket: Socket, problem: Problem): void {
     `Content-Length: ${Buffer.byteLength(text)}`,
   ]
   socket.on('error', () => socket.destroy())
+  // Whoever does not hang up in turn is hung up on.
+  socket.setTimeout(LINGER_MS, () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\nConnection: close\r\n\r\n${text}`)
 }
 

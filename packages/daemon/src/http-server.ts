@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { CausewayError } from '@causeway/protocol'
 import { type HostPort, formatHostPort } from './host-port.ts'
-import { createHttpServer, type HttpLimits } from './http-listener.ts'
+import { closeHttpServer, createHttpServer, type HttpLimits } from './http-listener.ts'
 
 export interface HttpServerOptions extends HttpLimits {
   readonly listen: HostPort
@@ -41,9 +41,7 @@ export class HttpServer {
   }
 
   async stop(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeAllConnections()
-    await closed
+    await closeHttpServer(this.#server)
   }
 }
 

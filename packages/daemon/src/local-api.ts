@@ -13,7 +13,7 @@ import { OPERATIONS } from './api/operations.ts'
 import type { ApiBackend } from './api-backend.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import { forwardRoutes } from './forwarding/forward-routes.ts'
-import { createHttpServer } from './http-listener.ts'
+import { closeHttpServer, createHttpServer } from './http-listener.ts'
 import { kvRoutes } from './kv-routes.ts'
 import type { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { metricsRoutes } from './metrics/metrics-server.ts'
@@ -119,9 +119,7 @@ export class LocalApi {
 
   async stop(): Promise<void> {
     this.#desk.close()
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeAllConnections()
-    await closed
+    await closeHttpServer(this.#server)
     removeSocket(this.#socket)
   }
 }

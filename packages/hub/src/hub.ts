@@ -298,6 +298,7 @@ export class Hub extends NodeBase implements VerdictSource {
   #decideLinks(now: Instant): void {
     if (now >= this.#lookAt) {
       this.#lookAt = after(now, LOOK_MS)
+      this.#plansAsked ||= this.#planner.waits
       this.#rate.observe(now, this.mesh.relayed)
       this.#linkState.forgetOld(now)
       const news = this.#linkState.advertise(now, this.#ownLinks(), this.#draining)
@@ -315,7 +316,7 @@ export class Hub extends NodeBase implements VerdictSource {
     if (this.#plannedVersion === this.#linkState.version && !this.#plansAsked) return
     this.#plannedVersion = this.#linkState.version
     this.#plansAsked = false
-    for (const { subscriber, plan } of this.#planner.takeNews()) this.mesh.sendControl(subscriber, plan)
+    for (const { subscriber, plan } of this.#planner.takeNews(now)) this.mesh.sendControl(subscriber, plan)
     for (const to of [...this.mesh.destinations()]) this.planWanted(now, to)
   }
 

@@ -39,8 +39,9 @@ class Core {
     )
   }
 
-  news(): PlanMessage[] {
-    return this.planner.takeNews().map(({ plan }) => plan)
+  /** What is told at most so long after the last change, which are 10 s apart, or less if need be. */
+  news(afterMs = 0): PlanMessage[] {
+    return this.planner.takeNews(instant(this.#sequence * 10_000 + afterMs)).map(({ plan }) => plan)
   }
 
   /** The routes that were told, by name, in no order. */
@@ -97,6 +98,18 @@ describe('a plan is told', () => {
     wide.news()
     wide.set({ h1: { costMs: 50 }, h2: { costMs: 50 }, h3: { costMs: 50 }, h4: { costMs: 20 } })
     expect(wide.news()).toHaveLength(1)
+  })
+
+  test('of mere costs not more often than every 5 s, but then', () => {
+    const core = equals()
+    core.news()
+    core.set({ h1: {}, h2: { costMs: 40 }, h3: {} })
+    expect(core.news(9_000)).toHaveLength(1)
+    core.set({ h1: {}, h2: { costMs: 70 }, h3: {} })
+    expect([core.news(3_000).length, core.planner.waits]).toEqual([0, true])
+    expect([core.news(4_000).length, core.planner.waits]).toEqual([1, false])
+    core.set({ h1: {}, h2: { costMs: 99 } })
+    expect(core.news(-5_000)).toHaveLength(1)
   })
 
   test('when a hub on it drains', () => {

@@ -4,9 +4,10 @@
  *  1. A subscriber is told at once, and then only if what it was told last no longer serves: a route is gone, costs notably
  *     more or less, has begun or ceased to lose; or there are notably better ones, more of them, or some that share less.
  *     (It orders them by what it measures itself.) Among routes that cost about the same, noise chooses anew each second.
+ *     Of mere costs it is told at most every `COSTS_MS`: on busy machines they move all the time.
  *  2. A subscriber that is no longer linked is forgotten: it asks the next hub.
  */
-import { LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath } from '@causeway/protocol'
+import { type Instant, LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath, after } from '@causeway/protocol'
 import { type GraphPath, type LinkState, costMoved } from '@causeway/mesh'
 
 /** Best path and up to three more: with four uplinks any three hubs may die. */
@@ -15,13 +16,21 @@ export const PATHS_MAX = 4
 const HOPS_MAX = 4
 /** A path is left for one that is better by 10 ms: what is less than that decides nothing. */
 const MOVED_MS = 10
+const COSTS_MS = 5_000
 /** Bound on what one node may ask for. */
 const DESTINATIONS_MAX = 4096
 
+interface Told {
+  readonly at: Instant
+  readonly paths: readonly PlannedPath[]
+}
+
 export class Planner {
+  /** Something has changed that is not told yet: ask again soon. */
+  waits = false
   readonly #linkState: LinkState
   /** Subscriber → destination → what it was told last. */
-  readonly #told = new Map<NodeId, Map<NodeId, readonly PlannedPath[] | undefined>>()
+  readonly #told = new Map<NodeId, Map<NodeId, Told | undefined>>()
 
   constructor(linkState: LinkState) {
     this.#linkState = linkState
@@ -29,7 +38,7 @@ export class Planner {
 
   /** False if this node has asked for too much. */
   subscribe(from: NodeId, to: NodeId): boolean {
-    const destinations = this.#told.get(from) ?? new Map<NodeId, readonly PlannedPath[] | undefined>()
+    const destinations = this.#told.get(from) ?? new Map<NodeId, Told | undefined>()
     if (destinations.size >= DESTINATIONS_MAX && !destinations.has(to)) return false
     destinations.set(to, undefined)
     this.#told.set(from, destinations)
@@ -45,13 +54,19 @@ export class Planner {
   }
 
   /** The plans that differ from what their subscribers know. */
-  takeNews(): { readonly subscriber: NodeId; readonly plan: PlanMessage }[] {
+  takeNews(now: Instant): { readonly subscriber: NodeId; readonly plan: PlanMessage }[] {
     const news: { subscriber: NodeId; plan: PlanMessage }[] = []
+    this.waits = false
     for (const [subscriber, destinations] of this.#told) {
       for (const [to, told] of destinations) {
         const paths = this.plan(subscriber, to)
-        if (told && this.#serves({ from: subscriber, to }, told, paths)) continue
-        destinations.set(to, paths)
+        const moved = told && this.#difference({ from: subscriber, to }, told.paths, paths)
+        if (moved === 'none') continue
+        if (told && moved === 'costs' && now < after(told.at, COSTS_MS)) {
+          this.waits = true
+          continue
+        }
+        destinations.set(to, { at: now, paths })
         news.push({ subscriber, plan: { type: 'plan', to, paths, names: this.#names(paths) } })
       }
     }
@@ -68,21 +83,23 @@ export class Planner {
   }
 
   /** Invariant 1. */
-  #serves(
+  #difference(
     { from, to }: { readonly from: NodeId; readonly to: NodeId },
     told: readonly PlannedPath[],
     now: readonly PlannedPath[],
-  ): boolean {
-    if (told.length !== now.length || this.#faults(from, to, told) > this.#faults(from, to, now)) return false
+  ): 'none' | 'costs' | 'routes' {
+    if (told.length !== now.length || this.#faults(from, to, told) > this.#faults(from, to, now)) return 'routes'
+    let moved = false
     const costs: number[] = []
     for (const { route, costMs, impaired } of told) {
       const presentMs = this.#costOf(from, route)
-      if (presentMs === undefined || costMoved(costMs, presentMs, MOVED_MS)) return false
-      if (this.#linkState.impaired(from, route) !== impaired) return false
+      if (presentMs === undefined || this.#linkState.impaired(from, route) !== impaired) return 'routes'
+      moved ||= costMoved(costMs, presentMs, MOVED_MS)
       costs.push(presentMs)
     }
     costs.sort((a, b) => a - b)
-    return now.every(({ costMs }, rank) => !costMoved(costMs, Math.max(costMs, costs[rank] ?? 0), MOVED_MS))
+    moved ||= now.some(({ costMs }, rank) => costMoved(costMs, Math.max(costMs, costs[rank] ?? 0), MOVED_MS))
+    return moved ? 'costs' : 'none'
   }
 
   /** `undefined` if a step of it is no more. */

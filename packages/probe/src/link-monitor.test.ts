@@ -100,12 +100,12 @@ describe('measuring', () => {
 
 describe('rates', () => {
   it.each([
-    { inUse: true, udp: [285, 320], control: [11, 13] },
-    { inUse: false, udp: [57, 63], control: [1, 3] },
+    { inUse: true, udp: [1_140, 1_280], control: [44, 52] },
+    { inUse: false, udp: [228, 252], control: [2, 3] },
   ])('the near end probes at the rate of its use ($inUse), the far end is silent', ({ inUse, udp, control }) => {
     const link = establish({ seed: 5, rttMs: 20, inUse })
     const before = link.ends.map((end) => ({ ...end.sent }))
-    link.run(60_000)
+    link.run(240_000)
     const [near, far] = link.ends.map((end, index) => ({
       udp: end.sent.udp - (before[index]?.udp ?? 0),
       control: end.sent.control - (before[index]?.control ?? 0),
@@ -194,11 +194,11 @@ describe('cuts', () => {
 describe('false alarms', () => {
   it.each([
     { inUse: false, days: 2 },
-    { inUse: true, days: 0.5 },
+    { inUse: true, days: 0.25 },
   ])('none in $days days at 5 % loss each way (in use: $inUse)', ({ inUse, days }) => {
     const link = establish({ seed: 100, rttMs: 60, spreadMs: 10 })
     for (const path of link.paths) path.loss = 0.05
-    if (inUse) link.trafficMs = 400
+    if (inUse) link.trafficMs = 100
     link.run(days * DAY_MS)
     expect(link.near.sent.udp).toBeGreaterThan(days * 60_000)
     for (const end of link.ends) {
@@ -210,7 +210,7 @@ describe('false alarms', () => {
   it('without a whole burst there would be hundreds', () => {
     const link = establish({ seed: 7, rttMs: 60, spreadMs: 10, config: { burstProbes: 1, holdMs: 50, holdMsMax: 100, recoveryReplies: 1 } })
     for (const path of link.paths) path.loss = 0.05
-    link.trafficMs = 400
+    link.trafficMs = 100
     link.run(0.1 * DAY_MS)
     expect(link.near.falls()).toBeGreaterThan(50)
   })

@@ -13,7 +13,8 @@ export interface MonitorConfig {
   readonly probeSpreadRatio: number
   /** The link counts as in use for this long after it carried data, ms … @default 2000 */
   readonly inUseMs: number
-  /** … if it did so this often within that time. At 4 the vitals of a site keep its uplink in use. @default 10 */
+  /** … if it did so this often within that time. At 4 the vitals of a site keep its uplink in use; 20 is a flow of 10
+   *  messages a second over a short link. @default 15 */
   readonly inUseTimes: number
   /** Beside UDP control is probed so often while the link carries data, ms. @default 5000 */
   readonly controlInUseMs: number
@@ -123,7 +124,7 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   probeDownMs: 500,
   probeSpreadRatio: 0.05,
   inUseMs: 2000,
-  inUseTimes: 10,
+  inUseTimes: 15,
   controlInUseMs: 5000,
   controlIdleMs: 120_000,
   controlOwesMs: 1000,

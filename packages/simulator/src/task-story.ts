@@ -15,7 +15,8 @@ export function followTask(world: World<NodeMachine>, id: string, tell: (line: s
     if (input.type === 'reportTask' && input.id === id)
       say(node.name, `worker reports ${JSON.stringify(input.report)} under ${input.token}`)
     const isList = input.type === 'leaseAnswer' && input.answer.ok === true && input.answer.leases.length > 3
-    if (input.type === 'leaseAnswer' && !isList && JSON.stringify(input.answer).includes(id)) say(node.name, `engine: ${JSON.stringify(input.answer)}`)
+    if (input.type === 'leaseAnswer' && !isList && JSON.stringify(input.answer).includes(id))
+      say(node.name, `engine: ${JSON.stringify(input.answer)}`)
   })
 }
 

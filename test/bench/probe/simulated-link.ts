@@ -4,7 +4,7 @@ import type { LabPath } from '../../../packages/probe/src/lab-path.ts'
 
 export const ROUND_TRIPS_MS = [1, 20, 100, 400] as const
 export const DAY_MS = 86_400_000
-/** Ten times in 2 s make a link one in use; this is twice that. */
+/** Fifteen times in 2 s make a link one in use; this is twenty times. */
 const TRAFFIC_MS = 100
 const SETTLE_MS = 12_000
 

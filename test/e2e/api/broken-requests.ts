@@ -42,6 +42,8 @@ export const rawBytes: fc.Arbitrary<Uint8Array> = fc.oneof(
         'GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n',
         'PUT /v1/kv/config/a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}',
         'POST /v1/tasks HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
+        'GET /v1/open/nothing@core HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: causeway-channel\r\n\r\n',
+        'GET /v1/open/none@core?proto=udp HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: causeway-channel\r\n\r\n\0\0\0\x02hi\x01\0\0\0\x02',
       ),
       fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }),
     )

@@ -2,14 +2,14 @@
 import type { ChannelView } from '@causeway/protocol'
 import { DONE } from '../fault.ts'
 import { bytes } from '../quantity.ts'
-import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
 export const declareChannels: DeclareVerb = (program, onResult) => {
   addWatchOption(addReadingOptions(program.command('channels')))
     .summary('end-to-end connections of this node')
     .description('Shows the channels of this node: to whom, for which service, over which path, and what had to be sent again.')
     .addHelpText('after', '\nExample:\n  $ causeway channels\n')
-    .action(async ({ api, output, watch = false }: ReadingOptions & { readonly watch?: boolean }) => {
+    .action(async ({ api, output, watch = false }: WatchedOptions) => {
       const causeway = await connectTo(api)
       const { showView } = await import('../show-view.ts')
       await showView({ format: output, watch, read: () => causeway.channels(), table: (channels) => channelsTable(channels) })

@@ -1,14 +1,24 @@
 /** `causeway docs`: the documents that a node holds, and its store on disk. */
 import type { StoreReport } from '@causeway/daemon'
+import type { DocumentsView } from '@causeway/protocol'
 import type { Command } from 'commander'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { printDocument, type Format } from '../output.ts'
 import { bytes } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, outputOption, type ReadingOptions } from '../verb.ts'
+import {
+  addReadingOptions,
+  addWatchOption,
+  connectTo,
+  type DeclareVerb,
+  outputOption,
+  type ReadingOptions,
+  type WatchedOptions,
+} from '../verb.ts'
 
 const EXAMPLES = `
 Examples:
-  $ causeway docs list
+  $ causeway docs                            as "docs list"
+  $ causeway docs list -w
   $ causeway docs list ./data
   $ causeway docs verify ./data
   $ causeway docs verify ./monday.backup
@@ -20,13 +30,13 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
     .command('docs')
     .summary('the documents of a node, and its store: list, verify, compact')
     .description('Looks at the documents that a node holds, or at its store on disk. Its node may run, except for compact.')
-    .usage('list|verify|compact [DIR] [options]')
+    .usage('[list|verify|compact] [DIR] [options]')
     .addHelpText('after', EXAMPLES)
 
-  addReadingOptions(docs.command('list'))
+  addWatchOption(addReadingOptions(docs.command('list', { isDefault: true })))
     .description('the documents that a running node holds; with a directory, those on its disk')
     .argument('[dir]', 'dataDir of a node, or a backup')
-    .action(async (dir: string | undefined, options: ReadingOptions) => {
+    .action(async (dir: string | undefined, options: WatchedOptions) => {
       onResult(await (dir === undefined ? listHeld(options) : listStored(dir, options)))
     })
 
@@ -53,17 +63,20 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
   )
 }
 
-async function listHeld({ api, output }: ReadingOptions): Promise<number> {
-  const documents = await (await connectTo(api)).documents()
-  await printDocument(output, documents, async () => {
-    const { renderTable } = await import('../table.ts')
-    const rows = documents.items.map(({ collection, partition, writer, logs, contentHash }) => {
-      const batches = logs.reduce((sum, { seq }) => sum + seq, 0)
-      return [collection, partition, writer, String(logs.length), String(batches), contentHash.slice(0, 12)]
-    })
-    return rows.length === 0 ? 'no documents' : renderTable(['COLLECTION', 'PARTITION', 'WRITER', '>EPOCHS', '>BATCHES', 'CONTENT'], rows)
-  })
+async function listHeld({ api, output, watch = false }: WatchedOptions): Promise<number> {
+  const causeway = await connectTo(api)
+  const { showView } = await import('../show-view.ts')
+  await showView({ format: output, watch, read: () => causeway.documents(), table: heldTable })
   return DONE
+}
+
+async function heldTable({ items }: DocumentsView): Promise<string> {
+  const { renderTable } = await import('../table.ts')
+  const rows = items.map(({ collection, partition, writer, logs, contentHash }) => {
+    const batches = logs.reduce((sum, { seq }) => sum + seq, 0)
+    return [collection, partition, writer, String(logs.length), String(batches), contentHash.slice(0, 12)]
+  })
+  return rows.length === 0 ? 'no documents' : renderTable(['COLLECTION', 'PARTITION', 'WRITER', '>EPOCHS', '>BATCHES', 'CONTENT'], rows)
 }
 
 async function listStored(dir: string, { output }: ReadingOptions): Promise<number> {

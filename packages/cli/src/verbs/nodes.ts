@@ -1,10 +1,6 @@
 /** `causeway nodes`: all nodes of which this one has heard, with their vitals. */
 import { DONE } from '../fault.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
-
-interface NodesVerbOptions extends ReadingOptions {
-  readonly watch?: boolean
-}
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
 const DESCRIPTION = `Shows the nodes of which this one has heard, those in doubt first: on a hub all, on an edge node those of its site and of \
 its interest. The verdict is alive while somebody hears the node; suspect for the first moments of silence; crashed if its own site, which is \
@@ -19,12 +15,11 @@ Examples:
 `
 
 export const declareNodes: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('nodes'))
+  addWatchOption(addReadingOptions(program.command('nodes')))
     .summary('all nodes, with their load')
     .description(DESCRIPTION)
-    .option('-w, --watch', 'go on until Ctrl-C')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ api, output, watch = false }: NodesVerbOptions) => {
+    .action(async ({ api, output, watch = false }: WatchedOptions) => {
       const causeway = await connectTo(api)
       const [{ showView }, { nodesTable }] = await Promise.all([import('../show-view.ts'), import('../fleet/fleet-tables.ts')])
       const wide = output === 'wide'

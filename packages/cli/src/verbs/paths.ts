@@ -6,21 +6,24 @@ import { tint, tintState } from '../colour.ts'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { printDocument } from '../output.ts'
 import { milliseconds } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
 const ASKS_AGAIN = 8
 const ASK_INTERVAL_MS = 250
 const CHECK = 'check the name, and with "causeway status" whether this node reaches a hub'
 
 export const declarePaths: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('paths'))
+  addWatchOption(addReadingOptions(program.command('paths')))
     .summary('ways to another node, best first')
     .description('Shows the plan that this node holds to another: the paths it may use and the one in use. Exit 1 if none works.')
     .argument('<to>', 'name of the other node')
-    .addHelpText('after', '\nExamples:\n  $ causeway paths nrt-2-a\n  $ causeway paths nrt-2-a -o json\n')
-    .action(async (to: string, options: ReadingOptions) => {
-      const view = await findPaths(await connectTo(options.api), to)
-      await printDocument(options.output, view, () => pathsTable(view))
+    .addHelpText('after', '\nExamples:\n  $ causeway paths nrt-2-a\n  $ causeway paths nrt-2-a -w\n  $ causeway paths nrt-2-a -o json\n')
+    .action(async (to: string, { api, output, watch = false }: WatchedOptions) => {
+      const causeway = await connectTo(api)
+      let view = await findPaths(causeway, to)
+      const read = async (): Promise<PathsView> => (view = await causeway.paths(to))
+      if (watch) await (await import('../show-view.ts')).showView({ format: output, watch, read, table: pathsTable })
+      else await printDocument(output, view, () => pathsTable(view))
       if (!isPlanned(view)) throw new CausewayError('unreachable', `no way to ${to} is known here`, CHECK)
       onResult(view.paths.some(({ state }) => state !== 'down') ? DONE : ANSWER_NO)
     })

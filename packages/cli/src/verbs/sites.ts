@@ -1,10 +1,6 @@
 /** `causeway sites`: the fleet by site. */
 import { DONE } from '../fault.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
-
-interface SitesVerbOptions extends ReadingOptions {
-  readonly watch?: boolean
-}
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
 const DESCRIPTION = `Shows the sites of which this node has heard, those in doubt first: how many of their nodes are heard of, and the vitals of \
 these: shares as the mean over the nodes, network as the sum. A site is alive while one of its nodes is; silent, it is cut-off or unknown, since \
@@ -17,12 +13,11 @@ Examples:
 `
 
 export const declareSites: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('sites'))
+  addWatchOption(addReadingOptions(program.command('sites')))
     .summary('all sites, with the load of their nodes')
     .description(DESCRIPTION)
-    .option('-w, --watch', 'go on until Ctrl-C')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ api, output, watch = false }: SitesVerbOptions) => {
+    .action(async ({ api, output, watch = false }: WatchedOptions) => {
       const causeway = await connectTo(api)
       const [{ showView }, { sitesTable }] = await Promise.all([import('../show-view.ts'), import('../fleet/fleet-tables.ts')])
       await showView({

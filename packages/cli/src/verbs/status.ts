@@ -3,14 +3,14 @@ import type { RelayView, StatusView, UplinkView } from '@causeway/protocol'
 import { tint, tintState } from '../colour.ts'
 import { DONE } from '../fault.ts'
 import { duration, milliseconds, percent } from '../quantity.ts'
-import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
 export const declareStatus: DeclareVerb = (program, onResult) => {
   addWatchOption(addReadingOptions(program.command('status')))
     .summary('this node at a glance')
     .description('Shows what this node is, its uplinks, its replica, and whether its site is cut off.')
     .addHelpText('after', '\nExamples:\n  $ causeway status\n  $ causeway status --api /run/causeway.sock -o json\n')
-    .action(async ({ api, output, watch = false }: ReadingOptions & { readonly watch?: boolean }) => {
+    .action(async ({ api, output, watch = false }: WatchedOptions) => {
       const causeway = await connectTo(api)
       const { showView } = await import('../show-view.ts')
       await showView({ format: output, watch, read: () => causeway.status(), table: (status) => statusTable(status) })

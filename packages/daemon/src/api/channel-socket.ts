@@ -22,9 +22,14 @@ export class ChannelSocket extends Duplex {
     super({ allowHalfOpen: true })
     this.#socket = socket
     this.#datagram = datagram
+    // Each of its users listens for faults, but nobody between them.
+    this.on('error', () => undefined)
     socket.on('data', (chunk: Buffer) => this.#arrived(chunk))
     socket.on('error', (error) => this.destroy(error))
     // Whoever hangs up without a word has not finished; what came before the finish may still wait to be read.
+    socket.on('end', () => {
+      if (!this.#finishSeen) this.destroy(new Error('the program hung up'))
+    })
     socket.on('close', () => {
       if (!this.#finishSeen || !this.writableFinished) this.destroy(new Error('the program hung up'))
     })

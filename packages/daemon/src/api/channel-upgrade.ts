@@ -56,7 +56,6 @@ function carryDatagrams(backend: ChannelBackend, to: Destination, frameClass: 'l
   // What cannot be told at once is dropped, as on any network.
   const flow = backend.openFlow(to, frameClass, (bytes) => void (socket.writableNeedDrain || channel.frame('data', bytes)))
   const channel = new ChannelSocket(socket, head, { datagram: (bytes) => flow.send(bytes) })
-  channel.on('error', () => undefined)
   channel.on('close', () => flow.end('the program has finished'))
   channel.on('end', () => channel.end())
   channel.resume()

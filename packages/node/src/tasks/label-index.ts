@@ -4,8 +4,9 @@
  */
 import type { TaskParts } from './task-parts.ts'
 
-/** One label of a selector that must have one value: `a=b`. */
+/** A term of a selector by which a label must have one value, `a=b`, or one of several, `a in (b,c)`. */
 const EQUALITY = /^\s*([A-Za-z0-9_./-]+)\s*==?\s*([A-Za-z0-9_./-]+)\s*$/
+const ONE_OF = /^\s*([A-Za-z0-9_./-]+)\s+in\s*\(([^()]*)\)\s*$/
 /** No label has such a name. */
 const PHASE = '='
 
@@ -49,16 +50,17 @@ export class TaskSet {
     if (tasks.size === 0) this.#sites?.delete(parts.site)
   }
 
-  /** By site and id, those of `site` alone if it is named, from the site `from` on. */
-  *inOrder(site: string | undefined, from: string): Iterable<TaskParts> {
+  /** By site and id those that are wanted, of `site` alone if it is named, from the site `from` on. */
+  *inOrder(site: string | undefined, from: string, wants: (parts: TaskParts) => boolean): Iterable<TaskParts> {
     if (this.#only) {
-      if (site === undefined ? this.#only.site >= from : this.#only.site === site) yield this.#only
+      if ((site === undefined ? this.#only.site >= from : this.#only.site === site) && wants(this.#only)) yield this.#only
       return
     }
     const all = this.#sites
     if (!all) return
     const sites = site === undefined ? [...all.keys()].filter((name) => name >= from).toSorted() : [site]
-    for (const name of sites) yield* [...(all.get(name) ?? [])].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    // To sort costs more than to look.
+    for (const name of sites) yield* [...(all.get(name) ?? [])].filter(wants).sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 }
 
@@ -85,12 +87,17 @@ export class LabelIndex {
   /** The fewest tasks that the phase or one label of the selector leaves; `undefined` if none of them does. */
   narrowest(selector: string, phase: string | undefined): TaskSet | undefined {
     const wanted = selector.split(/,(?![^(]*\))/).flatMap((term) => {
-      const [, name, value] = EQUALITY.exec(term) ?? []
-      return name === undefined ? [] : [`${name}=${value}`]
+      const labels = labelsOf(term)
+      return labels ? [labels] : []
     })
-    if (phase !== undefined) wanted.push(PHASE + phase)
-    const sets = wanted.map((label) => this.#sets.get(label) ?? new TaskSet())
-    return sets.length === 0 ? undefined : sets.reduce((a, b) => (a.size <= b.size ? a : b))
+    if (phase !== undefined) wanted.push([PHASE + phase])
+    let least: { readonly sets: readonly TaskSet[]; readonly size: number } | undefined
+    for (const labels of wanted) {
+      const sets = labels.flatMap((label) => this.#sets.get(label) ?? [])
+      const size = sets.reduce((sum, set) => sum + set.size, 0)
+      if (!least || size < least.size) least = { sets, size }
+    }
+    return least && together(least.sets)
   }
 
   #add(label: string, parts: TaskParts): void {
@@ -104,4 +111,20 @@ export class LabelIndex {
     tasks?.delete(parts)
     if (tasks?.size === 0) this.#sets.delete(label)
   }
+}
+
+/** The labels of which a task must have one; `undefined` if the term does not say. */
+function labelsOf(term: string): readonly string[] | undefined {
+  const [, label, value] = EQUALITY.exec(term) ?? []
+  if (label !== undefined) return [`${label}=${value}`]
+  const [, name, values] = ONE_OF.exec(term) ?? []
+  return values?.split(',').map((each) => `${name}=${each.trim()}`)
+}
+
+function together(sets: readonly TaskSet[]): TaskSet {
+  const [only] = sets
+  if (only && sets.length === 1) return only
+  const all = new TaskSet()
+  for (const set of sets) for (const parts of set.inOrder(undefined, '', () => true)) all.add(parts)
+  return all
 }

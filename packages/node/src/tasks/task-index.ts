@@ -76,9 +76,9 @@ export class TaskIndex implements TaskReader {
     const [afterSite = '', afterId = ''] = after.split('/')
     const candidates = this.#labels.narrowest(selector, phase) ?? this.#all
     const found: TaskView[] = []
-    for (const parts of candidates.inOrder(site, afterSite)) {
+    const wants = (parts: TaskParts): boolean => (parts.site !== afterSite || parts.id > afterId) && matches(parts.labels)
+    for (const parts of candidates.inOrder(site, afterSite, wants)) {
       if (found.length >= limit) break
-      if ((parts.site === afterSite && parts.id <= afterId) || !matches(parts.labels)) continue
       const view = parts.view()
       if (view && (phase === undefined ? view.phase !== 'gone' : view.phase === phase)) found.push(view)
     }
