@@ -21,7 +21,7 @@ const LEASES = 'leases: {engine: embedded, hub: core-1}\n'
 const lab = new Deployment()
 const socket = (name: string): string => lab.path(`${name}.sock`)
 let document: OpenDocument
-let json: object
+let json: Record<string, unknown>
 
 beforeAll(async () => {
   await lab.prepare('mynet', [
@@ -34,7 +34,7 @@ beforeAll(async () => {
     await lab.start(name)
   }
   await eventually('hkg-1-a has its hub', async () => (await lab.ask<StatusView>('hkg-1-a', 'status')).replica.sessions.includes('core-1'))
-  json = JSON.parse((await ask(socket('hkg-1-a'), { method: 'GET', path: '/openapi.json' })).text) as object
+  json = JSON.parse((await ask(socket('hkg-1-a'), { method: 'GET', path: '/openapi.json' })).text) as Record<string, unknown>
   document = new OpenDocument(json)
 })
 

@@ -55,7 +55,7 @@ describe('Clockwork', () => {
     expect(inputs).toEqual([{ type: 'wall', offsetMs: expect.any(Number) }])
   })
 
-  it('beats the pulse from start to stop (3)', () => {
+  it('beats the pulse from start to stop (4)', () => {
     vi.advanceTimersByTime(1_000)
     clockwork.start()
     const ages: number[] = []
