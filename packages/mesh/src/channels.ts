@@ -110,9 +110,8 @@ export class Channels {
       heardAt: (peer) => this.#byPeer.get(peer)?.heardAt,
       grow: (bytes) => this.#grow(bytes),
     }
-    // Numbers of an earlier life of this node may still be known to peers: start elsewhere.
-    // Not that of a former life, most likely; and small, since every packet names it.
-    this.#nextNumber = config.random.uint32() >>> 20
+    // Numbers of an earlier life of this node may still be known to peers: start elsewhere, but not far, since every packet names it.
+    this.#nextNumber = config.random.uint32() >>> 11
   }
 
   get size(): number {

@@ -22,7 +22,7 @@ type TasksSettings = Settings<keyof typeof FLAGS>
 
 const [SUBMIT_MS_MAX, LIST_MS_MAX] = [20, 20]
 /** Submissions on their way while the store is filled. */
-const AT_ONCE = 64
+const AT_ONCE = 32
 /** Tasks that share a label. */
 const GROUP = 100
 const PAGE = 100
