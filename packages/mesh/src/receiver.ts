@@ -17,7 +17,7 @@ const ACK_DELAY_MS = 5
 /** Acknowledge at the latest with every n-th segment. */
 const ACK_EVERY = 2
 /** Long enough that something else leaves meanwhile, and takes the acknowledgement along; but not oftener than `CALM_RIDE_MS`. */
-const CALM_ACK_MS = 3_000
+const CALM_ACK_MS = 5_000
 const CALM_RIDE_MS = 2_000
 const CALM_ACK_BYTES = 16 * 1024
 /** After a duplicate, acknowledgements go both ways for so long: the way back may be what is broken. */

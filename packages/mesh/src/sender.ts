@@ -34,7 +34,7 @@ const REORDER_FLOOR_MS = 10
 /** An idle channel asks whether the peer is there, unless the peer was heard of anyway. */
 const KEEPALIVE_MS = 20_000
 /** How much longer a calm channel waits for an acknowledgement over a direct link, before it looks for another way. */
-const CALM_MS = 4_000
+const CALM_MS = 6_000
 /** And now and then all the same, since the peer may be there and have forgotten the channel. */
 const RECALL_MS = 600_000
 
