@@ -67,6 +67,24 @@ describe('PathSet', () => {
     expect(paths.moves).toEqual(['h2: another is better by 20 ms'])
   })
 
+  it('tells of a path that fell silent, but not if it was only late (invariant 6)', () => {
+    const paths = new Refreshed()
+    paths.plan([via(H1, 10), via(H2, 20)], 1)
+    const first = paths.set.choose() as Path
+    first.timedOut(at(paths.now))
+    expect(relayOf(paths.set.choose())).toBe(H2)
+    first.renew()
+    paths.set.forgive(first)
+    expect(paths.plan([via(H1, 10), via(H2, 20)], 1)).toBe(H1)
+    expect(paths.moves).toEqual([])
+    first.timedOut(at(paths.now))
+    expect(paths.plan([via(H1, 10), via(H2, 20)], 1)).toBe(H2)
+    expect(paths.moves).toEqual(['h2: is not acknowledged in time'])
+    first.renew()
+    paths.set.forgive(first)
+    expect(paths.moves).toEqual(['h2: is not acknowledged in time', 'h1: was only late'])
+  })
+
   it('stays where it is while others move for mere delay (invariant 4)', () => {
     const paths = new Refreshed()
     const busy = hops([H1, H2], { mayMove: () => false })

@@ -11,7 +11,7 @@
  *  3. A path that is dead, suspect or impaired is left at once for one that is not. If all are, it stays.
  *  4. A sound path is left only for one that has been better by max(10 ms, 10 %) for 3 s, and only if `mayMove`.
  *  5. What was left for loss is sound again only once it has been clean for a hold, which doubles with every time.
- *  6. What was left for silence and was only late is in use again at once.
+ *  6. What was left for silence and was only late is in use again at once; that it was not for a moment is told to nobody.
  */
 import { FlapHold } from '@causeway/probe'
 import { type Instant, type NodeId, type PlannedPath, instant } from '@causeway/protocol'
@@ -60,6 +60,12 @@ interface Standing {
   readonly hold: FlapHold
 }
 
+interface Move {
+  readonly from: Path
+  readonly to: Path
+  readonly reason: string
+}
+
 export class PathSet {
   readonly to: NodeId
   readonly #from: NodeId
@@ -69,6 +75,8 @@ export class PathSet {
   #paths: Path[] = []
   #active: Path | undefined
   #betterSince: Instant | undefined
+  /** For silence, and not told yet. */
+  #untold: Move | undefined
   /** Of the last refresh. */
   #now: Instant = instant(0)
 
@@ -117,6 +125,7 @@ export class PathSet {
     for (const path of this.#standings.keys()) if (!this.#paths.includes(path)) this.#standings.delete(path)
     this.#rescue()
     this.#improve(hops)
+    this.#tell()
   }
 
   /** The path to send on now. Suspect paths come last, dead ones not at all; `avoid` is taken only if there is nothing else. */
@@ -134,7 +143,10 @@ export class PathSet {
     standing.left = undefined
     const active = this.#active
     if (!active || active === path || !path.up || this.#grade(path) > GRADE.sound) return
-    if (rank(path) - rank(active) <= threshold(path)) this.#move(path, 'was only late')
+    if (rank(path) - rank(active) > threshold(path)) return
+    if (this.#untold?.from !== path) return this.#move(path, 'was only late')
+    this.#untold = undefined
+    this.#use(path)
   }
 
   /** Why the path in use is in use, for people. */
@@ -271,7 +283,16 @@ export class PathSet {
       }
     }
     this.#use(to)
-    if (from && to && from !== to) this.#onMove?.(from, to, reason)
+    if (!from || !to || from === to) return
+    if (left !== 'silence') this.#tell()
+    this.#untold = { from: this.#untold?.from ?? from, to, reason }
+    if (left !== 'silence') this.#tell()
+  }
+
+  #tell(): void {
+    const move = this.#untold
+    this.#untold = undefined
+    if (move && move.from !== move.to) this.#onMove?.(move.from, move.to, move.reason)
   }
 
   #use(path: Path | undefined): void {
