@@ -7,7 +7,7 @@
  * Outgoing messages are gathered into one buffer per write; incoming ones are views of the chunk they came in,
  * so that only a message which straddles two chunks is ever copied.
  */
-import { readU32, writeU32 } from '@causeway/protocol'
+import { joinBytes, readU32, writeU32 } from '@causeway/protocol'
 
 export const LENGTH_BYTES = 4
 
@@ -36,7 +36,7 @@ export class MessageReader {
 
   /** The messages that `chunk` completes, or `undefined` if the peer announced one that is too long. */
   push(chunk: Uint8Array): Uint8Array[] | undefined {
-    const bytes = this.#rest.length === 0 ? chunk : concatenate(this.#rest, chunk)
+    const bytes = this.#rest.length === 0 ? chunk : joinBytes(this.#rest, chunk)
     const messages: Uint8Array[] = []
     let at = 0
     while (bytes.length - at >= LENGTH_BYTES) {
@@ -51,11 +51,4 @@ export class MessageReader {
     this.#rest = bytes.slice(at)
     return messages
   }
-}
-
-function concatenate(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const out = new Uint8Array(a.length + b.length)
-  out.set(a)
-  out.set(b, a.length)
-  return out
 }

@@ -1,7 +1,7 @@
 /**
  * A packet of a calm channel that goes no further than the neighbour: no route, and no seal of its own, since the lane
  * is sealed between the same two nodes. Of the 86 bytes that a sealed packet takes on the lane, with the record around it,
- * 25 are left. Whatever else a channel has to say, and whatever goes by another way, is sealed and travels in a frame.
+ * 26 are left. Whatever else a channel has to say, and whatever goes by another way, is sealed and travels in a frame.
  *
  *     0   u8      0x30; frames have 1 in the high half, credit has 2. Low half: 1 from the opener; 2 marked (it waited long, as in
  *                 frames); and the kind: 0 data, 4 ack, 8 trial, 12 it is in the flags

@@ -8,6 +8,8 @@
  *
  * Of a TCP service the borders of frames mean nothing; of a UDP service every data frame is a datagram.
  */
+import { joinBytes } from './crypto.ts'
+
 export const CHANNEL_UPGRADE = 'causeway-channel'
 export const CHANNEL_FRAME_BYTES_MAX: number = 64 * 1024
 
@@ -32,7 +34,7 @@ export class ChannelFrameReader {
 
   /** The frames that are complete now; `undefined` for what are no frames. */
   push(chunk: Uint8Array): ChannelFrame[] | undefined {
-    const bytes = this.#rest.length === 0 ? chunk : joined(this.#rest, chunk)
+    const bytes = this.#rest.length === 0 ? chunk : joinBytes(this.#rest, chunk)
     const frames: ChannelFrame[] = []
     let at = 0
     while (at + HEAD_BYTES <= bytes.length) {
@@ -48,11 +50,4 @@ export class ChannelFrameReader {
     this.#rest = bytes.subarray(at)
     return frames
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const all = new Uint8Array(a.length + b.length)
-  all.set(a)
-  all.set(b, a.length)
-  return all
 }
