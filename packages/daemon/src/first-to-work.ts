@@ -8,7 +8,8 @@ export const ATTEMPT_DELAY_MS = 250
 
 /**
  * The result of the first attempt that succeeds, or the error of the last that failed. An attempt must reject soon after its
- * signal is aborted; should it succeed nevertheless, its result is given to `discard`.
+ * signal is aborted; should it succeed nevertheless, its result is given to `discard`. The signal of the one that is kept is
+ * never aborted.
  */
 export async function firstToWork<Candidate, Result>(
   candidates: readonly Candidate[],
@@ -17,34 +18,37 @@ export async function firstToWork<Candidate, Result>(
   delayMs: number = ATTEMPT_DELAY_MS,
 ): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>()
-  const others = new AbortController()
+  const running = new Set<AbortController>()
+  let done = false
   let begun = 0
-  let running = 0
   let timer: NodeJS.Timeout | undefined
   const beginNext = (): void => {
     clearTimeout(timer)
     const candidate = candidates[begun]
     if (candidate === undefined) return
     begun++
-    running++
-    void run(candidate)
+    const controller = new AbortController()
+    running.add(controller)
+    void run(candidate, controller)
     if (begun < candidates.length) timer = setTimeout(beginNext, delayMs)
   }
-  const run = async (candidate: Candidate): Promise<void> => {
+  const run = async (candidate: Candidate, controller: AbortController): Promise<void> => {
     try {
-      const result = await attempt(candidate, others.signal)
-      if (others.signal.aborted) return discard(result)
+      const result = await attempt(candidate, controller.signal)
+      if (done) return discard(result)
+      done = true
       clearTimeout(timer)
       resolve(result)
-      others.abort()
+      running.delete(controller)
+      for (const other of running) other.abort()
     } catch (error) {
-      running--
-      if (others.signal.aborted) return
+      running.delete(controller)
+      if (done) return
       beginNext()
-      if (running === 0) reject(error)
+      if (running.size === 0) reject(error)
     }
   }
   beginNext()
-  if (running === 0) reject(new Error('there is no address to try'))
+  if (running.size === 0) reject(new Error('there is no address to try'))
   return promise
 }

@@ -10,6 +10,7 @@ import { type TCPOptions, tcp } from '@libp2p/tcp'
 import { CausewayError } from '@causeway/protocol'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { firstToWork } from './first-to-work.ts'
 import { type HostPort, formatHostPort } from './host-port.ts'
 import { asError } from './network-connection.ts'
 import { singleWriteNoise } from './single-write-noise.ts'
@@ -23,11 +24,21 @@ const WINDOW_BYTES = 2 * 1024 * 1024
 /** Connections that the kernel completes while the event loop is busy. */
 const BACKLOG = 4096
 
-/** Starts listening. Throws `port-in-use` or `config-invalid`. What is in `dialledFrom` is dialled from that local address. */
+/** A line that is dead costs a dial this long; a slow one needs less for its handshakes. */
+const NEXT_LINE_MS = 1_000
+
+/** Where a dial comes from. */
+export interface LocalAddresses {
+  readonly candidates: readonly string[]
+  /** The one that worked. */
+  used?: string
+}
+
+/** Starts listening. Throws `port-in-use` or `config-invalid`. What is in `dialledFrom` is dialled from those local addresses. */
 export async function createTransportHost(
   privateKey: PrivateKey,
   listen: HostPort,
-  dialledFrom: ReadonlyMap<string, string> = new Map(),
+  dialledFrom: ReadonlyMap<string, LocalAddresses> = new Map(),
 ): Promise<Libp2p> {
   try {
     return await createLibp2p({
@@ -74,12 +85,23 @@ export async function createTransportHost(
 }
 
 /** libp2p hands no option of ours to a dial of its transport, so this looks for itself. */
-function tcpFrom(dialledFrom: ReadonlyMap<string, string>, options: TCPOptions): ReturnType<typeof tcp> {
+function tcpFrom(dialledFrom: ReadonlyMap<string, LocalAddresses>, options: TCPOptions): ReturnType<typeof tcp> {
   return (components) => {
     const transport = tcp(options)(components)
     const dial = transport.dial.bind(transport)
-    // `localAddress` goes on to `net.connect`.
-    transport.dial = (to, given) => dial(to, { ...given, ...{ localAddress: dialledFrom.get(to.toString()) } })
+    transport.dial = async (to, given) => {
+      const locals = dialledFrom.get(to.toString())
+      if (!locals) return await dial(to, given)
+      const attempt = async (localAddress: string, givenUp: AbortSignal): Promise<{ connection: Connection; localAddress: string }> => {
+        const signal = given.signal ? AbortSignal.any([given.signal, givenUp]) : givenUp
+        // `localAddress` goes on to `net.connect`.
+        return { connection: await dial(to, { ...given, signal, ...{ localAddress } }), localAddress }
+      }
+      const discard = ({ connection }: { connection: Connection }): void => connection.abort(new Error('another line was quicker'))
+      const { connection, localAddress } = await firstToWork(locals.candidates, attempt, discard, NEXT_LINE_MS)
+      locals.used = localAddress
+      return connection
+    }
     return transport
   }
 }

@@ -20,7 +20,7 @@ import type { DatagramDrops } from './datagram-drops.ts'
 import { Datagrams } from './datagrams.ts'
 import { firstToWork } from './first-to-work.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
-import { createTransportHost, listenPort, multiaddrOf, remoteOf, addressesOf } from './libp2p-host.ts'
+import { createTransportHost, listenPort, multiaddrOf, remoteOf, addressesOf, type LocalAddresses } from './libp2p-host.ts'
 import { NetworkConnection, STREAM_LANES, type StreamedLane, asError } from './network-connection.ts'
 import { createNodeCrypto } from './node-crypto.ts'
 import type { Pulse } from './pulse.ts'
@@ -63,7 +63,7 @@ export interface Libp2pNetworkOptions {
 /** What `start` has opened. */
 interface Sockets {
   readonly host: Libp2p
-  readonly dialledFrom: Map<string, string>
+  readonly dialledFrom: Map<string, LocalAddresses>
   readonly datagrams: Datagrams | null
   readonly streams: StreamListener | null
 }
@@ -74,6 +74,13 @@ interface Dialled {
   readonly target: HostPort
   /** The local address that it was dialled from, if one was named. */
   readonly from: string | undefined
+}
+
+interface Connected {
+  readonly connection: Connection
+  readonly target: HostPort
+  /** The local address that worked, if any was named. */
+  readonly local: string | undefined
 }
 
 interface HalfOpen {
@@ -92,7 +99,7 @@ export class Libp2pNetwork {
   /** The last dial of an address (as libp2p sees it); the next one waits for it. */
   readonly #dials = new Map<string, Promise<void>>()
   /** Where the dial of an address that is under way is to come from. */
-  readonly #dialledFrom: Map<string, string>
+  readonly #dialledFrom: Map<string, LocalAddresses>
   /** By name: the address that worked last. */
   readonly #lastWorked = new Map<string, string>()
   #lastId = 0
@@ -111,7 +118,7 @@ export class Libp2pNetwork {
   static async start(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
     const { tcp, udp, stream } = options.listen
     for (let choice = 1; ; choice++) {
-      const dialledFrom = new Map<string, string>()
+      const dialledFrom = new Map<string, LocalAddresses>()
       const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp, dialledFrom)
       let datagrams: Datagrams | null = null
       let streams: StreamListener | null = null
@@ -218,12 +225,12 @@ export class Libp2pNetwork {
   async #dial({ address, others = [], from }: Extract<NetworkEffect, { type: 'dial' }>): Promise<void> {
     const signal = AbortSignal.timeout(DIAL_MS_MAX)
     try {
-      const { connection, target } = await this.#connect([address, ...others], from, signal)
+      const { connection, target, local } = await this.#connect([address, ...others], from, signal)
       try {
         const open = (lane: StreamedLane): Promise<Stream> => connection.newStream(PROTOCOLS[lane], { signal, maxOutboundStreams: 1 })
         const [control, stream] = await Promise.all([open('control'), open('stream')])
         if (this.#stopped) throw new Error('this node stops')
-        this.#opened(connection, { control, stream }, { address, target, from })
+        this.#opened(connection, { control, stream }, { address, target, from: local })
       } catch (error) {
         connection.abort(asError(error))
         throw error
@@ -236,18 +243,14 @@ export class Libp2pNetwork {
   }
 
   /** To the first address of that node that takes us; the one that did last time has a head start. */
-  async #connect(
-    addresses: readonly string[],
-    from: string | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly connection: Connection; readonly target: HostPort }> {
+  async #connect(addresses: readonly string[], from: readonly string[] | undefined, signal: AbortSignal): Promise<Connected> {
     const [name = ''] = addresses
     const last = this.#lastWorked.get(name)
     const found = await targetsOf(addresses, signal)
     const targets = found.toSorted((one, other) => Number(formatHostPort(other) === last) - Number(formatHostPort(one) === last))
     const connected = await firstToWork(
       targets,
-      async (target, givenUp) => ({ connection: await this.#connectTo(target, from, AbortSignal.any([signal, givenUp])), target }),
+      (target, givenUp) => this.#connectTo(target, from, AbortSignal.any([signal, givenUp])),
       ({ connection }) => connection.abort(new Error('another address of the same node was quicker')),
     )
     if (found.length > 1) this.#remember(name, formatHostPort(connected.target))
@@ -261,7 +264,7 @@ export class Libp2pNetwork {
     if (this.#lastWorked.size > REMEMBERED_MAX && oldest !== undefined) this.#lastWorked.delete(oldest)
   }
 
-  async #connectTo(target: HostPort, from: string | undefined, signal: AbortSignal): Promise<Connection> {
+  async #connectTo(target: HostPort, from: readonly string[] | undefined, signal: AbortSignal): Promise<Connected> {
     const to = multiaddrOf(target)
     const before = this.#dials.get(to)
     const turn = Promise.withResolvers<void>()
@@ -274,8 +277,10 @@ export class Libp2pNetwork {
     try {
       await before
       timer = setTimeout(() => noAnswer.abort(), ANSWER_MS_MAX)
-      if (from !== undefined) this.#dialledFrom.set(to, from)
-      return await this.#host.dial(multiaddr(to), { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress })
+      const locals: LocalAddresses | undefined = from && { candidates: from }
+      if (locals) this.#dialledFrom.set(to, locals)
+      const options = { force: true, signal: AbortSignal.any([signal, noAnswer.signal]), onProgress }
+      return { connection: await this.#host.dial(multiaddr(to), options), target, local: locals?.used }
     } catch (error) {
       if (noAnswer.signal.aborted) throw new Error(`no answer within ${ANSWER_MS_MAX / 1000} s`, { cause: error })
       throw error

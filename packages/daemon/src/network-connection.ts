@@ -74,8 +74,17 @@ export class NetworkConnection {
 
   /** Reports `connected` and begins to read. */
   start(): void {
-    const { id, connection, streams, peerKey, address, remote, datagramKey, streamKey, emit } = this.#options
-    emit({ type: 'connected', connection: id, peerKey, address, remote, datagram: datagramKey, stream: streamKey })
+    const { id, connection, streams, peerKey, address, from, remote, datagramKey, streamKey, emit } = this.#options
+    emit({
+      type: 'connected',
+      connection: id,
+      peerKey,
+      address,
+      ...(from !== undefined && { from }),
+      remote,
+      datagram: datagramKey,
+      stream: streamKey,
+    })
     connection.addEventListener('close', (event: StreamCloseEvent) => this.#end(event.error?.message ?? 'the peer closed the connection'))
     for (const lane of STREAM_LANES) {
       const stream = streams[lane]

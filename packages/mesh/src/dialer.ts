@@ -7,8 +7,8 @@
  *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config.
  *  3. A target whose node is already linked is not dialled, whoever dialled whom.
  *  4. At most `LEARNED_MAX` nodes are learned of, each with its newest addresses.
- *  5. A node with several local addresses (`bind`) has a set of `uplinks` hubs for each: a hub is dialled from its own, from the
- *     next one when that fails, and from its own again after a while, so that no local line has them all.
+ *  5. A node with several local addresses (`bind`) has a set of `uplinks` hubs for each: a hub is dialled from its own first, from
+ *     the others if that does not answer, and from its own again after a while, so that no local line has them all.
  */
 import { type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
 
@@ -34,7 +34,7 @@ interface Target {
   node: NodeId | 'self' | undefined
   failures: number
   notBefore: Instant
-  /** Places in `bind`: its own local address, and the one that it was, or is to be, dialled from. */
+  /** Places in `bind`: its own local address, and the one that it is held from. */
   readonly home: number
   from: number
   /** When to try it from its own, if it is held from another. */
@@ -44,8 +44,8 @@ interface Target {
 export interface Dial {
   readonly address: string
   readonly others: readonly string[]
-  /** The local address to dial from. @default any */
-  readonly from?: string
+  /** The local addresses to dial from, the first that works. @default any */
+  readonly from?: readonly string[]
 }
 
 export interface DialerConfig {
@@ -88,9 +88,14 @@ export class Dialer {
     this.#targets.push({ ...targetOf(notBefore, 'learned', address), others, node })
   }
 
-  connected(address: string): void {
+  /** `from`: the local address that worked. */
+  connected(now: Instant, address: string, from?: string): void {
     const target = this.#find(address)
-    if (target) target.state = 'connected'
+    if (!target) return
+    target.state = 'connected'
+    if (from === undefined) return
+    target.from = this.#bind.indexOf(from)
+    this.#returnLater(now, target)
   }
 
   /** The node behind an address has shown who it is, and told where else it may be dialled. */
@@ -123,9 +128,7 @@ export class Dialer {
     const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, target.kind === 'hub' ? ofHubs : BACKOFF_CEILING_NEAR_MS)
     target.failures = Math.min(target.failures + 1, 16)
     target.notBefore = after(now, BACKOFF_FLOOR_MS / 2 + this.#random.float() * ceiling)
-    if (target.kind !== 'hub' || this.#bind.length < 2) return
-    target.from = (target.from + 1) % this.#bind.length
-    target.returnAt = after(now, jittered(this.#random, RETURN_MS, 0.5))
+    this.#returnLater(now, target)
   }
 
   /** What to dial now. `linked` tells whether a connection with that node stands. */
@@ -134,9 +137,8 @@ export class Dialer {
     const held = this.#held(linked)
     for (const target of this.#targets) {
       if (isStray(target) && target.returnAt <= now) {
-        target.from = target.home
         target.state = 'returning'
-        due.push(this.#dialOf(target))
+        due.push(this.#dialOf(target, 1))
         continue
       }
       if (!this.#wanted(target, linked) || target.notBefore > now) continue
@@ -144,7 +146,7 @@ export class Dialer {
       if (target.kind === 'hub' && count >= this.#uplinks) continue
       if (target.kind === 'hub') held.set(target.home, count + 1)
       target.state = 'dialling'
-      due.push(this.#dialOf(target))
+      due.push(this.#dialOf(target, this.#bind.length))
     }
     return due
   }
@@ -171,9 +173,14 @@ export class Dialer {
     return held
   }
 
-  #dialOf({ kind, address, others, from }: Target): Dial {
-    const local = kind === 'hub' ? this.#bind[from] : undefined
-    return { address, others, ...(local !== undefined && { from: local }) }
+  #returnLater(now: Instant, target: Target): void {
+    target.returnAt = after(now, jittered(this.#random, RETURN_MS, 0.5))
+  }
+
+  /** From so many local addresses, its own first. */
+  #dialOf({ kind, address, others, home }: Target, locals: number): Dial {
+    const from = [...this.#bind.slice(home), ...this.#bind.slice(0, home)].slice(0, locals)
+    return { address, others, ...(kind === 'hub' && from.length > 0 && { from }) }
   }
 
   #busy(target: Target, linked: (node: NodeId) => boolean): boolean {

@@ -178,10 +178,10 @@ export class Links {
   }
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
-    const { connection: id, address } = input
+    const { connection: id, address, from } = input
     const connection = openedConnection(now, input)
     this.#connections.set(id, connection)
-    if (address !== undefined) this.#dialer.connected(address)
+    if (address !== undefined) this.#dialer.connected(now, address, from)
     this.#deadlines.set(connection, after(now, GREETING_MS))
     this.#send(id, 'control', encodeControl(helloOf(this.#config, this.#alone(), input)))
   }

@@ -59,6 +59,8 @@ export type NetworkInput =
       readonly peerKey: Uint8Array
       /** The address that was dialled, or `undefined` if the peer dialled us. */
       readonly address: string | undefined
+      /** The local address of ours that it was dialled from, if the dial named any. */
+      readonly from?: string
       /** Where the peer is, for people. */
       readonly remote: string
       /** How the peer may send datagrams on this connection; `null` if UDP is not to be had. */
@@ -78,9 +80,9 @@ export type NetworkEffect =
   /**
    * Connects to `address`, or to one of the others at which the same node takes connections, whichever works first; it is
    * reported as `address` in any case. A driver that knows no better way may leave the others out. `from`: what leaves for
-   * that node leaves from this address of ours, on every lane.
+   * that node leaves from the first of these addresses of ours that works, on every lane.
    */
-  | { readonly type: 'dial'; readonly address: string; readonly others?: readonly string[]; readonly from?: string }
+  | { readonly type: 'dial'; readonly address: string; readonly others?: readonly string[]; readonly from?: readonly string[] }
   | { readonly type: 'send'; readonly connection: ConnectionId; readonly lane: Lane; readonly message: Uint8Array }
   /** Sends a probe as a datagram; its stamp is written as it leaves. */
   | { readonly type: 'probe'; readonly connection: ConnectionId; readonly probe: Probe }
