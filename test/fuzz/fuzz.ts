@@ -2,15 +2,17 @@
 import { SeededRandom } from '@causeway/protocol'
 import { BatchTarget } from './batch-target.ts'
 import type { FuzzTarget } from './fuzz-target.ts'
+import { PackedTarget } from './packed-target.ts'
 import { SessionTarget, VitalsTarget } from './session-target.ts'
 import { UpdateTarget } from './update-target.ts'
 
 /** Name, what makes it, and its share of all rounds. */
 const TARGETS: readonly (readonly [make: (random: SeededRandom) => FuzzTarget, share: number])[] = [
-  [(random) => new UpdateTarget(random), 0.6],
+  [(random) => new UpdateTarget(random), 0.55],
   [(random) => new BatchTarget(random), 0.2],
   [(random) => new SessionTarget(random), 0.05],
   [(random) => new VitalsTarget(random), 0.15],
+  [(random) => new PackedTarget(random), 0.05],
 ]
 const PORTION = 10_000
 
