@@ -22,7 +22,7 @@ const LINKS = [
 const HUB_PORT = 7400
 /** Where the hubs are for who does not share a link with them. */
 const BEHIND: Readonly<Record<string, string>> = { h1: '10.99.0.1', h2: '10.99.0.2' }
-const UP_MS_MAX = 30_000
+const UP_MS_MAX = 60_000
 /** A hub is tried from its own line again after 15–45 s. */
 const RETURN_MS_MAX = 75_000
 const FLOW_SECONDS = 6
