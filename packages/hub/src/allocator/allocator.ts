@@ -19,20 +19,19 @@ import {
   Deadlines,
   type GrantRecord,
   type Instant,
-  type Credential,
   LEASE_TIMES,
   type LeaseEnd,
   type RecordView,
   TASK_COLLECTIONS,
-  type Verdict,
   after,
   earliest,
   instant,
 } from '@causeway/protocol'
-import type { Authority, AuthorityParts, EngineInput, TaskMetrics, TaskParts } from '@causeway/node'
-import { type Grant, type Ledger, isGranted } from './ledger.ts'
-import type { LeaseEngine } from './lease-engine.ts'
-import type { Placement } from './placement-desk.ts'
+import type { Authority, EngineInput, TaskMetrics, TaskParts } from '@causeway/node'
+import type { AllocatorSurroundings } from './allocator-surroundings.ts'
+import { Excuses } from './excuses.ts'
+import { type Born, RANDOM_ID, type Submitted, firstGrant } from './first-grant.ts'
+import { type Grant, isGranted } from './ledger.ts'
 import { LeaseClerk } from './lease-clerk.ts'
 import { OrderJudge } from './order-judge.ts'
 
@@ -54,8 +53,6 @@ const LATE_MS = 10_000
 /** There is no haste if nobody runs it. */
 const VERY_LATE_MS = 60_000
 const FAILED_MS = { first: 1_000, most: 60_000 } as const
-/** An id that was drawn when it was submitted: nobody had it before. */
-const RANDOM_ID = /^t-[0-9a-f]{24}$/
 /** What has ended by itself can be read for so long. */
 const KEPT_MS = 3_600_000
 
@@ -72,21 +69,6 @@ interface Work {
   crashedAt: Instant | undefined
 }
 
-export interface AllocatorSurroundings extends AuthorityParts {
-  readonly engine: LeaseEngine
-  readonly ledger: Ledger
-  readonly placement: Placement
-  readonly verdict: (now: Instant, node: string) => Verdict
-  /** Of a writer of records; see `Replica.credentialOf`. */
-  readonly credentialOf: (collection: string, partition: string, writer: string) => Credential | undefined
-  /** This hub looks after tasks; of several one does. */
-  readonly leads: () => boolean
-  /** That hub is there, as far as links tell. */
-  readonly reaches: (hub: string) => boolean
-  /** Nothing is granted before this. */
-  readonly grantsFrom: Instant
-}
-
 export class Allocator implements Authority {
   readonly #of: AllocatorSurroundings
   readonly #judge: OrderJudge
@@ -95,6 +77,7 @@ export class Allocator implements Authority {
   readonly #due = new Deadlines<string>()
   readonly #unplaced = new Set<string>()
   #poolVersion = 0
+  readonly #excuses = new Excuses()
   #grants = 0
   #releases = 0
 
@@ -244,15 +227,32 @@ export class Allocator implements Authority {
     const from = RANDOM_ID.test(parts.id) ? now : grantsFrom
     const notBefore = work.notBefore !== undefined && work.notBefore > from ? work.notBefore : from
     if (now < notBefore) return this.look(parts.id, notBefore)
-    const choice = placement.choose(now, parts, { to: parts.grant?.to ?? null, not: work.avoid })
+    const conditions = { to: parts.grant?.to ?? null, not: work.avoid }
+    const choice = placement.choose(now, parts, conditions)
     work.avoid = null
-    if (typeof choice === 'string') {
-      this.#unplaced.add(parts.id)
-      this.look(parts.id, after(now, UNPLACED_MS))
-      if (parts.grant?.reason !== choice) this.#say(now, parts, { reason: choice })
-    } else {
-      this.grant(now, parts, choice, null, `placed at ${choice.site}`)
-    }
+    if (choice) return this.grant(now, parts, choice, null, `placed at ${choice.site}`)
+    this.#unplaced.add(parts.id)
+    this.look(parts.id, after(now, UNPLACED_MS))
+    const reason = this.#excuses.news(now, parts.grant?.reason ?? '', () => placement.whyNot(now, parts, conditions))
+    if (reason !== undefined) this.#say(now, parts, { reason })
+  }
+
+  /** The first grant of a task that is not written down yet; see `firstGrant`. */
+  first(now: Instant, draft: TaskParts, by: Submitted, done: Born): void {
+    const { id } = draft
+    firstGrant(now, this.#of, draft, by, (at, grant, site, written) => {
+      if (grant.node === null) return done(at, grant, site, written)
+      const { node, token } = grant
+      this.#workOf(id).busy = true
+      done(at, grant, site, (later, ok) => {
+        this.#workOf(id).busy = false
+        written(later, ok)
+        if (!ok) return
+        this.#grants += 1
+        this.#of.hint(later, node, id, token)
+        this.look(id, later)
+      })
+    })
   }
 
   /** Wins the task for the node. `expected`: the token of the grant that it takes over from; `null`: nobody has it. */

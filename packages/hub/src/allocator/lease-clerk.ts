@@ -8,7 +8,8 @@
  */
 import type { GrantRecord, Instant, LeaseEnd, LeaseHeld, LeaseLost } from '@causeway/protocol'
 import type { Renew, Renewed, TaskParts } from '@causeway/node'
-import type { Allocator, AllocatorSurroundings } from './allocator.ts'
+import type { Allocator } from './allocator.ts'
+import type { AllocatorSurroundings } from './allocator-surroundings.ts'
 import { isGranted } from './ledger.ts'
 
 export class LeaseClerk {

@@ -1,14 +1,13 @@
 /** The allocator of a hub, put together: its engine, and what the hub knows of ways, nodes and other hubs. */
-import { type Credential, type Instant, LEASE_TIMES, type NodeId, TASK_COLLECTIONS, type Verdict, after, nodeId } from '@causeway/protocol'
+import { type Credential, type Instant, LEASE_TIMES, TASK_COLLECTIONS, type Verdict, after, nodeId } from '@causeway/protocol'
 import type { LinkState } from '@causeway/mesh'
 import type { AuthorityParts, NodeBase } from '@causeway/node'
-import { Allocator, type AllocatorSurroundings } from './allocator.ts'
+import { Allocator } from './allocator.ts'
+import type { AllocatorSurroundings } from './allocator-surroundings.ts'
 import { Ledger } from './ledger.ts'
 import { EmbeddedEngine, ExternalEngine } from './lease-engine.ts'
 import { Placement } from './placement-desk.ts'
-
-/** Ways that are compared have at most so many steps. */
-const HOPS_MAX = 5
+import { LinkCosts } from './way-costs.ts'
 
 export interface AllocatorKnowledge {
   readonly replica: NodeBase['replica']
@@ -17,22 +16,23 @@ export interface AllocatorKnowledge {
   readonly verdict: (now: Instant, node: string) => Verdict
 }
 
-export function makeAllocator(now: Instant, parts: AuthorityParts, { replica, vitals, linkState, verdict }: AllocatorKnowledge): Allocator {
+export function makeAllocator(
+  now: Instant,
+  parts: AuthorityParts,
+  { replica, vitals, linkState, ...known }: AllocatorKnowledge,
+): Allocator {
   const { host, index, write } = parts
-  const { name } = host.credential
+  const { name, site } = host.credential
   const external = host.place.engine === 'external' ? new ExternalEngine(now, (effect) => host.emit(effect)) : undefined
   const engine = external ?? new EmbeddedEngine((at) => host.wallMs(at))
-  const sites = siteMap(linkState)
+  // Nobody listens any more to a node that was revoked, nor it to us: for its tasks it is dead, whatever it still does.
+  const verdict = (at: Instant, node: string): Verdict => (replica.isRevoked(node) ? 'crashed' : known.verdict(at, node))
+  const ways = new LinkCosts(linkState, { id: nodeId(name), site })
   const placement = new Placement({
     verdict,
+    ways,
     vitals: (at) => new Map(vitals.views(at).map(({ identity, values }) => [identity.name, values])),
-    costMs: (site, node) => {
-      const costs = sites(host.mesh.now)
-        .get(site)
-        ?.flatMap((from) => (from === nodeId(node) ? 0 : (linkState.paths(from, nodeId(node), 1, HOPS_MAX)[0]?.costMs ?? [])))
-      return costs && costs.length > 0 ? Math.min(...costs) : null
-    },
-    knowsSite: (at, site) => sites(at).has(site) || vitals.views(at).some(({ identity }) => identity.site === site),
+    knowsSite: (at, wanted) => vitals.views(at).some(({ identity }) => identity.site === wanted),
   })
   const credentialOf = (collection: string, partition: string, writer: string): Credential | undefined =>
     replica.credentialOf(collection, partition, writer)
@@ -52,24 +52,4 @@ export function makeAllocator(now: Instant, parts: AuthorityParts, { replica, vi
     grantsFrom: external || replica.heads().length > 0 ? now : after(now, LEASE_TIMES.regrantMs),
   }
   return new Allocator(now, surroundings)
-}
-
-/** Site → its nodes that some hub sees, as of the present link state; a few of each are enough to know what a way costs. */
-function siteMap(linkState: LinkState): (now: Instant) => ReadonlyMap<string, readonly NodeId[]> {
-  const PER_SITE_MAX = 2
-  let version = -1
-  let sites = new Map<string, NodeId[]>()
-  return (now) => {
-    if (version === linkState.version) return sites
-    version = linkState.version
-    sites = new Map()
-    for (const { links } of linkState.all(now)) {
-      for (const { to, site } of links) {
-        const nodes = sites.get(site)
-        if (!nodes) sites.set(site, [to])
-        else if (nodes.length < PER_SITE_MAX && !nodes.includes(to)) nodes.push(to)
-      }
-    }
-    return sites
-  }
 }

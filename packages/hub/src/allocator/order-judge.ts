@@ -31,7 +31,8 @@ import {
   updateFault,
   updateTask,
 } from '@causeway/node'
-import type { Allocator, AllocatorSurroundings } from './allocator.ts'
+import type { Allocator } from './allocator.ts'
+import type { AllocatorSurroundings } from './allocator-surroundings.ts'
 import { type Grant, isGranted } from './ledger.ts'
 
 /** Answers that are remembered, of each node. */
@@ -223,12 +224,12 @@ export class OrderJudge {
     const value = this.#recordOf(now, order)
     const hopeless = this.#hopeless(now, id, value, labels)
     if (hopeless) return hopeless
-    const parts = new TaskParts(id, siteWanted(order, by))
-    parts.task = { value, labels, asOf: value.createdAt, revision: '' }
+    const parts = draftOf(id, siteWanted(order, by), value, labels)
+    const { placement } = this.#of
     const conditions = { to: null, not: null }
-    const choice = this.#of.placement.choose(now, parts, conditions)
-    const place = typeof choice === 'string' ? { reason: choice } : { ...choice, reason: `would be placed at ${choice.site}` }
-    return { task: { ...(parts.view() as TaskView), ...place }, candidates: this.#of.placement.candidates(now, parts, conditions) }
+    const choice = placement.choose(now, parts, conditions)
+    const place = choice ? { ...choice, reason: `would be placed at ${choice.site}` } : { reason: placement.whyNot(now, parts, conditions) }
+    return { task: { ...(parts.view() as TaskView), ...place }, candidates: placement.candidates(now, parts, conditions) }
   }
 
   /**
@@ -262,13 +263,15 @@ export class OrderJudge {
     finish: Done,
   ): void {
     const site = task.site ?? task.near ?? this.#of.host.credential.site
-    const grant: Grant = { phase: 'initialised', token, node: null, reason: `submitted at ${from}`, goal: null, to: null, conditions: [] }
-    this.#of.ledger.create(now, { id, site, task, labels }, grant, (at, ok) => {
-      const view = this.#of.index.get(id)
-      // Others that do not see it yet must not create it again: of a shared engine the right to do so runs out by itself.
-      if (!this.#of.engine.isShared) this.#of.engine.call(at, { op: 'release', task: `create/${id}`, token }, () => {})
-      if (ok && view) finish(at, { ok: true, task: view, created: true })
-      else finish(at, refusal('unreachable', `${id} could not be written down`, 'See the log of the hub that grants tasks.'))
+    this.#allocator.first(now, draftOf(id, site, task, labels), { token, reason: `submitted at ${from}` }, (won, grant, place, written) => {
+      this.#of.ledger.create(won, { id, site: place, task, labels }, grant, (at, ok) => {
+        const view = this.#of.index.get(id)
+        written(at, ok)
+        // Others that do not see it yet must not create it again: of a shared engine the right to do so runs out by itself.
+        if (!this.#of.engine.isShared) this.#of.engine.call(at, { op: 'release', task: `create/${id}`, token }, () => {})
+        if (ok && view) finish(at, { ok: true, task: view, created: true })
+        else finish(at, refusal('unreachable', `${id} could not be written down`, 'See the log of the hub that grants tasks.'))
+      })
     })
   }
 
@@ -305,10 +308,12 @@ export class OrderJudge {
     if (hopeless) return hopeless
     const holder = grant && isGranted(grant.phase) ? grant.node : null
     if (holder !== null && holder === to) return refusal('refused', `${id} is at ${to} already`, 'Name another node.')
-    const choice = this.#of.placement.choose(now, parts, { to, not: holder })
-    if (typeof choice === 'string' && (force || holder !== null)) return refusal('refused', choice, 'Try again when there is room.')
-    if (force && typeof choice !== 'string' && holder !== null && grant)
-      return { to: choice, over: grant.token, reason: `moved by force from ${holder}` }
+    const { placement } = this.#of
+    const conditions = { to, not: holder }
+    const choice = placement.choose(now, parts, conditions)
+    if (!choice && (force || holder !== null))
+      return refusal('refused', placement.whyNot(now, parts, conditions), 'Try again when there is room.')
+    if (force && choice && holder !== null && grant) return { to: choice, over: grant.token, reason: `moved by force from ${holder}` }
     if (holder === null) return { change: { to, reason: 'moved' } }
     return { change: { phase: 'tombstone', goal: 'move', to, reason: `${holder} is asked to end it here` } }
   }
@@ -335,6 +340,13 @@ function undelete({ grant, id, site }: TaskParts): Step | Refusal {
   if (grant?.phase === 'tombstone' && grant.node !== null) return { to: { node: grant.node, site }, over: grant.token, reason: 'undeleted' }
   const message = `${id} is ${grant?.phase ?? 'initialised'}: only a task that is being stopped can be undeleted`
   return refusal('refused', message, 'Submit it again if it has ended.')
+}
+
+/** A task that is not written down. */
+function draftOf(id: string, site: string, value: TaskRecord, labels: TaskView['labels']): TaskParts {
+  const parts = new TaskParts(id, site)
+  parts.task = { value, labels, asOf: value.createdAt, revision: '' }
+  return parts
 }
 
 function notFound(id: string): Refusal {

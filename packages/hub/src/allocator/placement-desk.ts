@@ -1,20 +1,27 @@
-/** Placement with what this hub knows: the pool, vitals, verdicts, and the costs of ways. */
+/**
+ * Placement with what this hub knows: the pool, vitals, verdicts, and the costs of ways.
+ *
+ *  1. The node that is chosen is the one that `rank` puts first; it is found among those that have a slot, site by site,
+ *     nearest first, as far as a node can still be better.
+ */
 import type { Instant, TaskRecord, TaskWhyView, Verdict, VitalValues } from '@causeway/protocol'
 import type { TaskParts } from '@causeway/node'
-import { type PlacementQuery, type PoolNode, couldRun, rank } from './placement.ts'
+import { type Candidate, type PlacementKnowledge, type PlacementQuery, better, couldRun, judgeOf, rank } from './placement.ts'
 import { Pool } from './pool.ts'
+import type { WayCosts } from './way-costs.ts'
 
 const SHOWN_MAX = 100
-/** What was found out of vitals and ways is good for so long: many tasks come at once. */
+/** What was found out of vitals, and why there is no place, is good for so long: many tasks come at once. */
 const MEMORY_MS = 1_000
+/** Scores this far apart are never the same. */
+const WORSE_MS = 1
 
 export interface PlacementSources {
   readonly verdict: (now: Instant, node: string) => Verdict
   /** What every node last told of itself. */
   readonly vitals: (now: Instant) => ReadonlyMap<string, VitalValues>
-  /** The cheapest way from some node of the site to the node, ms, one way. */
-  readonly costMs: (site: string, node: string) => number | null
-  /** A site that was ever heard of. */
+  readonly ways: WayCosts
+  /** Somebody of that site was ever heard of. */
   readonly knowsSite: (now: Instant, site: string) => boolean
 }
 
@@ -23,10 +30,16 @@ interface Conditions {
   readonly not: string | null
 }
 
+export interface Place {
+  readonly node: string
+  readonly site: string
+}
+
 export class Placement {
   readonly pool: Pool = new Pool()
   readonly #sources: PlacementSources
-  readonly #costs = new Map<string, number | null>()
+  /** Why there is no place for a task like that. */
+  readonly #reasons = new Map<string, string>()
   #vitals: ReadonlyMap<string, VitalValues> = new Map()
   #rememberedAt: Instant | undefined
 
@@ -34,15 +47,52 @@ export class Placement {
     this.#sources = sources
   }
 
-  /** The node for the task, or why there is none. */
-  choose(now: Instant, parts: TaskParts, conditions: Conditions): { readonly node: string; readonly site: string } | string {
-    const candidates = this.#rank(now, queryOf(parts, conditions))
-    const [best] = candidates
-    if (best?.possible) return { node: best.node, site: best.site }
+  /** The node for the task; `undefined`: nobody can take it now. */
+  choose(now: Instant, parts: TaskParts, conditions: Conditions): Place | undefined {
+    const query = queryOf(parts, conditions)
+    const judge = judgeOf(query, this.#known(now))
+    let best: Candidate | undefined
+    for (const [site, costMs] of this.#sitesFor(now, query)) {
+      if (best && costMs >= best.score + WORSE_MS) break
+      for (const node of this.pool.open(site)) {
+        const candidate = judge(node)
+        if (candidate.possible && (!best || better(query.id, candidate, best) < 0)) best = candidate
+      }
+    }
+    return best && { node: best.node, site: best.site }
+  }
+
+  /** Sites where somebody has a slot, and the way there, cheapest first. */
+  *#sitesFor(now: Instant, { task: { near, site }, to }: PlacementQuery): Iterable<readonly [string, number]> {
+    const { openSites: open } = this.pool
+    const only = site ?? (to === null ? null : (this.pool.siteOf(to) ?? to))
+    if (only !== null) yield [only, 0]
+    else if (near === null) for (const each of open) yield [each, 0]
+    else if (open.size > 0) {
+      const costs = this.#sources.ways.from(now, near)
+      for (const way of costs) if (open.has(way[0])) yield way
+      for (const each of open) if (!costs.has(each)) yield [each, Number.POSITIVE_INFINITY]
+    }
+  }
+
+  /** Why nobody can take it now. */
+  whyNot(now: Instant, parts: TaskParts, conditions: Conditions): string {
+    const { pool } = this
+    if (pool.size === 0) return 'no node offers to run tasks'
+    if (pool.openSites.size === 0) return 'no node can take it: all that offer to run tasks are full'
+    const query = queryOf(parts, conditions)
+    this.#known(now)
+    const { site, needs, nodes } = query.task
+    const like = JSON.stringify([site, needs, nodes, query.labels, conditions])
+    const known = this.#reasons.get(like)
+    if (known !== undefined) return known
+    const candidates = this.#rank(now, query)
     const reasons = Map.groupBy(candidates, ({ rejected }) => rejected.replace(/\d+(?:\.\d+)?/g, 'n'))
     const common = [...reasons.values()].toSorted((a, b) => b.length - a.length).slice(0, 3)
     const told = common.map((group) => `${group.length === 1 ? group[0]?.node : `${group.length} nodes`}: ${group[0]?.rejected}`)
-    return candidates.length === 0 ? 'no node offers to run tasks' : `no node can take it: ${told.join('; ')}`.slice(0, 500)
+    const reason = `no node can take it: ${told.join('; ')}`.slice(0, 500)
+    this.#reasons.set(like, reason)
+    return reason
   }
 
   explain(now: Instant, parts: TaskParts): TaskWhyView['candidates'] {
@@ -66,35 +116,29 @@ export class Placement {
     const { site, near } = query.task
     for (const place of [site, near]) if (place !== null && !this.#knows(now, place)) return `no site ${place} is known`
     if (query.to !== null && !this.pool.has(query.to) && !this.#knows(now, query.to)) return `no node or site ${query.to} is known`
-    if (couldRun({ ...query, not: null }, this.pool.nodes())) return undefined
+    if (couldRun({ ...query, not: null }, this.pool.nodes(site ?? undefined))) return undefined
     return `no worker ${site === null ? 'anywhere' : `at ${site}`} takes a task like this`
   }
 
   #knows(now: Instant, site: string): boolean {
-    return this.pool.hasSite(site) || this.#sources.knowsSite(now, site)
+    return this.pool.hasSite(site) || this.#sources.ways.knows(now, site) || this.#sources.knowsSite(now, site)
   }
 
-  #rank(now: Instant, query: PlacementQuery): ReturnType<typeof rank> {
+  #rank(now: Instant, query: PlacementQuery): Candidate[] {
+    return rank(query, this.pool.nodes(), this.#known(now))
+  }
+
+  #known(now: Instant): PlacementKnowledge {
     if (this.#rememberedAt === undefined || now - this.#rememberedAt > MEMORY_MS) {
       this.#rememberedAt = now
-      this.#costs.clear()
+      this.#reasons.clear()
       this.#vitals = this.#sources.vitals(now)
     }
-    return rank(query, this.pool.nodes(), {
+    return {
       verdict: (node) => this.#sources.verdict(now, node),
       vitals: (node) => this.#vitals.get(node),
-      costMs: (site, node) => this.#costMs(site, node),
-    })
-  }
-
-  /** The nodes of a site are equally far. */
-  #costMs(from: string, { node, site }: PoolNode): number | null {
-    const way = `${from} ${site}`
-    const known = this.#costs.get(way)
-    if (known !== undefined) return known
-    const costMs = this.#sources.costMs(from, node)
-    this.#costs.set(way, costMs)
-    return costMs
+      costMs: (from, { site }) => this.#sources.ways.from(now, from).get(site) ?? null,
+    }
   }
 }
 

@@ -29,6 +29,14 @@ export interface PoolNode {
   readonly workers: readonly PoolWorker[]
   /** Tasks granted to it. */
   readonly granted: ReadonlyMap<string, GrantedTask>
+  /** What that takes, of each worker; not given: it is counted when it is needed. */
+  readonly usages?: readonly Usage[]
+}
+
+export interface Usage {
+  readonly worker: PoolWorker
+  tasks: number
+  readonly amounts: Map<string, number>
 }
 
 export interface GrantedTask {
@@ -57,8 +65,8 @@ export type Candidate = TaskWhyView['candidates'][number] & { readonly score: nu
 
 /** All nodes of the pool, best first, those that cannot have it last. */
 export function rank(query: PlacementQuery, pool: Iterable<PoolNode>, known: PlacementKnowledge): Candidate[] {
-  const matches = parseSelector(query.task.nodes)
-  const candidates = [...pool].map((node) => candidate(query, node, known, matches))
+  const judge = judgeOf(query, known)
+  const candidates = [...pool].map(judge)
   candidates.sort((a, b) => Number(b.possible) - Number(a.possible) || (a.possible ? better(query.id, a, b) : a.node < b.node ? -1 : 1))
   const [first] = candidates
   return candidates.map((each) => {
@@ -82,7 +90,14 @@ export function couldRun(query: PlacementQuery, pool: Iterable<PoolNode>): boole
   return false
 }
 
-function better(id: string, a: Candidate, b: Candidate): number {
+/** Judges one node. */
+export function judgeOf(query: PlacementQuery, known: PlacementKnowledge): (node: PoolNode) => Candidate {
+  const matches = parseSelector(query.task.nodes)
+  return (node) => candidate(query, node, known, matches)
+}
+
+/** Below 0: the first is better; both are possible. */
+export function better(id: string, a: Candidate, b: Candidate): number {
   return (
     Math.round(a.score / SAME_MS) - Math.round(b.score / SAME_MS) ||
     nodeId(`${id}.${a.node}`) - nodeId(`${id}.${b.node}`) ||
@@ -116,28 +131,30 @@ function stateFault(verdict: Verdict, { workers }: PoolNode): string | undefined
   return verdict === 'alive' ? undefined : `is ${verdict}`
 }
 
-interface Usage {
-  readonly worker: PoolWorker
-  tasks: number
-  readonly amounts: Map<string, number>
+/** What the tasks of a node take of its workers, and of which each. `except`: as if that one were not there. */
+export function usageOf(
+  { workers, granted }: Pick<PoolNode, 'workers' | 'granted'>,
+  except?: string,
+): { readonly usages: readonly Usage[]; readonly assigned: Map<string, Usage | undefined> } {
+  const usages = workers.map((worker): Usage => ({ worker, tasks: 0, amounts: new Map() }))
+  const assigned = new Map<string, Usage | undefined>()
+  for (const [id, task] of granted) if (id !== except) assigned.set(id, assign(usages, task))
+  return { usages, assigned }
 }
 
-/** Tasks go to the first worker that has their labels and a slot, as on the node itself. */
-function usageOf({ workers, granted }: PoolNode, except: string): Usage[] {
-  const usages = workers.map((worker): Usage => ({ worker, tasks: 0, amounts: new Map() }))
-  for (const [id, { labels, needs }] of granted) {
-    if (id === except) continue
-    const fitting = usages.filter(({ worker }) => worker.selects(labels))
-    const usage = fitting.find(({ worker, tasks }) => tasks < worker.slots) ?? fitting[0]
-    if (!usage) continue
-    usage.tasks += 1
-    for (const [what, amount] of Object.entries(needs)) usage.amounts.set(what, (usage.amounts.get(what) ?? 0) + amount)
-  }
-  return usages
+/** A task goes to the first worker that has its labels and a slot, as on the node itself. */
+export function assign(usages: readonly Usage[], { labels, needs }: GrantedTask): Usage | undefined {
+  const fitting = usages.filter(({ worker }) => worker.selects(labels))
+  const usage = fitting.find(({ worker, tasks }) => tasks < worker.slots) ?? fitting[0]
+  if (!usage) return undefined
+  usage.tasks += 1
+  for (const [what, amount] of Object.entries(needs)) usage.amounts.set(what, (usage.amounts.get(what) ?? 0) + amount)
+  return usage
 }
 
 function roomFault({ labels, task, id }: PlacementQuery, node: PoolNode, vitals: VitalValues | undefined): string | undefined {
-  const fitting = usageOf(node, id).filter(({ worker }) => worker.selects(labels))
+  const usages = node.usages && !node.granted.has(id) ? node.usages : usageOf(node, id).usages
+  const fitting = usages.filter(({ worker }) => worker.selects(labels))
   if (fitting.length === 0) return 'none of its workers takes tasks with these labels'
   const open = fitting.filter(({ worker, tasks }) => tasks < worker.slots)
   if (open.length === 0) {

@@ -1,27 +1,90 @@
 /**
  * The nodes that offer to run tasks, and what they have: offers from their records, grants as we know them, which is sooner
- * than any vital tells.
+ * than any vital tells. What is in use is counted as it changes, so that a task is placed without a look at all others.
  */
 import { type Credential, type RecordView, type WorkersRecord, workersRecordSchema } from '@causeway/protocol'
 import { type TaskParts, parseSelector } from '@causeway/node'
-import type { GrantedTask, PoolNode, PoolWorker } from './placement.ts'
+import { type GrantedTask, type PoolNode, type PoolWorker, type Usage, assign, usageOf } from './placement.ts'
 
-interface Member extends PoolNode {
-  readonly granted: Map<string, GrantedTask>
-  workers: readonly PoolWorker[]
-  labels: Readonly<Record<string, string>>
+class Member implements PoolNode {
+  readonly node: string
   site: string
+  labels: Readonly<Record<string, string>> = {}
+  workers: readonly PoolWorker[] = []
+  readonly granted: Map<string, GrantedTask> = new Map()
+  usages: readonly Usage[] = []
+  /** Task → where it counts. */
+  #assigned = new Map<string, Usage | undefined>()
+
+  constructor(node: string, site: string) {
+    this.node = node
+    this.site = site
+  }
+
+  get hasSlot(): boolean {
+    return this.usages.some(({ worker, tasks }) => tasks < worker.slots)
+  }
+
+  offer(workers: readonly PoolWorker[]): void {
+    this.workers = workers
+    ;({ usages: this.usages, assigned: this.#assigned } = usageOf(this))
+  }
+
+  add(id: string, task: GrantedTask): void {
+    const before = this.granted.get(id)
+    if (before?.labels === task.labels && before.needs === task.needs) return
+    this.delete(id)
+    this.granted.set(id, task)
+    this.#assigned.set(id, assign(this.usages, task))
+  }
+
+  delete(id: string): void {
+    const usage = this.#assigned.get(id)
+    if (usage) {
+      usage.tasks -= 1
+      for (const [what, amount] of Object.entries(this.granted.get(id)?.needs ?? {}))
+        usage.amounts.set(what, (usage.amounts.get(what) ?? 0) - amount)
+    }
+    this.#assigned.delete(id)
+    this.granted.delete(id)
+  }
 }
+
+interface Site {
+  readonly all: Set<Member>
+  /** Those that have a slot. */
+  readonly open: Set<Member>
+}
+
+const NOBODY: ReadonlySet<PoolNode> = new Set()
+const NOTHING = {}
 
 export class Pool {
   readonly #members = new Map<string, Member>()
+  readonly #sites = new Map<string, Site>()
+  readonly #openSites = new Set<string>()
   /** Task → the node that it counts for. */
   readonly #counted = new Map<string, string>()
   /** Raised when somebody offers more than before, or has something free again. */
   version = 0
 
-  nodes(): Iterable<PoolNode> {
-    return this.#members.values()
+  /** All, or those of a site. */
+  nodes(site?: string): Iterable<PoolNode> {
+    return site === undefined ? this.#members.values() : (this.#sites.get(site)?.all ?? NOBODY)
+  }
+
+  /** The nodes of a site that have a slot. */
+  open(site: string): ReadonlySet<PoolNode> {
+    return this.#sites.get(site)?.open ?? NOBODY
+  }
+
+  /** The sites that have such nodes. */
+  get openSites(): ReadonlySet<string> {
+    return this.#openSites
+  }
+
+  get size(): number {
+    return this.#members.size
   }
 
   has(node: string): boolean {
@@ -29,8 +92,7 @@ export class Pool {
   }
 
   hasSite(site: string): boolean {
-    for (const member of this.#members.values()) if (member.site === site) return true
-    return false
+    return this.#sites.has(site)
   }
 
   /** `undefined` if the node has never offered anything. */
@@ -45,9 +107,10 @@ export class Pool {
     if (!isOwn && this.siteOf(node) !== site) return
     const offer = isOwn ? workersRecordSchema.safeParse(record.value).data : undefined
     const member = this.#member(node, site)
-    member.site = site
-    member.workers = offer ? workersOf(offer) : []
+    if (member.site !== site) this.#moves(member, site)
+    member.offer(offer ? workersOf(offer) : [])
     member.labels = credential?.labels ?? {}
+    this.#changed(member)
     this.version += 1
   }
 
@@ -61,19 +124,53 @@ export class Pool {
   reserve(id: string, node: string | null, task: TaskParts['task']): void {
     const before = this.#counted.get(id)
     if (before !== undefined && before !== node) {
-      this.#members.get(before)?.granted.delete(id)
+      const member = this.#members.get(before)
+      member?.delete(id)
+      if (member) this.#changed(member)
       this.#counted.delete(id)
       this.version += 1
     }
     if (node === null) return
     this.#counted.set(id, node)
-    this.#member(node, '').granted.set(id, { labels: task?.labels ?? {}, needs: task?.value.needs ?? {} })
+    const member = this.#member(node, '')
+    member.add(id, { labels: task?.labels ?? NOTHING, needs: task?.value.needs ?? NOTHING })
+    this.#changed(member)
   }
 
   #member(node: string, site: string): Member {
     let member = this.#members.get(node)
-    if (!member) this.#members.set(node, (member = { node, site, labels: {}, workers: [], granted: new Map() }))
+    if (!member) {
+      member = new Member(node, site)
+      this.#members.set(node, member)
+      this.#moves(member, site)
+    }
     return member
+  }
+
+  #moves(member: Member, to: string): void {
+    const from = this.#sites.get(member.site)
+    from?.all.delete(member)
+    from?.open.delete(member)
+    this.#look(member.site)
+    member.site = to
+    const site = this.#sites.get(to)
+    if (site) site.all.add(member)
+    // Of a node that never offered anything the site is not known.
+    else if (to !== '') this.#sites.set(to, { all: new Set([member]), open: new Set() })
+  }
+
+  #changed(member: Member): void {
+    const site = this.#sites.get(member.site)
+    if (member.hasSlot) site?.open.add(member)
+    else site?.open.delete(member)
+    this.#look(member.site)
+  }
+
+  #look(site: string): void {
+    const { all, open } = this.#sites.get(site) ?? { all: NOBODY, open: NOBODY }
+    if (open.size > 0) this.#openSites.add(site)
+    else this.#openSites.delete(site)
+    if (all.size === 0) this.#sites.delete(site)
   }
 }
 
