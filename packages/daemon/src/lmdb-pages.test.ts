@@ -107,7 +107,7 @@ describe('readLmdbFile', () => {
         continue
       }
       if (store.repair) noticed++
-      const entries = store.load()
+      const entries = [...store.load()]
       store.persist({ type: 'persist', ticket: 1, entries: entries.slice(0, 50).map(({ key }) => ({ key, value: undefined })) })
       store.persist({ type: 'persist', ticket: 2, entries: [{ key: 'new', value: new Uint8Array(30000).fill(trial) }] })
       await done.promise

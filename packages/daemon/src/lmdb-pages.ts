@@ -36,7 +36,7 @@ const MISSING_MAX = 4096
 /** Nobody reads more. */
 const COMPLAINTS_MAX = 20
 
-interface LmdbNode {
+export interface LmdbNode {
   readonly key: Buffer
   readonly value: Buffer
 }
@@ -50,9 +50,15 @@ export interface LmdbReading {
 
 /** Throws an `Error` if it cannot be read, or is of another version of LMDB. A file that is empty is whole. */
 export function readLmdbFile(path: string): LmdbReading {
+  const damage: string[] = []
+  return { nodes: [...lmdbNodes(path, damage)], damage }
+}
+
+/** The same node by node, for a file that may be large; all of `damage` is known when the last has been given. */
+export function* lmdbNodes(path: string, damage: string[]): Generator<LmdbNode, void> {
   const file = openSync(path, 'r')
   try {
-    return new LmdbFile(file).read()
+    yield* new LmdbFile(file, damage).nodes()
   } finally {
     closeSync(file)
   }
@@ -79,31 +85,33 @@ interface Meta {
 class LmdbFile {
   readonly #file: number
   readonly #bytes: number
-  readonly #damage: string[] = []
+  readonly #damage: string[]
   /** Each page belongs to one place; a second one would be overwritten through the first. */
   readonly #used = new Set<number>([0, 1])
   #pageBytes: number = PAGE_BYTES.usual
   #lastPage = 0
 
-  constructor(file: number) {
+  constructor(file: number, damage: string[]) {
     this.#file = file
+    this.#damage = damage
     this.#bytes = fstatSync(file).size
   }
 
-  read(): LmdbReading {
-    const nodes: LmdbNode[] = []
-    if (this.#bytes === 0) return { nodes, damage: this.#damage }
-    const meta = this.#readMeta()
-    if (!meta) return { nodes, damage: this.#damage }
+  *nodes(): Generator<LmdbNode, void> {
+    const meta = this.#bytes === 0 ? undefined : this.#readMeta()
+    if (!meta) return
     this.#pageBytes = meta.pageBytes
     this.#lastPage = meta.lastPage
-    this.#walk(meta.main, (node) => nodes.push(node))
-    const inOrder = nodes.every(({ key }, at) => at === 0 || Buffer.compare(nodes[at - 1]?.key ?? key, key) < 0)
+    let before: Buffer | undefined
+    let inOrder = true
+    for (const node of this.#walk(meta.main)) {
+      inOrder &&= before === undefined || Buffer.compare(before, node.key) < 0
+      before = node.key
+      yield node
+    }
     if (!inOrder) this.#complain('its keys are out of order')
-    const free: Buffer[] = []
-    this.#walk(meta.free, ({ value }) => free.push(value))
-    for (const list of free) this.#try('the list of free pages', () => this.#checkFree(list))
-    return { nodes, damage: this.#damage }
+    const free = [...this.#walk(meta.free)]
+    for (const { value } of free) this.#try('the list of free pages', () => this.#checkFree(value))
   }
 
   /** The newer of the two that is whole. */
@@ -133,19 +141,22 @@ class LmdbFile {
     }
   }
 
-  #walk(tree: Tree, found: (node: LmdbNode) => void): void {
+  *#walk(tree: Tree): Generator<LmdbNode, void> {
     if (tree.root === undefined) return
-    let entries = 0
-    const visit = (number: number, level: number): void => {
-      this.#try(`${tree.name}: page ${number}`, () => {
-        if (level === tree.depth) entries += this.#leaf(number, found)
-        else for (const child of this.#branch(number)) visit(child, level + 1)
-      })
-    }
     const before = this.#damage.length
-    visit(tree.root, 1)
+    let entries = 0
+    for (const node of this.#visit(tree, tree.root, 1)) {
+      entries++
+      yield node
+    }
     if (entries !== tree.entries && this.#damage.length === before)
       this.#complain(`${tree.name}: it has ${entries} entries where ${tree.entries} were counted`)
+  }
+
+  *#visit(tree: Tree, number: number, level: number): Generator<LmdbNode, void> {
+    const where = `${tree.name}: page ${number}`
+    if (level === tree.depth) yield* this.#try(where, () => this.#leaf(number)) ?? []
+    else for (const child of this.#try(where, () => this.#branch(number)) ?? []) yield* this.#visit(tree, child, level + 1)
   }
 
   #branch(number: number): number[] {
@@ -156,17 +167,10 @@ class LmdbFile {
     })
   }
 
-  /** How many nodes it has, those that are damaged left out. */
-  #leaf(number: number, found: (node: LmdbNode) => void): number {
+  /** Those that are damaged left out. */
+  #leaf(number: number): LmdbNode[] {
     const page = this.#page(number, LEAF)
-    let nodes = 0
-    for (const at of offsetsIn(page)) {
-      const node = this.#try(`page ${number}`, () => this.#nodeAt(page, at))
-      if (!node) continue
-      found(node)
-      nodes++
-    }
-    return nodes
+    return offsetsIn(page).flatMap((at) => this.#try(`page ${number}`, () => this.#nodeAt(page, at)) ?? [])
   }
 
   #nodeAt(page: Buffer, at: number): LmdbNode {

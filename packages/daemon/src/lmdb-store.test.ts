@@ -141,7 +141,7 @@ describe('LmdbStore', () => {
       damage: expect.arrayContaining([expect.stringContaining('page 0')]),
       kept: 0,
     })
-    expect(store.load()).toEqual([])
+    expect([...store.load()]).toEqual([])
     await store.close()
     expect(readFileSync(`${path}.damaged`)).toEqual(garbage)
     const again = await openStore(dataDir)
@@ -164,12 +164,12 @@ describe('LmdbStore', () => {
     truncateSync(path, statSync(path).size - 200_000)
     const store = await openStore(dataDir)
     expect(store.repair?.damage).toEqual([expect.stringContaining('beyond the end of the file')])
-    expect(store.load().map(({ key }) => key)).toEqual(['a', 'c'])
+    expect([...store.load()].map(({ key }) => key)).toEqual(['a', 'c'])
     await store.close()
     await write({ d: Uint8Array.of(4) })
     const again = await openStore(dataDir)
     expect(again.repair).toBeUndefined()
-    expect(again.load().map(({ key }) => key)).toEqual(['a', 'c', 'd'])
+    expect([...again.load()].map(({ key }) => key)).toEqual(['a', 'c', 'd'])
     await again.close()
   })
 
@@ -192,7 +192,7 @@ describe('LmdbStore', () => {
     expect(existsSync(`${path}.new`)).toBe(false)
     const again = await openStore(dataDir)
     expect(again.repair).toBeUndefined()
-    expect(again.load()).toEqual([
+    expect([...again.load()]).toEqual([
       { key: 'k7', value: large['k7'] },
       { key: 'last', value: Uint8Array.of(2) },
       { key: 'later', value: Uint8Array.of(1) },
@@ -218,7 +218,7 @@ describe('LmdbStore', () => {
     flipByte(path, 'easy to find')
     const store = await openStore(dataDir)
     expect(store.repair).toMatchObject({ damage: ['the checksum of "a" does not match'], kept: 1 })
-    expect(store.load().map(({ key }) => key)).toEqual(['b'])
+    expect([...store.load()].map(({ key }) => key)).toEqual(['b'])
     await store.close()
   })
 
@@ -241,7 +241,7 @@ describe('LmdbStore', () => {
       expect(lines).toEqual([...persisted.slice(0, before), 'full', 'room', ...persisted.slice(before), 'closed'])
       const store = await openStore(dataDir)
       expect(store.repair).toBeUndefined()
-      expect(store.load()).toHaveLength(200)
+      expect([...store.load()]).toHaveLength(200)
       await store.close()
     },
   )

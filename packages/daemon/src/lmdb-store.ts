@@ -21,8 +21,8 @@ import { CausewayError, type StoreEffect, type StoreEntry } from '@causeway/prot
 import { DataLock } from './data-lock.ts'
 import { hasRoom, saysFull } from './disk-room.ts'
 import {
-  type StoreContent,
   type StoreDatabase,
+  damageIn,
   discardDraft,
   draftStoreFile,
   installDraft,
@@ -34,6 +34,7 @@ import {
   sealed,
   sizesOf,
   storeFile,
+  storedEntries,
   withoutCleanMark,
 } from './store-file.ts'
 
@@ -71,7 +72,6 @@ export class LmdbStore {
   readonly #options: LmdbStoreOptions
   readonly #lock: DataLock
   #database: StoreDatabase
-  #content: StoreContent | undefined
   #pending: Pending[] = []
   #writing: Promise<void> | undefined
   #failed = false
@@ -81,10 +81,9 @@ export class LmdbStore {
   readonly #closing = Promise.withResolvers<void>()
   #closed = false
 
-  private constructor(options: LmdbStoreOptions, lock: DataLock, content: StoreContent, repair: StoreRepair | undefined) {
+  private constructor(options: LmdbStoreOptions, lock: DataLock, repair: StoreRepair | undefined) {
     this.#options = options
     this.#lock = lock
-    this.#content = content
     this.repair = repair
     this.#database = openSound(storeFile(options.dataDir))
   }
@@ -95,10 +94,9 @@ export class LmdbStore {
     const lock = acquireLock(options.dataDir)
     try {
       if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
-      const content = readStoreFile(path)
-      const repair = content.damage.length === 0 ? undefined : await repairFile(path, content)
+      const repair = damageIn(path).length === 0 ? undefined : await repairFile(path)
       discardDraft(path)
-      const store = new LmdbStore(options, lock, repair ? { ...content, entries: withoutCleanMark(content.entries) } : content, repair)
+      const store = new LmdbStore(options, lock, repair)
       await store.#tighten()
       return store
     } catch (cause) {
@@ -107,11 +105,14 @@ export class LmdbStore {
     }
   }
 
-  /** What was stored when it was opened, in the order of the keys. To be asked once: it is not kept. */
-  load(): readonly StoreEntry[] {
-    const { entries = [] } = this.#content ?? {}
-    this.#content = undefined
-    return entries
+  /** What is stored, in the order of the keys, read while it is asked for; to be read before anything is persisted. */
+  *load(): Generator<StoreEntry, void> {
+    const path = storeFile(this.#options.dataDir)
+    const damage: string[] = []
+    yield* storedEntries(path, damage)
+    const [fault] = damage
+    if (fault === undefined) return
+    throw new CausewayError('store-corrupt', `${path} was whole, and is not any more: ${fault}`, 'test the disk, then start again')
   }
 
   persist(effect: StoreEffect): void {
@@ -265,7 +266,8 @@ function swapTurn(dataDir: string): DataLock | undefined {
   }
 }
 
-async function repairFile(path: string, { entries, damage }: StoreContent): Promise<StoreRepair> {
+async function repairFile(path: string): Promise<StoreRepair> {
+  const { entries, damage } = readStoreFile(path)
   const aside = `${path}.damaged`
   const kept = withoutCleanMark(entries)
   await replaceStoreFile(path, kept, aside)

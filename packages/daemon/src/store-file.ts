@@ -10,7 +10,7 @@ import { crc32 } from 'node:zlib'
 import { type RootDatabase, open } from 'lmdb'
 import { CausewayError, readU32, writeU32 } from '@causeway/protocol'
 import { CLEAN_KEY } from '@causeway/state'
-import { readLmdbFile } from './lmdb-pages.ts'
+import { type LmdbNode, lmdbNodes } from './lmdb-pages.ts'
 
 const FILE = 'store.mdb'
 /** Who opens the file of a running node to copy it, and the node while it puts another in its place, hold this lock. */
@@ -53,17 +53,27 @@ export function storeFile(dataDir: string): string {
 
 /** Reads and checks all of it; nobody may write to it meanwhile. Throws `store-corrupt` if it is of another version of LMDB. */
 export function readStoreFile(path: string): StoreContent {
-  if (!existsSync(path)) return { entries: [], damage: [] }
-  const { nodes, damage } = readLmdbNodes(path)
-  const entries: StoredEntry[] = []
-  const faults = [...damage]
-  for (const { key, value } of nodes) {
-    const name = key.toString()
-    const content = unsealed(key, value)
-    if (content) entries.push({ key: name, value: content })
-    else faults.push(`the checksum of ${JSON.stringify(name)} does not match`)
+  const damage: string[] = []
+  return { entries: [...storedEntries(path, damage)], damage }
+}
+
+/** The same entry by entry; all of `damage` is known when the last has been given. */
+export function* storedEntries(path: string, damage: string[]): Generator<StoredEntry, void> {
+  if (!existsSync(path)) return
+  const nodes = lmdbNodes(path, damage)
+  for (let next = nextNode(nodes, path); next; next = nextNode(nodes, path)) {
+    const name = next.key.toString()
+    const value = unsealed(next.key, next.value)
+    if (value) yield { key: name, value }
+    else damage.push(`the checksum of ${JSON.stringify(name)} does not match`)
   }
-  return { entries, damage: faults }
+}
+
+/** What is wrong with the file; nothing of it is kept. */
+export function damageIn(path: string): string[] {
+  const damage: string[] = []
+  for (const _ of storedEntries(path, damage));
+  return damage
 }
 
 /**
@@ -207,9 +217,9 @@ function checksum(key: string | Uint8Array, value: Uint8Array): number {
   return crc32(value, crc32(key))
 }
 
-function readLmdbNodes(path: string): ReturnType<typeof readLmdbFile> {
+function nextNode(nodes: ReturnType<typeof lmdbNodes>, path: string): LmdbNode | undefined {
   try {
-    return readLmdbFile(path)
+    return nodes.next().value ?? undefined
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== undefined) throw cause
     throw new CausewayError(

@@ -29,11 +29,13 @@ export interface StoredState {
   readonly isNew: boolean
   /** Epoch of a clean stop. */
   readonly cleanEpoch: number | undefined
-  /** By log; within a log by seq. */
-  readonly logs: readonly (readonly Batch[])[]
-  /** Keys of entries that are damaged. */
-  readonly damaged: readonly string[]
   readonly heard: ReadonlyMap<string, Heard>
+}
+
+/** Who hears of batches while a store is read. */
+export interface FoundBatches {
+  batch(batch: Batch): void
+  damaged(key: string): void
 }
 
 export function batchKey(name: DocumentName, { epoch, seq }: Pick<LogPoint, 'epoch' | 'seq'>): string {
@@ -68,10 +70,11 @@ export function heardEntry(crypto: Hasher, name: string, { ms, hub }: Heard): St
   return { key: heardKey(name), value: seal(crypto, encodeRecord({ ms, hub: hub ? 1 : 0 })) }
 }
 
-/** Reads what is ours and passes over the rest. Throws `CausewayError` if the store is of another version. */
-export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>): StoredState {
-  const logs = new Map<string, Batch[]>()
-  const damaged: string[] = []
+/**
+ * Reads what is ours and passes over the rest; gives each batch as it comes, since all of them at once may be many. Throws
+ * `CausewayError` if the store is of another version.
+ */
+export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>, found: FoundBatches): StoredState {
   const heard = new Map<string, Heard>()
   let cleanEpoch: number | undefined
   let isNew = true
@@ -89,13 +92,11 @@ export function readStore(crypto: Hasher, stored: Iterable<StoreEntry>): StoredS
         heard.set(key.slice(HEARD_PREFIX.length), { ms, hub: content !== undefined && naturalField(content, 'hub') === 1 })
     } else if (key.startsWith(BATCH_PREFIX)) {
       const batch = content && decodeBatch(content)
-      if (!batch || batchKey(batch, batch) !== key) damaged.push(key)
-      else pushTo(logs, key.slice(0, key.lastIndexOf('|')), batch)
+      if (!batch || batchKey(batch, batch) !== key) found.damaged(key)
+      else found.batch(batch)
     }
   }
-  for (const batches of logs.values()) batches.sort((a, b) => a.seq - b.seq)
-  const ordered = [...logs.values()].sort((a, b) => (a[0]?.epoch ?? 0) - (b[0]?.epoch ?? 0))
-  return { isNew, cleanEpoch, logs: ordered, damaged, heard }
+  return { isNew, cleanEpoch, heard }
 }
 
 function checkVersion(content: Uint8Array | undefined): void {
@@ -113,12 +114,6 @@ function naturalField(content: Uint8Array, name: string): number | undefined {
   const record = decodeRecord(content)
   const value: unknown = typeof record === 'object' && record !== null ? Reflect.get(record, name) : undefined
   return isNatural(value, Number.MAX_SAFE_INTEGER) ? value : undefined
-}
-
-function pushTo(logs: Map<string, Batch[]>, key: string, batch: Batch): void {
-  const batches = logs.get(key)
-  if (batches) batches.push(batch)
-  else logs.set(key, [batch])
 }
 
 function seal(crypto: Hasher, content: Uint8Array): Uint8Array {

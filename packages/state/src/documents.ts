@@ -1,6 +1,6 @@
 /**
  * All documents of the replica, by id and by partition. Also the digest of the heads: a number that changes with
- * every batch that becomes durable, and is the same wherever the same batches are.
+ * every batch that is shown to readers, and is the same wherever the same batches are.
  */
 import { invariant } from '@causeway/protocol'
 import { type DocumentName, type Seal, documentId } from './batch.ts'
@@ -90,12 +90,19 @@ export class Documents {
     for (const partitions of this.#collections.values()) yield* partitions.values()
   }
 
-  /** The log `epoch` of a document is durable up to `seq`. */
+  /** The log `epoch` of a document is durable up to `seq`, and shown. */
   becameDurable(document: ReplicatedDocument, epoch: number, seq: number): void {
+    this.becameShown(document, epoch, seq)
     const log = document.log(epoch)
-    if (!log || log.durable >= seq) return
-    this.#mix(document.id, epoch, log.durable)
-    log.durable = seq
+    if (log) log.durable = Math.max(log.durable, seq)
+  }
+
+  /** Readers see the log `epoch` of a document up to `seq`. */
+  becameShown(document: ReplicatedDocument, epoch: number, seq: number): void {
+    const log = document.log(epoch)
+    if (!log || log.shown >= seq) return
+    this.#mix(document.id, epoch, log.shown)
+    log.shown = seq
     this.#mix(document.id, epoch, seq)
   }
 
@@ -131,7 +138,7 @@ export class Documents {
   /** Takes logs out of a document, and the document itself if it has no others. */
   drop(document: ReplicatedDocument, logs: readonly Log[]): void {
     document.drop(logs)
-    for (const { epoch, durable } of logs) this.#mix(document.id, epoch, durable)
+    for (const { epoch, shown } of logs) this.#mix(document.id, epoch, shown)
     if (document.logs().length > 0) return
     const partitions = this.#collections.get(document.collection)
     const partition = partitions?.get(document.partition)

@@ -37,7 +37,6 @@ describe('a document that is folded', () => {
       node.put('hkg-1', 'k3', { n: 399 })
       lab.run(1_000)
     }
-    // What the last fold has replaced goes a little later.
     lab.run(30_000)
     expect(batchKeys(node).length).toBeLessThan(60)
     expect(batchKeys(hub).sort()).toEqual(batchKeys(node).sort())
@@ -210,9 +209,28 @@ describe('a document that is folded', () => {
     expect(epochs(node)).toEqual(epochs(hub))
   })
 
+  it('is not folded by a gateway with an old disk that has met its members only', () => {
+    const lab = new Lab(6)
+    const [hub, gateway, member] = [lab.add('hub', { ...LIMITED, core: true }), lab.add('a', LIMITED), lab.add('b', LIMITED)]
+    lab.connect(gateway, hub, 'up')
+    overwrite(lab, gateway, 4)
+    const backup = new Map(gateway.store)
+    backup.delete('state/clean')
+    gateway.put('hkg-1', 'kept', 1)
+    lab.run(10_000)
+    gateway.restart(backup)
+    lab.connect(member, gateway, 'up')
+    overwrite(lab, gateway, 400)
+    lab.run(120_000)
+    lab.connect(gateway, hub, 'up')
+    lab.run(120_000)
+    for (const node of lab.nodes) expect(node.replica.get('tasks', 'hkg-1', 'kept')).toMatchObject({ value: 1 })
+    expect(epochs(hub)).toHaveLength(1)
+  })
+
   it('is not folded by a hub that has met its peers, before they have given back what it lost with its disk', () => {
     const lab = new Lab(9)
-    const hub = lab.add('hub', LIMITED)
+    const hub = lab.add('hub', { ...LIMITED, core: true })
     const edge = lab.add('edge', { ...LIMITED, interest: ['tasks/hkg-1'] })
     lab.connect(edge, hub, 'up')
     lab.run(100)

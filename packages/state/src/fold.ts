@@ -10,7 +10,7 @@ import { mergeEntries } from './merged-record.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 
 /** A log may grow to so many times what is live; and to this while its writer does nothing to it. */
-const RATIO = 3
+const RATIO = 2
 const QUIET_RATIO = 1.2
 const PART_ENTRIES_MAX = 500
 const PART_BYTES_MAX = 48 * 1024

@@ -1,6 +1,6 @@
 /**
- * What a session brings: batches of one message, each through the gate into its document, then all into one ticket. A bad one is
- * a violation and changes nothing; one that cannot be next is asked for again by comparing heads.
+ * What a session brings: batches of one message, each through the gate into its document, then all on to other peers and to
+ * readers, and into one ticket. A bad one is a violation and changes nothing; one that cannot be next is asked for again by comparing heads.
  */
 import type { Instant } from '@causeway/protocol'
 import { type Batch, decodeBatch } from './batch.ts'
@@ -9,6 +9,7 @@ import type { Documents, Sealed } from './documents.ts'
 import type { Entry } from './entry.ts'
 import type { HybridClock } from './hybrid-clock.ts'
 import type { Partition } from './partition.ts'
+import type { Readers } from './readers.ts'
 import type { ReplicaConfig, ReplicaEffect, Signer } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import type { Retirement } from './retirement.ts'
@@ -30,6 +31,7 @@ export interface IntakeParts {
   readonly writer: Writer
   readonly sync: Sync
   readonly tickets: Tickets
+  readonly readers: Readers
   readonly retirement: Retirement
   readonly silence: Silence
 }
@@ -53,7 +55,7 @@ export class Intake {
   }
 
   receive(now: Instant, wallMs: number, session: SyncSession, batches: readonly Uint8Array[]): ReplicaEffect[] {
-    const { crypto, sync, tickets, retirement } = this.#parts
+    const { crypto, sync, tickets, readers, retirement } = this.#parts
     const message: Message = { now, wallMs, session, changes: new Changes(crypto), effects: [], touched: new Map() }
     const { changes, effects } = message
     let bytes = 0
@@ -66,8 +68,10 @@ export class Intake {
     const { number, peer, relation } = session
     const origin = { session: number, peer, relation, bytes }
     effects.push(...sync.applied(now, changes.documents, origin))
+    const brought = changes.ticket()
+    const shown = readers.showEarly(wallMs, brought)
     // Also without entries, so that the acknowledgement keeps its place in the order.
-    effects.push(tickets.add(changes.entries, { written: [], ...changes.ticket(), origin }))
+    effects.push(...(shown ?? []), tickets.add(changes.entries, { written: [], ...brought, origin, isShown: shown !== undefined }))
     if (sealed.length > 0) effects.push(...retirement.apply(now, sealed, sync.informed, wallMs))
     return effects
   }

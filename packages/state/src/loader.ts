@@ -1,6 +1,8 @@
 /**
  * Brings the documents back from the store at the start. A log is taken up to the first batch that is damaged,
  * missing, or rests on something that is; the rest is given up and deleted, and peers bring it back.
+ *
+ * What is stored is read in the order of the keys, so logs come one after the other, those of a document oldest first.
  */
 import type { Hasher, StoreEntry } from '@causeway/protocol'
 import type { Batch } from './batch.ts'
@@ -10,6 +12,10 @@ import type { Entry } from './entry.ts'
 import type { Log } from './log.ts'
 import type { ReplicaEffect } from './replica-contract.ts'
 import type { Heard } from './silence.ts'
+import { logKey } from './sync-logs.ts'
+
+/** What lies in memory a second time while it is loaded. */
+const PORTION = 1_000
 
 export interface Loaded {
   readonly isNew: boolean
@@ -27,7 +33,6 @@ export interface Loaded {
 }
 
 export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, documents: Documents, seen: (entry: Entry) => void): Loaded {
-  const state = readStore(crypto, stored)
   const lost = new Map<string, { count: number; readonly key: string }>()
   const quarantined: string[] = []
   const giveUp = (log: string, key: string): void => {
@@ -36,12 +41,10 @@ export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, docu
     if (loss) loss.count += 1
     else lost.set(log, { count: 1, key })
   }
-  for (const key of state.damaged) giveUp(logOf(key), key)
+  const logs = new LogLoader(documents, seen, (batch) => giveUp(logOf(batchKey(batch, batch)), batchKey(batch, batch)))
+  const state = readStore(crypto, stored, { batch: (batch) => logs.add(batch), damaged: (key) => giveUp(logOf(key), key) })
+  logs.flush()
   const dropped: Log[] = []
-  for (const batches of state.logs) {
-    const loaded = loadLog(documents, batches, seen)
-    for (const batch of batches.slice(loaded)) giveUp(logOf(batchKey(batch, batch)), batchKey(batch, batch))
-  }
   const sealed = [...documents.allPartitions()].flatMap((partition) => documents.settle(partition, partition.documents.values()).sealed)
   for (const document of [...documents.all()]) dropped.push(...documents.dropReplaced(document))
   const events = [...lost.values()].map(({ key, count }): ReplicaEffect => ({
@@ -62,13 +65,35 @@ export function loadDocuments(crypto: Hasher, stored: Iterable<StoreEntry>, docu
   }
 }
 
-function loadLog(documents: Documents, batches: readonly Batch[], seen: (entry: Entry) => void): number {
-  const first = batches[0]
-  if (!first) return 0
-  const document = documents.getOrCreate(first)
-  const loaded = document.load(batches, (entries) => entries.forEach(seen))
-  documents.becameDurable(document, first.epoch, loaded)
-  return loaded
+/** Takes the batches of one log after the other, each in order, and loads them in portions. */
+class LogLoader {
+  readonly #documents: Documents
+  readonly #seen: (entry: Entry) => void
+  readonly #giveUp: (batch: Batch) => void
+  #portion: Batch[] = []
+
+  constructor(documents: Documents, seen: (entry: Entry) => void, giveUp: (batch: Batch) => void) {
+    this.#documents = documents
+    this.#seen = seen
+    this.#giveUp = giveUp
+  }
+
+  add(batch: Batch): void {
+    const [first] = this.#portion
+    if (first && (this.#portion.length >= PORTION || logKey(first, first.epoch) !== logKey(batch, batch.epoch))) this.flush()
+    this.#portion.push(batch)
+  }
+
+  flush(): void {
+    const batches = this.#portion
+    this.#portion = []
+    const [first] = batches
+    if (!first) return
+    const document = this.#documents.getOrCreate(first)
+    const loaded = document.load(batches, (entries) => entries.forEach(this.#seen))
+    this.#documents.becameDurable(document, first.epoch, document.log(first.epoch)?.seq ?? 0)
+    batches.slice(loaded).forEach(this.#giveUp)
+  }
 }
 
 function logOf(key: string): string {

@@ -8,6 +8,9 @@
 import { type LogPoint, contradict } from './batch.ts'
 import type { Log } from './log.ts'
 
+/** How much of each log counts: all that is here, what readers are shown, or what is on disk. */
+export type Extent = 'applied' | 'shown' | 'durable'
+
 export class LogSet {
   readonly #logs = new Map<number, Log>()
   #ordered: readonly Log[] | undefined
@@ -73,6 +76,11 @@ export class LogSet {
     return epoch < this.#foldEpoch || (this.#logs.get(epoch)?.durable ?? 0) >= seq
   }
 
+  /** The same of what readers are shown. */
+  shows({ epoch, seq }: LogPoint): boolean {
+    return epoch < this.#foldEpoch || (this.#logs.get(epoch)?.shown ?? 0) >= seq
+  }
+
   /** Somebody else holds another batch of this number than we do. */
   contradicts(point: LogPoint): boolean {
     const log = this.#logs.get(point.epoch)
@@ -81,14 +89,14 @@ export class LogSet {
   }
 
   /** The ends of the logs which no other log includes: who holds these holds everything. */
-  frontier(which: 'applied' | 'durable'): LogPoint[] {
+  frontier(which: Extent): LogPoint[] {
     const ends = new Map<number, number>()
     // What a fold has replaced is nobody's end, also where it is kept for a while.
     const fold = this.foldLog
-    const from = which === 'applied' || fold?.folded(fold.durable) ? this.#foldEpoch : 0
+    const from = which === 'applied' || fold?.folded(fold[which]) ? this.#foldEpoch : 0
     for (const log of this.#logs.values()) {
       if (log.epoch < from) continue
-      const seq = which === 'applied' ? log.seq : log.durable
+      const seq = which === 'applied' ? log.seq : log[which]
       if (seq > 0) ends.set(log.epoch, seq)
     }
     for (const epoch of [...ends.keys()]) {

@@ -5,7 +5,7 @@
  * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much.
  *
  *  1. The batches are 1 to `seq`; there are no gaps.
- *  2. durable ≤ seq: what is not on disk yet is not shown to readers.
+ *  2. durable ≤ shown ≤ seq: what is on disk is shown to readers, and what others wrote a moment before it is.
  */
 import { invariant, joinBytes } from '@causeway/protocol'
 import { type Batch, type DocumentName, type LogHead, type LogPoint, decodeBatch } from './batch.ts'
@@ -35,6 +35,7 @@ export class Log {
   /** The batch that was last asked for: who asks for one asks again. */
   #asked: Batch | undefined
   durable = 0
+  shown = 0
 
   constructor({ collection, partition, writer }: DocumentName, epoch: number, head: LogHead, credential: WriterCredential) {
     this.name = { collection, partition, writer }

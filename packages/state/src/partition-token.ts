@@ -11,7 +11,7 @@ import { decodeToken, encodeToken } from './token.ts'
 export function tokenOf(documents: Documents, collection: string, partition: string): string {
   const points = new Map<string, LogPoint[]>()
   for (const [writer, document] of documents.partition(collection, partition)?.documents ?? []) {
-    const ends = document.frontier('durable')
+    const ends = document.frontier('shown')
     if (ends.length > 0) points.set(writer, ends)
   }
   return encodeToken({ collection, partition, points })
@@ -23,7 +23,7 @@ export function coversToken(documents: Documents, token: string): boolean {
   const found = documents.partition(collection, partition)
   return [...points].every(([writer, ends]) => {
     const sealed = found?.seals.get(writer) ?? 0
-    return ends.every((end) => end.epoch <= sealed || (found?.documents.get(writer)?.holdsDurably(end) ?? false))
+    return ends.every((end) => end.epoch <= sealed || (found?.documents.get(writer)?.shows(end) ?? false))
   })
 }
 

@@ -1,7 +1,7 @@
 /**
  * A partition: the merge of its documents, one per writer.
  *
- *  1. What is shown has been persisted: a ticket carries the records of its moment, and shows them when it is durable.
+ *  1. What is shown of our own has been persisted: a ticket carries the records of its moment (see readers.ts).
  *  2. `merged` and `contentHash` depend on the set of batches held, not on the order in which they came.
  *  3. A record that has expired is shown to nobody, whoever asks first.
  */

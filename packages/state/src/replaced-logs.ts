@@ -1,8 +1,8 @@
 /**
- * Logs that a fold has replaced, and that are kept for a while all the same: who is about to get their end can then make the
- * fold by himself.
+ * Logs that a fold has replaced. They are dropped as soon as the fold is durable and on its way to all who listen; but kept for
+ * a while for a peer that is about to get their end: it can then make the fold by itself.
  */
-import { Deadlines, type Instant, type StoreEntry, after } from '@causeway/protocol'
+import { type Instant, type StoreEntry, after, earliest } from '@causeway/protocol'
 import { dropEntries } from './batch-store.ts'
 import type { Documents } from './documents.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
@@ -13,8 +13,8 @@ const KEEP_BYTES_MAX = 512 * 1024
 
 export class ReplacedLogs {
   readonly #documents: Documents
-  readonly #deadlines = new Deadlines<ReplicatedDocument>()
-  readonly #waiting = new Set<ReplicatedDocument>()
+  /** Documents that have such, and how long they keep them at most. */
+  readonly #kept = new Map<ReplicatedDocument, Instant>()
 
   constructor(documents: Documents) {
     this.#documents = documents
@@ -22,21 +22,22 @@ export class ReplacedLogs {
 
   /** Something of the document has become durable. */
   look(now: Instant, document: ReplicatedDocument): void {
-    const bytes = document.replaced().reduce((sum, log) => sum + log.bytes, 0)
-    if (bytes === 0) return
-    if (bytes > KEEP_BYTES_MAX) this.#deadlines.set(document, now)
-    else if (!this.#waiting.has(document)) this.#deadlines.set(document, after(now, KEEP_MS))
-    this.#waiting.add(document)
+    if (!this.#kept.has(document) && document.replaced().length > 0) this.#kept.set(document, after(now, KEEP_MS))
   }
 
   nextWake(): Instant | undefined {
-    return this.#deadlines.next()
+    return [...this.#kept.values()].reduce(earliest, undefined)
   }
 
-  /** Drops those whose time has come; what is to be deleted from the store. */
-  drop(now: Instant): StoreEntry[] {
-    const due = this.#deadlines.due(now)
-    for (const document of due) this.#waiting.delete(document)
-    return due.flatMap((document) => this.#documents.dropReplaced(document).flatMap(dropEntries))
+  /** Drops those that nobody waits for any more; what is to be deleted from the store. */
+  drop(now: Instant, isAwaited: (document: ReplicatedDocument) => boolean): StoreEntry[] {
+    const entries: StoreEntry[] = []
+    for (const [document, until] of this.#kept) {
+      const bytes = document.replaced().reduce((sum, log) => sum + log.bytes, 0)
+      if (until > now && bytes <= KEEP_BYTES_MAX && isAwaited(document)) continue
+      this.#kept.delete(document)
+      entries.push(...this.#documents.dropReplaced(document).flatMap(dropEntries))
+    }
+    return entries
   }
 }

@@ -184,7 +184,7 @@ export class LabNode {
   #start(): Replica {
     const { lab, name } = this
     const { interest = ['**'], write = ['**'], skewMs = 0, limits, core = false } = this.options
-    const stored = [...this.store].map(([key, value]): StoreEntry => ({ key, value }))
+    const stored = [...this.store].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]): StoreEntry => ({ key, value }))
     const environment = { random: lab.random, crypto: labCrypto(name), now: lab.now, wallOffsetMs: WALL_MS + skewMs }
     const credential = labCredential(name, write, undefined, core ? 'hub' : 'edge')
     const trust = { credential, authorityKey: labKey(LAB_AUTHORITY) }

@@ -52,6 +52,25 @@ describe('a replica alone', () => {
     expect(node.replica.list('tasks')).toHaveLength(21)
   })
 
+  it('makes several batches of one turn that wrote more than one may hold, in order, and all are acknowledged', () => {
+    const lab = new Lab(1)
+    const [node, other] = [lab.add('a'), lab.add('b')]
+    lab.run(1)
+    const writes = Array.from({ length: 5_000 }, (_, n) => ({
+      ...({ type: 'write', request: 10_000 + n, collection: 'tasks', partition: 'hkg-1' } as const),
+      changes: [{ key: `k${n % 4_000}`, operation: { type: 'put', value: n } as const }],
+    }))
+    node.input({ type: 'writes', writes })
+    lab.run(1)
+    for (const { request } of writes) accepted(node, request)
+    expect(node.replica.list('tasks')).toHaveLength(4_000)
+    expect(node.replica.get('tasks', 'hkg-1', 'k7')).toMatchObject({ value: 4_007 })
+    expect(node.replica.get('tasks', 'hkg-1', 'k3999')).toMatchObject({ value: 3_999 })
+    lab.connect(node, other, 'mesh')
+    lab.run(1_000)
+    expect(other.replica.contentHash('tasks', 'hkg-1')).toBe(node.replica.contentHash('tasks', 'hkg-1'))
+  })
+
   it('flushes after 1,000 writes, whatever the store does', () => {
     const lab = new Lab(1)
     const node = lab.add('a')

@@ -1,10 +1,11 @@
 /**
  * The replica: what a node holds of the network's records, a machine that composes writer, documents and sync.
  *
- * A batch goes the same way whether we or a peer made it: through the gate into its document, into a ticket of the
- * store, and, when that is durable, out to readers and to the caller who waits. Our own go to peers only then as well.
+ * A batch goes the same way whether we or a peer made it: through the gate into its document, and into a ticket of the
+ * store. Those of peers go on to other peers and to readers at once, and are acknowledged when they are durable; ours go
+ * anywhere only then.
  *
- *  1. Nothing is shown or acknowledged before it is durable, and nothing of our own is sent before.
+ *  1. Nothing is acknowledged before it is durable, and nothing of our own is shown or sent before.
  *  2. Replicas that hold the same batches show the same records.
  *  3. A peer's fault is a violation; it changes nothing and stops nothing.
  */
@@ -32,6 +33,7 @@ import { Intake } from './intake.ts'
 import { loadDocuments } from './loader.ts'
 import type { Shown } from './partition.ts'
 import type { ReplicaConfig, ReplicaEffect, ReplicaEnvironment, ReplicaInput, Signer } from './replica-contract.ts'
+import { Readers } from './readers.ts'
 import { ReplacedLogs } from './replaced-logs.ts'
 import { Retirement } from './retirement.ts'
 import { Revocations } from './revocations.ts'
@@ -62,6 +64,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #backlog = new Backlog()
   readonly #tickets = new Tickets()
   readonly #expiries = new Expiries()
+  readonly #readers: Readers
   readonly #replaced: ReplacedLogs
   readonly #writer: Writer
   readonly #sync: Sync
@@ -83,7 +86,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   /** Peers have told since the start what they hold of ours, and it has arrived. */
   #informed = false
 
-  /** Throws `CausewayError` if the store cannot be read. */
+  /** `stored`: in the order of the keys; read once. Throws `CausewayError` if the store cannot be read. */
   constructor(config: ReplicaConfig, environment: ReplicaEnvironment, stored: Iterable<StoreEntry>) {
     const { crypto, random, now, wallOffsetMs, vitals } = environment
     this.#config = config
@@ -103,13 +106,14 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     this.#vitals = vitals
     this.#random = random
     this.#shared = new SharedDocuments(this.#documents)
+    this.#readers = new Readers({ documents: this.#documents, shared: this.#shared, expiries: this.#expiries, tickets: this.#tickets })
     this.#silence = new Silence(config.limits.retireAfterMs, now, now + wallOffsetMs, loaded.heard)
     const trade = { config, crypto, documents: this.#documents, clock: this.#clock, writer: this.#writer, sync: this.#sync }
     const parts = { ...trade, silence: this.#silence }
     const rest = { backlog: this.#backlog, awaited: this.#awaited, tickets: this.#tickets, unmark: () => this.#unmark() }
     this.#retirement = new Retirement(config, now, { ...parts, ...rest })
     this.#departures = new Departures(config, now, { ...parts, ...rest })
-    this.#intake = new Intake({ ...parts, ...rest, retirement: this.#retirement })
+    this.#intake = new Intake({ ...parts, ...rest, readers: this.#readers, retirement: this.#retirement })
     this.#startup = [...loaded.events]
     const entries: StoreEntry[] = [...loaded.quarantined.map((key) => ({ key, value: undefined })), ...loaded.dropped.flatMap(dropEntries)]
     if (loaded.isNew) entries.unshift(formatEntry(crypto))
@@ -123,6 +127,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     this.#startup = []
     effects.push(...this.#handle(now, input), ...this.#awaited.late(), ...this.#expire(now), ...this.#dropReplaced(now))
     this.#informed ||= this.#sync.informed
+    for (const effect of effects) if (effect.type === 'change') this.#noteRevoked(now, effect.collection, effect.record)
     effects.push(...this.#retire(now), ...this.#departures.look(now, now + this.#wallOffsetMs))
     const due = this.#writer.dueAt
     if (due !== undefined && due <= now) effects.push(...this.#flush(now))
@@ -130,10 +135,11 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   nextWake(): Instant | undefined {
+    // Asked after every turn of the node.
     const started = this.#startup.length > 0 ? this.#startedAt : undefined
-    const expiry = this.#expiries.nextWake(this.#wallOffsetMs)
-    const others = [this.#sync, this.#replaced, this.#retirement, this.#departures].map((part) => part.nextWake())
-    return [this.#writer.dueAt, expiry, ...others].reduce(earliest, started)
+    const own = earliest(earliest(started, this.#writer.dueAt), this.#expiries.nextWake(this.#wallOffsetMs))
+    const leaving = earliest(this.#replaced.nextWake(), earliest(this.#retirement.nextWake(), this.#departures.nextWake()))
+    return earliest(earliest(own, this.#sync.nextWake()), leaving)
   }
 
   get(collection: string, partition: string, key: string): RecordView | undefined {
@@ -255,7 +261,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         return this.#sync.closed(now, input.session)
       case 'sessionBlocked':
       case 'sessionDrained':
-        return this.#sync.blocked(input.session, input.type === 'sessionBlocked', now)
+        return this.#sync.blocked(now, input.session, input.type === 'sessionBlocked')
       case 'flush':
         return [...this.#flush(now), this.#stop()]
     }
@@ -306,33 +312,23 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** A ticket is durable: says and shows what waited for it. */
   #release(now: Instant, ticket: Ticket): ReplicaEffect[] {
-    const { written, points, records, origin, flush } = ticket
+    const { written, points, origin, flush } = ticket
     for (const { document, epoch, seq } of points) {
       this.#documents.becameDurable(document, epoch, seq)
       this.#replaced.look(now, document)
     }
     const effects: ReplicaEffect[] = this.#awaited.answer(written)
-    for (const name of new Set(points.filter(({ document }) => document.isShared).map(({ document }) => document.partition)))
-      effects.push(...this.#shared.news(name))
-    for (const { partition, key, merged } of records) {
-      const { collection, name } = partition
-      // It may have left what this node holds.
-      if (this.#documents.partition(collection, name) !== partition) continue
-      const shown = partition.show(key, merged, now + this.#wallOffsetMs)
-      if (shown) effects.push({ type: 'change', ...shown, collection })
-      if (shown) this.#noteRevoked(now, collection, shown.record)
-      if (merged) this.#expiries.watch(partition, merged.base)
-    }
+    if (!ticket.isShown) effects.push(...this.#readers.show(now + this.#wallOffsetMs, ticket))
     // Passed on first: what is then called served to a peer below must have left before.
     if (written.some(({ durability }) => durability !== 'local')) this.#sync.hasten()
-    if (points.length > 0) effects.push(...this.#sync.durable(new Set(points.map(({ document }) => document)), origin, now))
-    if (origin) effects.push(...this.#sync.processed(origin.session, origin.bytes, points.map(headOf), now))
+    if (points.length > 0) effects.push(...this.#sync.durable(now, new Set(points.map(({ document }) => document)), origin))
+    if (origin) effects.push(...this.#sync.processed(now, origin.session, origin.bytes, points.map(headOf)))
     if (flush) effects.push({ type: 'flushed' })
     return effects
   }
 
   #dropReplaced(now: Instant): ReplicaEffect[] {
-    const entries = this.#replaced.drop(now)
+    const entries = this.#replaced.drop(now, (document) => this.#sync.isSending(document))
     return entries.length === 0 ? [] : [this.#tickets.add(entries, { written: [], points: [], records: [] })]
   }
 

@@ -31,7 +31,7 @@ import { type CheckedUpdate, Document } from './document.ts'
 import type { Content, Entry } from './entry.ts'
 import { type Live, foldChunks } from './fold.ts'
 import { Log } from './log.ts'
-import { LogSet } from './log-set.ts'
+import { type Extent, LogSet } from './log-set.ts'
 import type { Signer } from './replica-contract.ts'
 import { SHARED_COLLECTION, SharedGate } from './shared-gate.ts'
 import { type GateResult, type KnownClocks, checkUpdate } from './update-gate.ts'
@@ -129,8 +129,8 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     return this.foldLog?.head.more?.seals ?? []
   }
 
-  override frontier(which: 'applied' | 'durable'): LogPoint[] {
-    return this.#unlike && which === 'durable' ? [] : super.frontier(which)
+  override frontier(which: Extent): LogPoint[] {
+    return this.#unlike && which !== 'applied' ? [] : super.frontier(which)
   }
 
   /** Our own write: makes, applies and returns the next batch. */

@@ -2,7 +2,7 @@
  * Shared documents: an application's own Y.Doc, in the partition `documents/NAME`, written by many with the semantics of Yjs. Each
  * writer has a log of its own here too; what is shown is the union of all of them.
  *
- *  1. An update is applied when it is durable and all that it refers to is there; until then it waits in its log, and those behind it.
+ *  1. An update is applied when it may be shown and all that it refers to is there; until then it waits in its log, and those behind it.
  *  2. Which updates are applied depends on the set of batches that are held, not on the order in which they came.
  */
 import { SharedContent, decodeShared } from './document.ts'
@@ -65,7 +65,7 @@ export class SharedDocuments {
   /** The next update of the log that can be applied now. */
   #next({ content, applied, spoilt }: Shared, log: Log): Uint8Array | undefined {
     const seq = (applied.get(log) ?? 0) + 1
-    if (seq > log.durable || spoilt.get(log) === seq) return undefined
+    if (seq > log.shown || spoilt.get(log) === seq) return undefined
     const { update } = log.at(seq)
     const { runs = [], needs = [] } = decodeShared(update) ?? {}
     // An update may refer to itself.

@@ -5,6 +5,7 @@
 import { type StoreEntry, credentialIn } from '@causeway/protocol'
 import { type Batch, documentId, verifyBatch } from './batch.ts'
 import { readStore } from './batch-store.ts'
+import { logKey } from './sync-logs.ts'
 import type { Signer } from './replica-contract.ts'
 
 const NO_LINK = new Uint8Array(0)
@@ -32,10 +33,19 @@ export interface StoreAudit {
 
 /** Throws `store-corrupt` if the store is of another version. */
 export function auditStore(crypto: Pick<Signer, 'hash' | 'verify'>, stored: Iterable<StoreEntry>): StoreAudit {
-  const { logs, damaged, cleanEpoch } = readStore(crypto, stored)
+  const logs = new Map<string, Batch[]>()
+  const faults: string[] = []
+  const { cleanEpoch } = readStore(crypto, stored, {
+    batch: (batch) => {
+      const log = logKey(batch, batch.epoch)
+      const batches = logs.get(log)
+      if (batches) batches.push(batch)
+      else logs.set(log, [batch])
+    },
+    damaged: (key) => faults.push(`${key}: its checksum does not match`),
+  })
   const documents = new Map<string, StoredDocument>()
-  const faults = damaged.map((key) => `${key}: its checksum does not match`)
-  for (const batches of logs) {
+  for (const batches of logs.values()) {
     const [first] = batches
     if (!first) continue
     const { collection, partition, writer } = first

@@ -42,7 +42,9 @@ export class WantedInterest {
 
   /** When something that nobody wants is asked for no longer. */
   nextWake(): Instant | undefined {
-    return [...this.#left.values()].reduce<Instant | undefined>(earliest, undefined)
+    let next: Instant | undefined
+    for (const until of this.#left.values()) next = earliest(next, until)
+    return next
   }
 
   /** Returns whether that changes what is asked for. */

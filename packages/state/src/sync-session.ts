@@ -97,6 +97,10 @@ export class SyncSession {
     return this.#queues.every(({ size }) => size === 0)
   }
 
+  queues(document: ReplicatedDocument): boolean {
+    return this.#queues.some((queue) => queue.has(document.id))
+  }
+
   /** Batch bytes that were sent. */
   get sent(): number {
     return this.#sent

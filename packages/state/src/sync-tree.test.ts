@@ -132,7 +132,6 @@ describe('a relay', () => {
     lab.tick(10)
     for (let steps = 0; steps < 200; steps++) lab.step()
     expect(keys(hub2)).toEqual(['hkg-1:a'])
-    expect(keys(hub1)).toEqual([])
     for (let seconds = 0; seconds < 5; seconds++) {
       lab.tick(1_000)
       for (let steps = 0; steps < 100; steps++) lab.step()

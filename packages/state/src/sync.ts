@@ -15,7 +15,7 @@
  *     full mesh, and a lower tier hears of its own siblings from above.
  *  3. Everything this node holds goes up; down goes what the peer has an interest in, and its own documents.
  */
-import { type Instant, type Random, after, earliest, instant, invariant } from '@causeway/protocol'
+import { type Instant, type Random, after, earliest, invariant } from '@causeway/protocol'
 import type { Backlog, Holder } from './backlog.ts'
 import { type BatchFields, type DocumentName, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
@@ -45,7 +45,6 @@ export class Sync {
   readonly #companion: Companion | undefined
   readonly #outbox: Outbox
   readonly #atHub = new AtHub()
-  #now: Instant = instant(0)
   readonly interest: WantedInterest
   readonly #distribution: Distribution
   #upEverOpened = false
@@ -76,9 +75,10 @@ export class Sync {
     )
   }
 
-  /** Some peer has told what it holds of ours, and what we lacked of that has arrived. */
+  /** Some peer, and not only one below an edge, has told what it holds of ours, and what we lacked of that has arrived. */
   get informed(): boolean {
-    return this.complete && [...this.#outbox.all()].some(({ servedToUs }) => servedToUs > 0)
+    const counts = ({ relation }: SyncSession): boolean => relation !== 'down' || this.#config.core === true
+    return this.complete && [...this.#outbox.all()].some((session) => session.servedToUs > 0 && counts(session))
   }
 
   get peers(): string[] {
@@ -101,7 +101,6 @@ export class Sync {
 
   /** This node itself wants something else from now on. */
   want(now: Instant, patterns: readonly string[]): ReplicaEffect[] {
-    this.#now = now
     this.interest.setOwn(patterns)
     return this.#reviseInterest(now)
   }
@@ -113,12 +112,16 @@ export class Sync {
     return sessions.some((session) => session.relation !== 'down' && session.gotAll(document))
   }
 
+  /** Some peer is still to get something of the document. */
+  isSending(document: ReplicatedDocument): boolean {
+    return [...this.#outbox.all()].some((session) => session.queues(document))
+  }
+
   session(number: number): SyncSession | undefined {
     return this.#outbox.get(number)
   }
 
   opened(now: Instant, number: number, peer: string, relation: Relation): ReplicaEffect[] {
-    this.#now = now
     invariant(!this.#outbox.get(number), 'session numbers are not used twice')
     const { writer: self } = this.#config
     const session = new SyncSession({ number, peer, relation, self, documents: (id) => this.#documents.get(id) })
@@ -131,7 +134,6 @@ export class Sync {
   }
 
   closed(now: Instant, number: number): ReplicaEffect[] {
-    this.#now = now
     const session = this.#outbox.get(number)
     if (session) this.#outbox.forget(session)
     const effects = this.#reviseInterest(now)
@@ -139,7 +141,7 @@ export class Sync {
     return effects
   }
 
-  blocked(number: number, blocked: boolean, now: Instant = this.#now): ReplicaEffect[] {
+  blocked(now: Instant, number: number, blocked: boolean): ReplicaEffect[] {
     const session = this.#outbox.get(number)
     if (!session) return []
     session.blocked = blocked
@@ -149,7 +151,6 @@ export class Sync {
   }
 
   wake(now: Instant): ReplicaEffect[] {
-    this.#now = now
     const left = this.interest.nextWake()
     const effects = left !== undefined && left <= now ? this.#reviseInterest(now) : []
     for (const session of this.#outbox.due(now)) {
@@ -160,7 +161,6 @@ export class Sync {
   }
 
   message(now: Instant, session: SyncSession, bytes: Uint8Array): SyncOutcome {
-    this.#now = now
     const effects: ReplicaEffect[] = []
     const batches: Uint8Array[] = []
     let ownEpochAhead: number | undefined
@@ -182,12 +182,11 @@ export class Sync {
 
   /** Documents have new batches of others, which came from `from` and have passed the gate. */
   applied(now: Instant, documents: Iterable<ReplicatedDocument>, from: Origin): ReplicaEffect[] {
-    this.#now = now
     return this.#distribution.passOn(now, [...documents], from)
   }
 
   /** Batches of `bytes` bytes from a session have been dealt with: those that are in `heads` are durable here. */
-  processed(number: number, bytes: number, heads: readonly Head[], now: Instant = this.#now): ReplicaEffect[] {
+  processed(now: Instant, number: number, bytes: number, heads: readonly Head[]): ReplicaEffect[] {
     const session = this.#outbox.get(number)
     if (!session) return []
     session.holds(heads)
@@ -199,7 +198,7 @@ export class Sync {
   }
 
   /** Documents have new durable batches, which came from session `from` or are our own. */
-  durable(documents: Iterable<ReplicatedDocument>, from: Origin | undefined, now: Instant = this.#now): ReplicaEffect[] {
+  durable(now: Instant, documents: Iterable<ReplicatedDocument>, from: Origin | undefined): ReplicaEffect[] {
     const changed = [...documents]
     const effects = this.#distribution.passOn(now, changed, from)
     this.#outbox.settle(now, changed, effects)

@@ -23,13 +23,12 @@ import { SHARED_COLLECTION } from './shared-gate.ts'
 import { compareStamps } from './stamp.ts'
 import { Sweeper, acknowledgedBy, othersOf, unacknowledged, unneeded, without } from './sweep.ts'
 import { encodeToken } from './token.ts'
-import { changeBytes, sharedRefusal, writeRefusal } from './write-check.ts'
+import { sharedRefusal, writeRefusal } from './write-check.ts'
 import { contentAfter } from './write-content.ts'
 import { conflict, preconditionFault, refused } from './write-outcome.ts'
+import { WriteQueue } from './write-queue.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
-const GATHER_CHANGES_MAX = 1_000
-const GATHER_BYTES_MAX = 64 * 1024
 /** A document that has not been written for so long is folded if that makes it clearly smaller. */
 const QUIET_MS = 60_000
 const RETRY_MS = 1_000
@@ -73,10 +72,8 @@ export class Writer {
   readonly #documents: Documents
   readonly #clock: HybridClock
   readonly #random: Random
-  #waiting: WriteInput[] = []
+  readonly #waiting = new WriteQueue()
   readonly #shared: SharedWriteInput[] = []
-  #changes = 0
-  #bytes = 0
   #dueAt: Instant | undefined
   /** Batches of ours are on their way to the disk. */
   #storing = false
@@ -119,7 +116,7 @@ export class Writer {
   }
 
   get dueAt(): Instant | undefined {
-    return [this.#quiet.next(), this.#sweeper.nextWake()].reduce(earliest, this.#dueAt)
+    return earliest(this.#dueAt, earliest(this.#quiet.next(), this.#sweeper.nextWake()))
   }
 
   /** The epoch that may be continued after a clean stop; `undefined` if the next start has to raise it. */
@@ -137,17 +134,15 @@ export class Writer {
   write(now: Instant, wallMs: number, input: WriteInput): WrittenEffect | undefined {
     const refusal = writeRefusal(input, this.#credential, wallMs, this.#config.limits)
     if (refusal) return { type: 'written', request: input.request, result: refusal }
-    this.#waiting.push(input)
-    this.#changes += input.changes.length
-    for (const change of input.changes) this.#bytes += changeBytes(change)
-    if (!this.#storing || this.#changes >= GATHER_CHANGES_MAX || this.#bytes >= GATHER_BYTES_MAX) this.#dueAt = now
+    this.#waiting.add(input)
+    if (!this.#storing || this.#waiting.isFull) this.#dueAt = now
     return undefined
   }
 
   /** The store is busy with batches of ours, or is no longer. */
   storing(now: Instant, storing: boolean): void {
     this.#storing = storing
-    if (!storing && this.#waiting.length + this.#shared.length > 0) this.#dueAt = now
+    if (!storing && (!this.#waiting.isEmpty || this.#shared.length > 0)) this.#dueAt = now
   }
 
   /** Takes an update of a shared document; answers at once only to refuse. */
@@ -178,19 +173,28 @@ export class Writer {
 
   /** Makes the batches of what has been gathered, and folds of what has grown. */
   flush(now: Instant, wallMs: number, { informed, seesAll }: Knowledge): Flush {
-    const waiting = this.#waiting
-    this.#waiting = []
-    this.#changes = 0
-    this.#bytes = 0
     this.#dueAt = undefined
-    const written: OwnWrite[] = []
     const gathered = new Map<string, Gathered>()
+    const written: OwnWrite[] = []
     const batches: OwnBatch[] = []
+    const documents = new Set<ReplicatedDocument>()
+    const batch = (): void => {
+      for (const { document, epoch, contents, accepted } of gathered.values()) {
+        const own = document.write(epoch, this.#credential, [...contents.values()])
+        batches.push(own)
+        documents.add(document)
+        for (const { input, items } of accepted) written.push(accept(input, document, own.batch, items))
+      }
+      gathered.clear()
+    }
     this.#flushShared(wallMs, informed, written, batches)
-    if (waiting.length > 0) this.#renewEpoch(wallMs, informed)
-    for (const input of waiting) {
-      const refusal = this.#judge(input, wallMs, gathered)
-      if (refusal) written.push(answer(input, refusal))
+    if (!this.#waiting.isEmpty) this.#renewEpoch(wallMs, informed)
+    for (const portion of this.#waiting.take()) {
+      batch()
+      for (const input of portion) {
+        const refusal = this.#judge(input, wallMs, gathered)
+        if (refusal) written.push(answer(input, refusal))
+      }
     }
     const folds: OwnBatch[] = []
     const swept = new Map<Partition, Iterable<string>>()
@@ -199,14 +203,13 @@ export class Writer {
       .due(now)
       .filter((partition) => this.#acknowledge(now, partition, { informed, seesAll }, wallMs, gathered))
     for (const document of this.#quiet.due(now)) {
-      const may = informed && !gathered.has(document.id)
+      const may = informed && !gathered.has(document.id) && !documents.has(document)
       if (may && (this.#overdue.delete(document) || isQuietFoldDue(document, foldBytesMin))) folds.push(...this.#fold(document, wallMs))
       if (this.#overdue.has(document)) this.#quiet.set(document, after(now, RETRY_MS))
+      else if (!informed) this.#quiet.set(document, after(now, QUIET_MS))
     }
-    for (const { document, epoch, contents, accepted } of gathered.values()) {
-      const own = document.write(epoch, this.#credential, [...contents.values()])
-      batches.push(own)
-      for (const { input, items } of accepted) written.push(accept(input, document, own.batch, items))
+    batch()
+    for (const document of documents) {
       if (informed && isFoldDue(document, foldBytesMin)) folds.push(...this.#fold(document, wallMs))
       else this.#quiet.set(document, after(now, QUIET_MS))
     }
