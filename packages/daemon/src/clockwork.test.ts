@@ -25,15 +25,20 @@ describe('Clockwork', () => {
     expect(clockwork.start()).toEqual({ type: 'wall', offsetMs: Date.now() - performance.now() })
   })
 
-  it('wakes at the earliest deadline, once', () => {
+  it('wakes at the deadline that was told last, once (1)', () => {
     clockwork.start()
     const now = performance.now()
     clockwork.wakeAt(instant(now + 500))
     clockwork.wakeAt(instant(now + 200))
     clockwork.wakeAt(instant(now + 900))
+    vi.advanceTimersByTime(800)
+    expect(wakes).toEqual([])
+    vi.advanceTimersByTime(2_000)
+    expect(wakes).toEqual([now + 900])
+    clockwork.wakeAt(instant(now + 4_000))
     clockwork.wakeAt(undefined)
     vi.advanceTimersByTime(2_000)
-    expect(wakes).toEqual([now + 200])
+    expect(wakes).toHaveLength(1)
     clockwork.wakeAt(instant(performance.now()))
     vi.advanceTimersByTime(1)
     expect(wakes).toHaveLength(2)

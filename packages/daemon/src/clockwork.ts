@@ -2,7 +2,8 @@
  * Time for one machine: a timer for its next wake, and a ticker that notices when the event loop runs late or the
  * wall clock was set (or stood still while the machine slept).
  *
- *  1. At most one wake timer is armed; a deadline that moves later leaves it armed, since waking early is harmless.
+ *  1. At most one wake timer is armed, and nobody is woken before the deadline that was told last: one that moved later leaves
+ *     the timer armed, which is then set anew. Every answer to a probe moves one.
  *  2. A wake that comes late waits until the sockets have been read once: Node runs timers first, and silence must not be
  *     judged before what has arrived is taken.
  *  3. `lag` is reported for a tick that is late by more than `LAG_MS_MIN`, before the inputs that waited with it.
@@ -17,6 +18,8 @@ const TICK_MS = PULSE_MS
 const LAG_MS_MIN = 30
 /** A wake that is late by less has kept nobody waiting. */
 const LATE_MS_MIN = 2
+/** Timers end early by up to this: their clock counts whole milliseconds. */
+const EARLY_MS_MAX = 1
 const WALL_SHIFT_MS_MIN = 100
 /** The longest delay that a Node timer can hold. */
 const TIMER_MS_MAX = 2 ** 31 - 1
@@ -32,7 +35,9 @@ export class Clockwork {
   readonly lag: DelayBuckets = new DelayBuckets()
   readonly #options: ClockworkOptions
   #wakeTimer: NodeJS.Timeout | undefined
+  /** When the timer ends; and when the wake is due, which may be later. */
   #wakeAt = Infinity
+  #dueAt = Infinity
   #ticker: NodeJS.Timeout | undefined
   #lastTick = 0
   #wallOffsetMs = 0
@@ -51,22 +56,32 @@ export class Clockwork {
     return { type: 'wall', offsetMs: this.#wallOffsetMs }
   }
 
+  /** The next deadline, in place of what was told before. */
   wakeAt(at: Instant | undefined): void {
-    if (this.#stopped || at === undefined || at >= this.#wakeAt) return
+    this.#dueAt = at ?? Infinity
+    if (this.#stopped || this.#dueAt >= this.#wakeAt) return
     clearTimeout(this.#wakeTimer)
-    this.#wakeAt = at
-    const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), TIMER_MS_MAX)
-    this.#wakeTimer = setTimeout(() => {
-      this.#wakeAt = Infinity
-      if (performance.now() - at > LATE_MS_MIN) setImmediate(() => this.#wake())
-      else this.#wake()
-    }, delay)
+    this.#arm()
   }
 
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#wakeTimer)
     clearInterval(this.#ticker)
+  }
+
+  #arm(): void {
+    this.#wakeAt = this.#dueAt
+    const delay = Math.min(Math.max(Math.ceil(this.#dueAt - performance.now()), 0), TIMER_MS_MAX)
+    this.#wakeTimer = setTimeout(() => this.#ring(), delay)
+  }
+
+  #ring(): void {
+    this.#wakeAt = Infinity
+    const lateMs = performance.now() - this.#dueAt
+    if (lateMs > LATE_MS_MIN) setImmediate(() => this.#wake())
+    else if (lateMs > -EARLY_MS_MAX) this.#wake()
+    else if (this.#dueAt !== Infinity) this.#arm()
   }
 
   #wake(): void {

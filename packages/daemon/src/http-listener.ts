@@ -3,12 +3,16 @@
  *
  *  1. What is no request is answered with a problem document too, as far as there is anybody to read it.
  *  2. A request that is not whole within `REQUEST_MS_MAX` ends; answers may last for ever.
+ *  3. What answers is loaded with the first request: Node's `Request` and `Response` bring all of `fetch` and HTTP/2 with them,
+ *     14 MB that a node whom nobody asks does not need.
  */
-import { getRequestListener } from '@hono/node-server'
-import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, STATUS_CODES, createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { CausewayError, type Problem } from '@causeway/protocol'
 import { problemOf, problemResponse } from './problem.ts'
+
+/** Not imported: that would read all that the module exports, and some of it is `fetch` again. */
+const { STATUS_CODES, createServer } = process.getBuiltinModule('node:http')
 
 const REQUEST_MS_MAX = 10_000
 /** How often that is looked at. */
@@ -26,10 +30,19 @@ export interface HttpLimits {
     | undefined
 }
 
+type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
+
+const NOT_LOADED = fault(500, 'the files of this program are no longer those that it was started from', 'restart the node')
+
 const UPGRADED = new WeakMap<Server, Set<Socket>>()
 
+async function loadAnswer(fetch: (request: Request) => Response | Promise<Response>): Promise<Answer> {
+  const { getRequestListener } = await import('@hono/node-server')
+  return getRequestListener(fetch, { hostname: 'localhost', errorHandler: faultResponse })
+}
+
 export function createHttpServer(fetch: (request: Request) => Response | Promise<Response>, limits: HttpLimits): Server {
-  const answer = getRequestListener(fetch, { hostname: 'localhost', errorHandler: faultResponse })
+  let loading: Promise<Answer> | undefined
   const options: ServerOptions = {
     // Who speaks to a socket may well leave it out.
     requireHostHeader: false,
@@ -44,7 +57,11 @@ export function createHttpServer(fetch: (request: Request) => Response | Promise
     const { socket } = request
     answering.set(socket, response)
     response.once('close', () => answering.delete(socket))
-    void answer(request, response)
+    loading ??= loadAnswer(fetch)
+    loading.then(
+      (answer) => answer(request, response),
+      () => refuse(socket, NOT_LOADED),
+    )
   })
   server.maxConnections = limits.connectionsMax
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {

@@ -49,6 +49,7 @@ describe('metrics of a node', () => {
     await vi.waitFor(async () => {
       expect(value(await scrape(edge), 'causeway_link_state', 'core-1 up')).toBe(1)
       expect(value(await scrape(edge), 'causeway_node_home_hub', 'core-1')).toBe(1)
+      expect(value(await scrape(edge), 'causeway_link_min_rtt_seconds', 'core-1')).toBeGreaterThan(0)
       expect(value(await scrape(hub), 'causeway_link_smoothed_rtt_seconds', 'hkg-1')).toBeGreaterThan(0)
     }, WAIT)
 

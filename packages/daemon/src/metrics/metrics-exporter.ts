@@ -8,7 +8,7 @@
  *  4. Not more than `LINES_AT_ONCE` lines are written in one turn of the event loop.
  */
 import { setImmediate } from 'node:timers/promises'
-import { type Metric, Registry } from 'prom-client'
+import type { Metric, Registry } from 'prom-client'
 import type { DelayCounts } from '@causeway/protocol'
 import { FORWARD_FAMILIES } from './forward-families.ts'
 import { LINK_FAMILIES } from './link-families.ts'
@@ -31,17 +31,15 @@ interface Line {
 }
 
 export class MetricsExporter {
-  readonly contentType: string
+  readonly contentType = 'text/plain; version=0.0.4; charset=utf-8'
   readonly #source: () => NodeMetrics
-  readonly #registry = new Registry()
+  #registry: Promise<Registry> | undefined
   /** What the registry is to write next. */
   #lines: readonly Line[] = []
   #running: Promise<string> | undefined
 
   constructor(source: () => NodeMetrics) {
     this.#source = source
-    this.contentType = this.#registry.contentType
-    for (const family of METRIC_FAMILIES) this.#registry.registerMetric(this.#metricOf(family))
   }
 
   render(): Promise<string> {
@@ -50,13 +48,14 @@ export class MetricsExporter {
   }
 
   async #render(): Promise<string> {
+    const registry = await (this.#registry ??= this.#load())
     const node = this.#source()
     const parts: string[] = []
     for (const family of METRIC_FAMILIES) {
       let heading = true
       for (const lines of slices(linesOf(family, node))) {
         this.#lines = lines
-        const text = await this.#registry.getSingleMetricAsString(family.name)
+        const text = await registry.getSingleMetricAsString(family.name)
         parts.push(heading ? text : withoutHeading(text))
         heading = false
         await setImmediate()
@@ -64,6 +63,14 @@ export class MetricsExporter {
     }
     this.#lines = []
     return `${parts.join('\n')}\n`
+  }
+
+  /** With the first scrape: many a node is never asked. */
+  async #load(): Promise<Registry> {
+    const { Registry } = await import('prom-client')
+    const registry = new Registry()
+    for (const family of METRIC_FAMILIES) registry.registerMetric(this.#metricOf(family))
+    return registry
   }
 
   /**

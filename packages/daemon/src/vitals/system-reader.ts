@@ -3,7 +3,8 @@
  * load. Rates are over the time since the last reading, so the first reading has none. What cannot be had on this system
  * is absent; nothing here fails.
  */
-import { readFile, statfs } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { cpus, freemem, loadavg, platform, totalmem } from 'node:os'
 import type { VitalValues } from '@causeway/protocol'
 
@@ -12,6 +13,9 @@ export interface SystemReaderOptions {
   /** Counters of the network interfaces, in the format of Linux. @default /proc/net/dev */
   readonly networkFile?: string
 }
+
+/** How often the disk is looked at: it fills slowly, and to ask takes another thread. */
+const DISK_MS = 10_000
 
 interface Counters {
   readonly atMs: number
@@ -24,6 +28,8 @@ export class SystemReader {
   readonly #dataDir: string
   readonly #networkFile: string
   #before: Counters | undefined
+  #disk: VitalValues = {}
+  #diskAt = -Infinity
 
   constructor({ dataDir, networkFile = '/proc/net/dev' }: SystemReaderOptions) {
     this.#dataDir = dataDir
@@ -31,13 +37,16 @@ export class SystemReader {
   }
 
   async read(): Promise<VitalValues> {
-    const [network, disk] = await Promise.all([readNetwork(this.#networkFile), readDisk(this.#dataDir)])
-    const now: Counters = { atMs: performance.now(), ...processorTimes(), network }
+    if (performance.now() - this.#diskAt >= DISK_MS) {
+      this.#disk = await readDisk(this.#dataDir)
+      this.#diskAt = performance.now()
+    }
+    const now: Counters = { atMs: performance.now(), ...processorTimes(), network: readNetwork(this.#networkFile) }
     const rates = this.#before ? ratesBetween(this.#before, now) : {}
     this.#before = now
     // Windows has no load average, and says 0.
     const load = platform() === 'win32' ? {} : { load: loadavg()[0] ?? 0 }
-    return { ...rates, mem: percent(totalmem() - freemem(), totalmem()), ...disk, ...load }
+    return { ...rates, mem: percent(totalmem() - freemem(), totalmem()), ...this.#disk, ...load }
   }
 }
 
@@ -73,9 +82,10 @@ async function readDisk(folder: string): Promise<VitalValues> {
   }
 }
 
-async function readNetwork(file: string): Promise<Counters['network']> {
+/** The kernel writes it while it is read: no disk is waited for, and another thread would cost more than the reading. */
+function readNetwork(file: string): Counters['network'] {
   try {
-    return networkTotals(await readFile(file, 'utf8'))
+    return networkTotals(readFileSync(file, 'utf8'))
   } catch {
     return undefined
   }
