@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -26,8 +26,9 @@ const REQUESTS = 8_000
 const QUESTIONS = 60
 const IPERF_RUNS = 4
 const ECHO_RUNS = 3
-const FILE_BYTES = 100e6
-const ROWS = 200_000
+/** By hand: FILE_MB=1000 ROWS=740000, and --testTimeout=600000, for 1 GB through curl and 100 MB through psql. */
+const FILE_BYTES = Number(process.env['FILE_MB'] ?? 100) * 1e6
+const ROWS = Number(process.env['ROWS'] ?? 200_000)
 /** A cut that nobody has noticed yet has lasted too short; one that is never healed proves less. */
 const CUT_AFTER_MS = 700
 const CUT_MS = 2_500
@@ -143,7 +144,9 @@ describe.skipIf(missing !== undefined)('unmodified programs through forwards', (
     const line = (_: unknown, index: number): string => `${index}\t${createHash('md5').update(`${index}`).digest('hex').repeat(4)}\n`
     writeFileSync(rows, Array.from({ length: ROWS }, line).join(''))
     await sql('create table copied (id int, text text)')
-    await whileCut('psql \\copy', () => sql(`\\copy copied from '${rows}'`, `\\copy (select * from copied order by id) to '${rows}.back'`))
+    await whileCut(`psql \\copy of ${Math.round(statSync(rows).size / 1e6)} MB`, () =>
+      sql(`\\copy copied from '${rows}'`, `\\copy (select * from copied order by id) to '${rows}.back'`),
+    )
     const [there, back] = [rows, `${rows}.back`].map((file) => createHash('sha256').update(readFileSync(file)).digest('hex'))
     expect(back).toBe(there)
   })

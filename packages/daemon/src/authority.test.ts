@@ -51,6 +51,19 @@ describe('authority', () => {
     expect(createVerifier().verify(credential.key, message, new Uint8Array(sign(null, message, privateKeyOf(seed))))).toBe(true)
   })
 
+  it('tries without doing anything', () => {
+    const other = join(directory, 'other')
+    expect(createNetwork(other, 'test-net', { dryRun: true })).toMatchObject({ keyFile: join(other, 'authority.key') })
+    expect(existsSync(other)).toBe(false)
+    const wanted = options('hkg-1-a')
+    const tried = issueCredential(directory, wanted, { dryRun: true })
+    expect(existsSync(wanted.out)).toBe(false)
+    expect(issueCredential(directory, wanted).write).toEqual(tried.write)
+    const again = options('hkg-1-b', { out: wanted.out })
+    for (const dryRun of [true, false])
+      expect(() => issueCredential(directory, again, { dryRun })).toThrow(expect.objectContaining({ code: 'conflict' }))
+  })
+
   it('revokes what it issued, once, so that anybody can check it, and never issues that name again', () => {
     const { authorityKey } = loadCredential(issueCredential(directory, options('hkg-1-a')).file, Date.now())
     expect(() => revokeNode(directory, 'hkg-1-b')).toThrow(expect.objectContaining({ code: 'not-found' }))

@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId, revocationBody } from '@causeway/protocol'
-import { writeCredentialFile } from './credential-file.ts'
+import { refuseExisting, writeCredentialFile } from './credential-file.ts'
 import { parseDuration } from './duration.ts'
 import { generateKeyPair, keyPairOf, privateKeyOf } from './node-crypto.ts'
 
@@ -58,7 +58,7 @@ export interface IssuedCredential {
 }
 
 /** Makes a new network. Throws `conflict` rather than overwrite one. */
-export function createNetwork(directory: string, name: string): CreatedNetwork {
+export function createNetwork(directory: string, name: string, { dryRun = false }: { dryRun?: boolean } = {}): CreatedNetwork {
   checkName('network', name)
   const keyFile = join(directory, KEY_FILE)
   const networkFile = join(directory, NETWORK_FILE)
@@ -66,6 +66,7 @@ export function createNetwork(directory: string, name: string): CreatedNetwork {
     if (existsSync(file))
       throw new CausewayError('conflict', `${file} exists: there is a network in ${directory} already`, 'choose another directory')
   }
+  if (dryRun) return { name, keyFile, networkFile }
   makeDirectory(directory)
   const { seed, publicKey } = generateKeyPair()
   const pem = privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' })
@@ -85,16 +86,20 @@ function makeDirectory(directory: string): void {
 }
 
 /** Makes a node: a key pair and a credential for it, in one file. Throws `conflict`, `usage` or `credential-invalid`. */
-export function issueCredential(directory: string, options: IssueOptions): IssuedCredential {
+export function issueCredential(directory: string, options: IssueOptions, { dryRun = false }: { dryRun?: boolean } = {}): IssuedCredential {
   const networkFile = join(directory, NETWORK_FILE)
   const network = readNetwork(networkFile)
   const authority = readAuthorityKey(join(directory, KEY_FILE))
   const credential = credentialOf(network, options)
   refuseTaken(network, options.name)
+  const expires = new Date(credential.notAfterMs).toISOString()
+  if (dryRun) {
+    refuseExisting(options.out)
+    return { name: options.name, file: options.out, write: credential.write, expires }
+  }
   const { seed, publicKey } = generateKeyPair()
   const body = encodeCredential({ ...credential, key: publicKey })
   const signature = new Uint8Array(sign(null, body, privateKeyOf(authority.seed)))
-  const expires = new Date(credential.notAfterMs).toISOString()
   writeCredentialFile(options.out, { seed, authorityKey: authority.publicKey, signed: { body, signature } }, { ...credential, expires })
   const { name, site, region, role } = options
   try {

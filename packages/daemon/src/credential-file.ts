@@ -7,7 +7,7 @@
  *     credential     base64, the signed body (see `Credential`)
  *     signature      base64, 64 bytes
  */
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { CausewayError, type Credential, type SignedCredential, checkCredential } from '@causeway/protocol'
@@ -28,6 +28,15 @@ export interface LoadedCredential extends CredentialSecrets {
 
 const base64 = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
 const fileSchema = z.object({ privateKey: base64, authorityKey: base64, credential: base64, signature: base64 })
+
+/** Throws what `writeCredentialFile` would. */
+export function refuseExisting(path: string): void {
+  if (existsSync(path)) throw overwriting(path)
+}
+
+function overwriting(path: string): CausewayError {
+  return new CausewayError('conflict', `${path} exists`, 'choose another --out; a credential is never overwritten')
+}
 
 /** Writes a new file. Throws `conflict` if it exists. */
 export function writeCredentialFile(
@@ -56,9 +65,7 @@ export function writeCredentialFile(
       flag: 'wx',
     })
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new CausewayError('conflict', `${path} exists`, 'choose another --out; a credential is never overwritten', { cause })
-    }
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw overwriting(path)
     throw new CausewayError(
       'credential-invalid',
       `cannot write ${path}: ${(cause as Error).message}`,

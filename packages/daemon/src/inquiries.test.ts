@@ -99,3 +99,9 @@ it('drains a hub, not an edge node', async () => {
   }, WAIT)
   expect(await call('core-1', '/v1/drain', 'DELETE')).toMatchObject({ status: 200, body: { relay: { draining: false } } })
 })
+
+it('waits for its first hub when it is asked as soon as it runs', async () => {
+  const hubs = ['core-1', 'core-2'].map((name) => at.get(name)?.addresses.tcp ?? '')
+  await start('tpe-1', 'edge', hubs)
+  expect(await call('tpe-1', '/v1/services/hkg-1')).toEqual({ status: 200, body: { items: [] } })
+})

@@ -13,6 +13,7 @@ import { z } from 'zod'
 import {
   CausewayError,
   type Credential,
+  type Instant,
   type LinkView,
   NAME_PATTERN,
   type PathUseView,
@@ -36,6 +37,9 @@ const ANSWERING_MAX = 64
 /** A node that has never been asked for that way has to ask its hub first. */
 const PLAN_TRIES = 8
 const PLAN_TRY_MS = 200
+/** A node that has just started reaches no hub yet; programs that come at once wait for the first, within this time since its start. */
+const FIRST_HUB_MS = 10_000
+const FIRST_HUB_LOOK_MS = 50
 /** A member asks its gateway, the gateway its hub. */
 const REFERRALS_MAX = 2
 
@@ -92,6 +96,7 @@ export class Inquiries {
   readonly #runtime: NodeRuntime
   readonly #own: Pick<Credential, 'name' | 'site' | 'role'>
   readonly #self: string
+  readonly #bornAt: Instant
   #answering = 0
 
   /** Begins to answer, until the runtime stops. */
@@ -99,6 +104,7 @@ export class Inquiries {
     this.#runtime = runtime
     this.#own = own
     this.#self = own.name
+    this.#bornAt = runtime.now()
     runtime.programs.serve(SERVICE, (channel) => this.#serve(channel))
   }
 
@@ -139,7 +145,7 @@ export class Inquiries {
   async offersAt(site: string, referrals: number = REFERRALS_MAX): Promise<readonly Offer[]> {
     const held = heldOffers(this.#runtime.machine.replica, this.#own, site)
     if (held) return held.slice(0, OFFERS_MAX)
-    const hub = this.#runtime.machine.planHub()
+    const hub = await this.#firstHub()
     if (hub !== null && referrals > 0) return this.#ask(hub, { ask: 'offers', site, referrals: referrals - 1 }, offersSchema)
     throw new CausewayError(
       'unreachable',
@@ -149,6 +155,14 @@ export class Inquiries {
   }
 
   // ---- what this node knows
+
+  async #firstHub(): Promise<string | null> {
+    for (;;) {
+      const hub = this.#runtime.machine.planHub()
+      if (hub !== null || this.#runtime.now() - this.#bornAt > FIRST_HUB_MS) return hub
+      await sleep(FIRST_HUB_LOOK_MS)
+    }
+  }
 
   async #use(to: string): Promise<PathUseView> {
     for (let tries = 0; ; tries++) {

@@ -47,14 +47,16 @@ describe('maintenance of a store', () => {
       expect(lastWholeTicket(entries)).toBeGreaterThanOrEqual(before)
       expect(await inspectStore(dataDir)).toMatchObject({ faults: [] })
       await expect(compactStore(dataDir)).rejects.toMatchObject({ code: 'store-locked' })
-      await expect(restoreStore(backup, dataDir, true)).rejects.toMatchObject({ code: 'store-locked' })
+      await expect(restoreStore(backup, dataDir, { force: true, dryRun: false })).rejects.toMatchObject({ code: 'store-locked' })
     } finally {
       const ended = once(writer.process, 'close')
       expect(writer.process.kill('SIGKILL'), 'it ran all the time').toBe(true)
       await ended
     }
     const fresh = join(directory, 'fresh')
-    await restoreStore(backup, fresh, false)
+    expect(await restoreStore(backup, fresh, { force: false, dryRun: true })).toMatchObject({ replaces: false })
+    expect(existsSync(fresh)).toBe(false)
+    await restoreStore(backup, fresh, { force: false, dryRun: false })
     expect(readStoreFile(join(fresh, 'store.mdb'))).toEqual(readStoreFile(backup))
   })
 
@@ -62,11 +64,11 @@ describe('maintenance of a store', () => {
     await write(['a', Uint8Array.of(1)], ['state/clean', Uint8Array.of(1)])
     await backupStore(dataDir, backup)
     await write(['b', Uint8Array.of(2)])
-    await expect(restoreStore(backup, dataDir, false)).rejects.toMatchObject({
+    await expect(restoreStore(backup, dataDir, { force: false, dryRun: false })).rejects.toMatchObject({
       code: 'conflict',
       remedy: expect.stringContaining('--force'),
     })
-    await restoreStore(backup, dataDir, true)
+    await restoreStore(backup, dataDir, { force: true, dryRun: false })
     expect(readStoreFile(join(dataDir, 'store.mdb')).entries).toEqual([{ key: 'a', value: Uint8Array.of(1) }])
     expect(readStoreFile(join(dataDir, 'store.mdb.replaced')).entries.map(({ key }) => key)).toEqual(['a', 'b', 'state/clean'])
     await expect(backupStore(dataDir, backup)).rejects.toMatchObject({ code: 'conflict' })
@@ -103,6 +105,6 @@ describe('maintenance of a store', () => {
   it('says what is not there', async () => {
     await expect(inspectStore(directory)).rejects.toMatchObject({ code: 'not-found' })
     await expect(backupStore(directory, backup)).rejects.toMatchObject({ code: 'not-found' })
-    await expect(restoreStore(backup, dataDir, false)).rejects.toMatchObject({ code: 'not-found' })
+    await expect(restoreStore(backup, dataDir, { force: false, dryRun: false })).rejects.toMatchObject({ code: 'not-found' })
   })
 })

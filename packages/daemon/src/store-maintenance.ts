@@ -70,11 +70,17 @@ export async function backupStore(dataDir: string, file: string): Promise<{ read
   return { entries: content.length, fileBytes: statSync(file).size }
 }
 
-/** Puts a backup in place as the store of a data directory. Throws `conflict` if there is one and `force` is not set. */
-export async function restoreStore(file: string, dataDir: string, force: boolean): Promise<{ readonly entries: number }> {
+/** Puts a backup in place as the store of a data directory, or only tries whether it could. Throws `conflict` if there is one and `force` is not set. */
+export async function restoreStore(
+  file: string,
+  dataDir: string,
+  { force, dryRun }: { readonly force: boolean; readonly dryRun: boolean },
+): Promise<{ readonly entries: number; readonly replaces: boolean }> {
   if (!existsSync(file)) throw new CausewayError('not-found', `there is no ${file}`, 'name a file that "causeway backup" made')
   const entries = withoutCleanMark(soundEntries(readStoreFile(file), file))
   const path = storeFile(dataDir)
+  // The lock would make it.
+  if (dryRun && !existsSync(dataDir)) return { entries: entries.length, replaces: false }
   const lock = acquireLock(dataDir)
   try {
     const replaces = existsSync(path)
@@ -84,8 +90,8 @@ export async function restoreStore(file: string, dataDir: string, force: boolean
         `${dataDir} has a store already`,
         'restore to another directory, or use --force: the old one is then kept beside it',
       )
-    await replaceStoreFile(path, entries, replaces ? `${path}.replaced` : undefined)
-    return { entries: entries.length }
+    if (!dryRun) await replaceStoreFile(path, entries, replaces ? `${path}.replaced` : undefined)
+    return { entries: entries.length, replaces }
   } finally {
     lock.release()
   }

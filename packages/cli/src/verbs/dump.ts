@@ -4,20 +4,21 @@ import { arch, cpus, loadavg, release, totalmem } from 'node:os'
 import type { Causeway } from '@causeway/client'
 import { CausewayError, type EventView } from '@causeway/protocol'
 import { DONE } from '../fault.ts'
-import { print } from '../output.ts'
-import { addApiOption, connectTo, type DeclareVerb } from '../verb.ts'
+import { printDocument } from '../output.ts'
+import { bytes } from '../quantity.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
 
 const DESCRIPTION = `Writes what a node knows of itself into one JSON file: status, links, channels, documents, nodes, sites, tasks, \
 forwards, recent events, metrics, and the machine it runs on. Values of records, specs of tasks and keys are not in it, names and addresses are: \
 look at it before you pass it on.`
 
 export const declareDump: DeclareVerb = (program, onResult) => {
-  addApiOption(program.command('dump'))
+  addReadingOptions(program.command('dump'))
     .summary('a support bundle, without secrets')
     .description(DESCRIPTION)
     .argument('[file]', 'default: causeway-dump-NODE-TIME.json, here; - is standard output')
     .addHelpText('after', '\nExamples:\n  $ causeway dump\n  $ causeway dump - --api ./core-1.sock | gzip > core-1.json.gz\n')
-    .action(async (file: string | undefined, { api }: { readonly api?: string }) => {
+    .action(async (file: string | undefined, { api, output }: ReadingOptions) => {
       const causeway = await connectTo(api)
       const { node } = await causeway.status()
       const text = `${JSON.stringify(await bundleOf(causeway), null, 2)}\n`
@@ -25,8 +26,9 @@ export const declareDump: DeclareVerb = (program, onResult) => {
       else {
         const path = file ?? `causeway-dump-${node}-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`
         if (existsSync(path)) throw new CausewayError('usage', `${path} is there already`, 'name another file')
-        writeFileSync(path, text, { mode: 0o600 })
-        print(`${path}: ${Math.ceil(text.length / 1024)} KiB`)
+        writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
+        const fileBytes = Buffer.byteLength(text)
+        await printDocument(output, { node, file: path, fileBytes }, () => `${path}: ${bytes(fileBytes)}`)
       }
       onResult(DONE)
     })

@@ -3,9 +3,18 @@ import type { EventView, ForwardRequest, ForwardView } from '@causeway/protocol'
 import { type Command, Option } from 'commander'
 import { tint } from '../colour.ts'
 import { DONE } from '../fault.ts'
-import { print, printDocument, printItem } from '../output.ts'
+import { printDocument, printItem } from '../output.ts'
 import { bytes } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
+import {
+  addReadingOptions,
+  addWatchOption,
+  connectTo,
+  type DeclareVerb,
+  numberBetween,
+  type ReadingOptions,
+  untilInterrupted,
+  type WatchedOptions,
+} from '../verb.ts'
 
 interface ForwardVerbOptions extends ReadingOptions {
   readonly udp?: boolean
@@ -23,7 +32,7 @@ Examples:
   $ causeway forward 7001 signal@nrt-2/nrt-2-a
   $ causeway forward 5353 dns@core --udp
   $ causeway forward 7002 media@nrt-2 --class twin
-  $ causeway forward list
+  $ causeway forward list -w
   $ causeway forward remove tcp:127.0.0.1:7001
   $ causeway services nrt-2                  what is offered there
 `
@@ -82,13 +91,13 @@ function failure({ reason, more }: EventView['data']): string {
 }
 
 function declareList(forward: Command, onResult: (code: number) => void): void {
-  forward
-    .command('list')
+  addWatchOption(forward.command('list'))
     .description('The forwards of this node: those of its config, and those that were asked for.')
     .action(async (_options: object, command: Command) => {
-      const { api, output } = command.optsWithGlobals<ReadingOptions>()
-      const items = await (await connectTo(api)).forwards.list()
-      await printDocument(output, { items }, () => forwardsTable(items))
+      const { api, output, watch = false } = command.optsWithGlobals<WatchedOptions>()
+      const { forwards } = await connectTo(api)
+      const { showView } = await import('../show-view.ts')
+      await showView({ format: output, watch, read: async () => ({ items: await forwards.list() }), table: forwardsTable })
       onResult(DONE)
     })
 }
@@ -98,14 +107,14 @@ function declareRemove(forward: Command, onResult: (code: number) => void): void
     .command('remove <id>')
     .description('Ends a forward that was asked for, and its connections.')
     .action(async (id: string, _options: object, command: Command) => {
-      const { api } = command.optsWithGlobals<ReadingOptions>()
+      const { api, output } = command.optsWithGlobals<ReadingOptions>()
       await (await connectTo(api)).forwards.remove(id)
-      print(`${id} is removed`)
+      await printDocument(output, { id, removed: true }, () => `${id} is removed`)
       onResult(DONE)
     })
 }
 
-async function forwardsTable(forwards: readonly ForwardView[]): Promise<string> {
+async function forwardsTable({ items: forwards }: { readonly items: readonly ForwardView[] }): Promise<string> {
   if (forwards.length === 0) return 'no forwards'
   const { renderTable } = await import('../table.ts')
   const rows = forwards.map((each) => [

@@ -13,6 +13,7 @@ interface IssueOptions {
   readonly write?: readonly string[]
   readonly expires: string
   readonly out: string
+  readonly dryRun?: boolean
   readonly output: Format
 }
 
@@ -30,6 +31,7 @@ export const declareIssue: DeclareVerb = (program, onResult) => {
     .option('--write <pattern>', 'collection/partition it may also write, such as "config/**"; repeatable', collect)
     .option('--expires <time>', 'how long it is valid: 12h, 90d', '90d')
     .requiredOption('--out <file>', 'where to write it (mode 0600)')
+    .option('--dry-run', 'say what would come of it, and do nothing')
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -39,15 +41,15 @@ Examples:
   $ causeway issue ./net --role edge --name hkg-1-a --site hkg-1 --region apac --write 'config/**' --out hkg-1-a.cred
 `,
     )
-    .action(async (dir: string, { output, ...options }: IssueOptions) => {
+    .action(async (dir: string, { output, dryRun = false, ...options }: IssueOptions) => {
       const { issueCredential } = await import('@causeway/daemon')
-      const { file, write, expires } = issueCredential(dir, options)
-      const issued = { name: options.name, file, write, expires }
-      await printDocument(
-        output,
-        issued,
-        () => `credential of ${options.name} written to ${file}; valid until ${expires.slice(0, 10)}; may write ${write.join(', ')}`,
-      )
+      const { file, write, expires } = issueCredential(dir, options, { dryRun })
+      const issued = { name: options.name, file, write, expires, ...(dryRun && { dryRun }) }
+      const terms = `valid until ${expires.slice(0, 10)}; may write ${write.join(', ')}`
+      const text = dryRun
+        ? `would write a credential of ${options.name} to ${file}; ${terms}\nnothing is done`
+        : `credential of ${options.name} written to ${file}; ${terms}`
+      await printDocument(output, issued, () => text)
       onResult(DONE)
     })
 }

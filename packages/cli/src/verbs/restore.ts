@@ -3,6 +3,12 @@ import { DONE } from '../fault.ts'
 import { type Format, printDocument } from '../output.ts'
 import { type DeclareVerb, outputOption } from '../verb.ts'
 
+interface RestoreOptions {
+  readonly force?: boolean
+  readonly dryRun?: boolean
+  readonly output: Format
+}
+
 export const declareRestore: DeclareVerb = (program, onResult) => {
   program
     .command('restore')
@@ -13,13 +19,23 @@ export const declareRestore: DeclareVerb = (program, onResult) => {
     .argument('<file>', 'what "causeway backup" wrote')
     .argument('<dir>', 'the dataDir of the node')
     .option('--force', 'also if there is a store; that is kept as store.mdb.replaced')
+    .option('--dry-run', 'say what would come of it, and do nothing')
     .addOption(outputOption())
-    .addHelpText('after', '\nExamples:\n  $ causeway restore ./monday.backup ./data\n')
-    .action(async (file: string, dir: string, { force = false, output }: { force?: boolean; output: Format }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ causeway restore ./monday.backup ./data --dry-run\n  $ causeway restore ./monday.backup ./data\n',
+    )
+    .action(async (file: string, dir: string, { force = false, dryRun = false, output }: RestoreOptions) => {
       const { restoreStore } = await import('@causeway/daemon')
-      const { entries } = await restoreStore(file, dir, force)
+      const { entries, replaces } = await restoreStore(file, dir, { force, dryRun })
+      if (dryRun) {
+        const kept = replaces ? 'in place of the store that is there, which would be kept beside it' : 'where no store is'
+        const text = `would restore ${entries} entries to ${dir}, ${kept}\nnothing is done`
+        await printDocument(output, { dir, entries, replaces, dryRun }, () => text)
+        return onResult(DONE)
+      }
       const text = `${dir}: ${entries} entries restored; start its node with the credential that it had`
-      await printDocument(output, { dir, entries }, () => text)
+      await printDocument(output, { dir, entries, replaces }, () => text)
       onResult(DONE)
     })
 }

@@ -1,36 +1,33 @@
 /** `causeway services`: what this node offers to the network, or what is offered at a site. */
 import type { OfferView, ServiceView } from '@causeway/protocol'
 import { DONE } from '../fault.ts'
-import { printDocument } from '../output.ts'
 import { bytes } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
 const EXAMPLES = `
 Examples:
   $ causeway services                        what this node offers, and who uses it
+  $ causeway services -w                     again every second, until Ctrl-C
   $ causeway services nrt-2                  what the nodes of nrt-2 offer
 `
 
 export const declareServices: DeclareVerb = (program, onResult) => {
-  addReadingOptions(program.command('services'))
+  addWatchOption(addReadingOptions(program.command('services')))
     .argument('[site]', 'a site')
     .summary('what this node, or a site, offers')
     .description('Shows the services that this node offers to the network, or with SITE those that the nodes of the site offer.')
     .addHelpText('after', EXAMPLES)
-    .action(async (site: string | undefined, { api, output }: ReadingOptions) => {
+    .action(async (site: string | undefined, { api, output, watch = false }: WatchedOptions) => {
       const { forwards } = await connectTo(api)
-      if (site === undefined) {
-        const items = await forwards.services()
-        await printDocument(output, { items }, () => servicesTable(items))
-      } else {
-        const items = await forwards.offersAt(site)
-        await printDocument(output, { items }, () => offersTable(items))
-      }
+      const { showView } = await import('../show-view.ts')
+      const shown = { format: output, watch }
+      if (site === undefined) await showView({ ...shown, read: async () => ({ items: await forwards.services() }), table: servicesTable })
+      else await showView({ ...shown, read: async () => ({ items: await forwards.offersAt(site) }), table: offersTable })
       onResult(DONE)
     })
 }
 
-async function servicesTable(services: readonly ServiceView[]): Promise<string> {
+async function servicesTable({ items: services }: { readonly items: readonly ServiceView[] }): Promise<string> {
   if (services.length === 0) return 'this node offers no services'
   const { renderTable } = await import('../table.ts')
   const rows = services.map((each) => [
@@ -48,7 +45,7 @@ async function servicesTable(services: readonly ServiceView[]): Promise<string> 
   return renderTable(['SERVICE', 'PROTOCOL', 'ADDRESS', 'ALLOWED', '>OPEN', '>EVER', '>REFUSED', '>FAILED', '>RECEIVED', '>SENT'], rows)
 }
 
-async function offersTable(offers: readonly OfferView[]): Promise<string> {
+async function offersTable({ items: offers }: { readonly items: readonly OfferView[] }): Promise<string> {
   if (offers.length === 0) return 'nothing is offered there'
   const { renderTable } = await import('../table.ts')
   return renderTable(
