@@ -3,6 +3,7 @@
  *
  *     node_modules/.bin/node tools/task-swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--engine embedded|external] [--workers N] [--follow TASK]
  */
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { type TaskScenarioOptions, type TaskScenarioReport, runTaskScenario } from '@causeway/simulator'
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
       seconds: { type: 'string', default: '60' },
       engine: { type: 'string' },
       follow: { type: 'string' },
-      workers: { type: 'string', default: '1' },
+      workers: { type: 'string', default: String(availableParallelism()) },
     },
   })
   const from = Number(values.seed ?? values.from)

@@ -69,6 +69,7 @@ export class Hub extends NodeBase implements VerdictSource {
   #lookAt: Instant
   #compareAt: Instant
   #plannedVersion = -1
+  #namedVersion = -1
   #plansAsked = false
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>) {
@@ -232,9 +233,8 @@ export class Hub extends NodeBase implements VerdictSource {
   }
 
   #flood(advert: Advert, except?: NodeId): void {
-    for (const link of this.mesh.liveLinks('hub')) {
-      if (link.peer.id !== except) this.mesh.sendControl(link.peer.id, { type: 'linkState', adverts: [advert] })
-    }
+    const message = { type: 'linkState', adverts: [advert] } as const
+    for (const { peer } of this.mesh.liveLinks('hub')) if (peer.id !== except) this.mesh.sendControl(peer.id, message)
   }
 
   // ---- verdicts
@@ -264,9 +264,8 @@ export class Hub extends NodeBase implements VerdictSource {
   }
 
   #passOn(testimony: Testimony, except?: NodeId): void {
-    for (const { peer } of this.mesh.liveLinks('hub')) {
-      if (peer.id !== except) this.mesh.sendControl(peer.id, { type: 'testimony', testimonies: [testimony] })
-    }
+    const message = { type: 'testimony', testimonies: [testimony] } as const
+    for (const { peer } of this.mesh.liveLinks('hub')) if (peer.id !== except) this.mesh.sendControl(peer.id, message)
   }
 
   /** A gateway may speak for nodes of its own site only: not for a name that is not its id, nor, as long as it is so, for one that is linked with us. */
@@ -321,7 +320,7 @@ export class Hub extends NodeBase implements VerdictSource {
   }
 
   protected override nextDecision(): Instant | undefined {
-    return [this.#compareAt, this.#verdicts.nextWake(), this.#publisher.nextWake()].reduce(earliest, this.#lookAt)
+    return earliest(earliest(this.#lookAt, this.#compareAt), earliest(this.#verdicts.nextWake(), this.#publisher.nextWake()))
   }
 
   // ---- draining
@@ -337,11 +336,11 @@ export class Hub extends NodeBase implements VerdictSource {
   // ---- own plans
 
   protected override planWanted(now: Instant, to: NodeId): void {
-    const names = [...this.#linkState.nodes()].flatMap((id) => {
-      const name = this.#linkState.nameOf(id)
-      return name === undefined ? [] : [{ id, name }]
-    })
-    this.mesh.setPlan(now, to, this.#planner.plan(this.self, to), names)
+    if (this.#namedVersion !== this.#linkState.version) {
+      this.#namedVersion = this.#linkState.version
+      for (const [id, name] of this.#linkState.names()) this.mesh.learnName(id, name)
+    }
+    this.mesh.setPlan(now, to, this.#planner.plan(this.self, to))
   }
 
   protected override planUnwanted(): void {

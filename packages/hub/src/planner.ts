@@ -25,12 +25,21 @@ interface Told {
   readonly paths: readonly PlannedPath[]
 }
 
+/** One plan that somebody asked for. */
+interface Asked {
+  told: Told | undefined
+  /** What there is to tell, by the link state of that version. */
+  version: number
+  paths: readonly PlannedPath[]
+  moved: 'none' | 'costs' | 'routes'
+}
+
 export class Planner {
   /** Something has changed that is not told yet: ask again soon. */
   waits = false
   readonly #linkState: LinkState
   /** Subscriber → destination → what it was told last. */
-  readonly #told = new Map<NodeId, Map<NodeId, Told | undefined>>()
+  readonly #asked = new Map<NodeId, Map<NodeId, Asked>>()
 
   constructor(linkState: LinkState) {
     this.#linkState = linkState
@@ -38,39 +47,47 @@ export class Planner {
 
   /** False if this node has asked for too much. */
   subscribe(from: NodeId, to: NodeId): boolean {
-    const destinations = this.#told.get(from) ?? new Map<NodeId, Told | undefined>()
+    const destinations = this.#asked.get(from) ?? new Map<NodeId, Asked>()
     if (destinations.size >= DESTINATIONS_MAX && !destinations.has(to)) return false
-    destinations.set(to, undefined)
-    this.#told.set(from, destinations)
+    destinations.set(to, { told: undefined, version: -1, paths: [], moved: 'routes' })
+    this.#asked.set(from, destinations)
     return true
   }
 
   cancel(from: NodeId, to: NodeId): void {
-    this.#told.get(from)?.delete(to)
+    this.#asked.get(from)?.delete(to)
   }
 
   forget(from: NodeId): void {
-    this.#told.delete(from)
+    this.#asked.delete(from)
   }
 
   /** The plans that differ from what their subscribers know. */
   takeNews(now: Instant): { readonly subscriber: NodeId; readonly plan: PlanMessage }[] {
     const news: { subscriber: NodeId; plan: PlanMessage }[] = []
     this.waits = false
-    for (const [subscriber, destinations] of this.#told) {
-      for (const [to, told] of destinations) {
-        const paths = this.plan(subscriber, to)
-        const moved = told && this.#difference({ from: subscriber, to }, told.paths, paths)
+    for (const [subscriber, destinations] of this.#asked) {
+      for (const [to, asked] of destinations) {
+        if (asked.version !== this.#linkState.version) this.#look(subscriber, to, asked)
+        const { told, moved, paths } = asked
         if (moved === 'none') continue
         if (told && moved === 'costs' && now < after(told.at, COSTS_MS)) {
           this.waits = true
           continue
         }
-        destinations.set(to, { at: now, paths })
+        asked.told = { at: now, paths }
+        asked.moved = 'none'
         news.push({ subscriber, plan: { type: 'plan', to, paths, names: this.#names(paths) } })
       }
     }
     return news
+  }
+
+  /** The link state is another one. */
+  #look(from: NodeId, to: NodeId, asked: Asked): void {
+    asked.version = this.#linkState.version
+    asked.paths = this.plan(from, to)
+    asked.moved = asked.told ? this.#difference({ from, to }, asked.told.paths, asked.paths) : 'routes'
   }
 
   plan(from: NodeId, to: NodeId): PlannedPath[] {

@@ -176,9 +176,8 @@ export class Verdicts {
       if (node) node.hubs.push(nameOf(hub))
       else site.set(link.name, { hubs: [nameOf(hub)], since: before.get(link.site)?.get(link.name)?.since ?? now })
     }
-    for (const site of new Set([...before.keys(), ...this.#attached.keys()])) {
-      if (keyOf(before.get(site)) !== keyOf(this.#attached.get(site))) this.#mark(now, site)
-    }
+    for (const [site, nodes] of before) if (!isSameAttachment(nodes, this.#attached.get(site))) this.#mark(now, site)
+    for (const site of this.#attached.keys()) if (!before.has(site)) this.#mark(now, site)
   }
 
   #judge(now: Instant, name: string, given: Pick<SiteFacts, 'vitalAt' | 'wallOffsetMs'>): boolean {
@@ -256,9 +255,11 @@ export class Verdicts {
   }
 }
 
-function keyOf(attached: ReadonlyMap<string, { readonly hubs: readonly string[] }> | undefined): string {
-  return [...(attached ?? [])]
-    .map(([node, { hubs }]) => `${node} ${hubs.join(' ')}`)
-    .sort()
-    .join()
+function isSameAttachment(one: SiteFacts['attached'], other: SiteFacts['attached'] | undefined): boolean {
+  if (one.size !== other?.size) return false
+  for (const [node, { hubs }] of one) {
+    const others = other.get(node)?.hubs
+    if (others?.length !== hubs.length || hubs.some((hub, at) => hub !== others[at])) return false
+  }
+  return true
 }

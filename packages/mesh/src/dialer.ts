@@ -134,14 +134,16 @@ export class Dialer {
   /** What to dial now. `linked` tells whether a connection with that node stands. */
   takeDue(now: Instant, linked: (node: NodeId) => boolean): Dial[] {
     const due: Dial[] = []
-    const held = this.#held(linked)
+    // Asked all the time: mostly everybody is linked with us who should be.
+    let held: Map<number, number> | undefined
     for (const target of this.#targets) {
       if (isStray(target) && target.returnAt <= now) {
         target.state = 'returning'
         due.push(this.#dialOf(target, 1))
         continue
       }
-      if (!this.#wanted(target, linked) || target.notBefore > now) continue
+      if (target.notBefore > now || !this.#wanted(target, linked)) continue
+      held ??= this.#held(linked)
       const count = held.get(target.home) ?? 0
       if (target.kind === 'hub' && count >= this.#uplinks) continue
       if (target.kind === 'hub') held.set(target.home, count + 1)
@@ -152,11 +154,12 @@ export class Dialer {
   }
 
   nextWake(linked: (node: NodeId) => boolean): Instant | undefined {
-    const held = this.#held(linked)
+    let held: Map<number, number> | undefined
     let next: Instant | undefined
     for (const target of this.#targets) {
       if (isStray(target)) next = earliest(next, target.returnAt)
-      if (!this.#wanted(target, linked) || (target.kind === 'hub' && (held.get(target.home) ?? 0) >= this.#uplinks)) continue
+      if (!this.#wanted(target, linked)) continue
+      if (target.kind === 'hub' && ((held ??= this.#held(linked)).get(target.home) ?? 0) >= this.#uplinks) continue
       next = earliest(next, target.notBefore)
     }
     return next

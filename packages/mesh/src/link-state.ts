@@ -143,9 +143,9 @@ export class LinkState {
     return this.#names.get(id)
   }
 
-  /** The id of every node that some hub sees. */
-  nodes(): Iterable<NodeId> {
-    return this.#names.keys()
+  /** Of every node that some hub sees. */
+  names(): ReadonlyMap<NodeId, string> {
+    return this.#names
   }
 
   /** Every hub that ever advertised and is not forgotten, with what stands against planning through it. */

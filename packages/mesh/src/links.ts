@@ -55,6 +55,8 @@ export class Links {
   /** We can reach no hub. */
   #needed = true
   #effects: LinksEffect[] = []
+  /** What is flooded is said to many in a row. */
+  #said: { readonly message: ControlRecord; readonly bytes: Uint8Array } | undefined
 
   constructor(now: Instant, config: LinksConfig) {
     this.#config = config
@@ -63,7 +65,7 @@ export class Links {
     this.#dialer = config.dialer ?? new Dialer(now, config)
   }
 
-  // ---- what others ask
+  // ---- what others ask and say
 
   live(role?: Role): Link[] {
     return this.table.live(role)
@@ -72,8 +74,6 @@ export class Links {
   get(peer: NodeId): Link | undefined {
     return this.table.get(peer)
   }
-
-  // ---- what others say
 
   /** How often to probe links to hubs that carry nothing, ms. */
   pace(now: Instant, idleMs: number): void {
@@ -90,7 +90,8 @@ export class Links {
 
   sendControl(peer: NodeId, message: ControlRecord): void {
     const link = this.table.get(peer)
-    if (link?.connection !== undefined) this.#send(link.connection, 'control', encodeControl(message))
+    if (this.#said?.message !== message) this.#said = { message, bytes: encodeControl(message) }
+    if (link?.connection !== undefined) this.#send(link.connection, 'control', this.#said.bytes)
   }
 
   /** Hands a frame to a neighbour. False if there is no live link: the frame is dropped. */
@@ -264,7 +265,6 @@ export class Links {
     this.#effects.push({ type: 'violation', peer: link.name, code: 'malformed', detail: `sends a ${lane} message that cannot be read` })
   }
 
-  /** A probe packet came as a datagram. */
   #probed(now: Instant, { connection, at, packet }: Extract<NetworkInput, { type: 'probed' }>): void {
     const link = this.#connections.get(connection)?.link
     if (!link || link.connection !== connection) return

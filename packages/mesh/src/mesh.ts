@@ -174,7 +174,7 @@ export class Mesh {
   }
 
   nextWake(): Instant | undefined {
-    return [this.#links.nextWake(), this.#associations.nextWake(), this.#channels.nextWake()].reduce(earliest, this.#tidyAt)
+    return earliest(earliest(this.#tidyAt, this.#links.nextWake()), earliest(this.#associations.nextWake(), this.#channels.nextWake()))
   }
 
   setPlan(now: Instant, to: NodeId, planned: readonly PlannedPath[], names: readonly NodeName[] = []): void {

@@ -60,6 +60,12 @@ interface Standing {
   readonly hold: FlapHold
 }
 
+interface NamedPath {
+  readonly route: readonly NodeId[]
+  readonly costMs: number | null
+  readonly impaired: boolean
+}
+
 interface Move {
   readonly from: Path
   readonly to: Path
@@ -103,29 +109,32 @@ export class PathSet {
   /** Own links, or their costs, have changed: rebuild the list, keep what is known of the paths that stay. */
   refresh(now: Instant, hops: FirstHops): void {
     this.#now = now
-    const known = new Map(this.#paths.map((path) => [routeKey(path.route), path]))
-    const named = new Map<string, Path>()
-    const add = ({ route, costMs, impaired }: { route: readonly NodeId[]; costMs: number | null; impaired: boolean }): void => {
-      const key = routeKey(route)
-      if (named.has(key)) return
-      const path = known.get(key) ?? new Path(route, costMs)
-      path.costMs = costMs
-      named.set(key, path)
-      this.#observe(path, hops, impaired)
-    }
+    const before = this.#paths
+    const paths: Path[] = []
     const direct = hops.costTo(this.to)
-    if (direct !== undefined) add({ route: [this.to], costMs: direct, impaired: false })
-    for (const planned of this.#planned) add(planned)
-    const paths = [...named.values()].toSorted((a, b) => rank(a) - rank(b))
-    const firstHops = new Set(paths.map((path) => path.firstHop))
-    for (const way of hops.ways()) if (way !== this.to && !firstHops.has(way)) add({ route: [way, this.to], costMs: null, impaired: false })
-    const lastResorts = [...named.values()].filter((path) => !paths.includes(path))
-    const retired = this.#paths.filter((path) => !named.has(routeKey(path.route)) && this.#retire(path, hops))
-    this.#paths = [...paths, ...lastResorts, ...retired]
+    if (direct !== undefined) this.#name(paths, { route: [this.to], costMs: direct, impaired: false }, hops)
+    for (const planned of this.#planned) this.#name(paths, planned, hops)
+    paths.sort((a, b) => rank(a) - rank(b))
+    const { length } = paths
+    for (const way of hops.ways()) {
+      if (way === this.to || leavesBy(way, paths, length)) continue
+      this.#name(paths, { route: [way, this.to], costMs: null, impaired: false }, hops)
+    }
+    for (const path of before) if (!paths.includes(path) && this.#retire(path, hops)) paths.push(path)
+    this.#paths = paths
     for (const path of this.#standings.keys()) if (!this.#paths.includes(path)) this.#standings.delete(path)
     this.#rescue()
     this.#improve(hops)
     this.#tell()
+  }
+
+  /** Adds a path to those that are named from now on; one that is known stays the same object. */
+  #name(named: Path[], { route, costMs, impaired }: NamedPath, hops: FirstHops): void {
+    if (named.some((path) => isSameRoute(path.route, route))) return
+    const path = this.#paths.find((known) => isSameRoute(known.route, route)) ?? new Path(route, costMs)
+    path.costMs = costMs
+    named.push(path)
+    this.#observe(path, hops, impaired)
   }
 
   /** The path to send on now. Suspect paths come last, dead ones not at all; `avoid` is taken only if there is nothing else. */
@@ -219,22 +228,22 @@ export class PathSet {
 
   #best(avoid?: Path): Path | undefined {
     const usable = this.#paths.filter((path) => path.up && path !== avoid)
-    if (usable.length <= 1) return usable[0]
-    const doubted = this.#doubtedRelays(avoid)
-    const graded = usable.map((path) => {
-      // Half a grade worse is what leads through a relay of a path that is silent.
-      const doubt = doubted.size > 0 && path.route.slice(0, -1).some((relay) => doubted.has(relay)) ? 0.5 : 0
-      return { path, grade: this.#grade(path) + doubt, rank: rank(path) }
-    })
-    const first = graded.reduce((a, b) => (b.grade < a.grade || (b.grade === a.grade && b.rank < a.rank) ? b : a))
-    if (first.path.route.length === 1 || first.path.costMs === null) return first.path
-    const equals = graded.filter(({ grade, rank }) => grade === first.grade && rank < first.rank + EQUAL_MS)
-    return equals.map(({ path }) => path).reduce((a, b) => (this.#lot(b) < this.#lot(a) ? b : a))
-  }
-
-  #doubtedRelays(avoid: Path | undefined): Set<NodeId> {
+    let [first] = usable
+    if (!first || usable.length === 1) return first
     const doubted = this.#paths.filter((path) => path === avoid || (path.up && path.suspect))
-    return new Set(doubted.flatMap(({ route }) => route.slice(0, -1)))
+    // Half a grade worse is what leads through a relay of a path that is silent.
+    const grades = usable.map((path) => this.#grade(path) + (doubted.some((other) => sharesRelay(path, other)) ? 0.5 : 0))
+    let least = grades[0] as number
+    for (const [at, path] of usable.entries()) {
+      const grade = grades[at] as number
+      if (grade > least || (grade === least && rank(path) >= rank(first))) continue
+      first = path
+      least = grade
+    }
+    if (first.route.length === 1 || first.costMs === null) return first
+    const below = rank(first) + EQUAL_MS
+    const equals = usable.filter((path, at) => grades[at] === least && rank(path) < below)
+    return equals.reduce((a, b) => (this.#lot(b) < this.#lot(a) ? b : a))
   }
 
   /** Drawn for this pair and path; the same for every packet of the pair. */
@@ -313,6 +322,24 @@ function threshold(path: Path): number {
   return Math.max(BETTER_BY_MS, BETTER_BY_RATIO * rank(path))
 }
 
-function routeKey(route: readonly NodeId[]): string {
-  return route.join('>')
+/** Routes are short, and compared all the time. */
+function isSameRoute(one: readonly NodeId[], other: readonly NodeId[]): boolean {
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false
+  return true
+}
+
+function sharesRelay(one: Path, other: Path): boolean {
+  const [a, b] = [one.route, other.route]
+  for (let at = 0; at < a.length - 1; at++) {
+    const found = b.indexOf(a[at] as NodeId)
+    if (found >= 0 && found < b.length - 1) return true
+  }
+  return false
+}
+
+/** Whether one of the first `count` paths begins with that link. */
+function leavesBy(way: NodeId, paths: readonly Path[], count: number): boolean {
+  for (let at = 0; at < count; at++) if (paths[at]?.firstHop === way) return true
+  return false
 }

@@ -160,8 +160,8 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   }
 
   nextWake(): Instant | undefined {
-    const ofServices = this.#services.map((service) => service.nextWake())
-    return [this.mesh.nextWake(), this.replica.nextWake(), this.sessions.nextWake(), this.nextDecision(), ...ofServices].reduce(earliest)
+    const ofParts = earliest(earliest(this.mesh.nextWake(), this.replica.nextWake()), this.sessions.nextWake())
+    return earliest(earliest(ofParts, this.nextDecision()), earliest(this.#pings.nextWake(), this.desk.nextWake()))
   }
 
   #input(now: Instant, input: NodeInput): void {

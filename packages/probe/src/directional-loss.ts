@@ -17,6 +17,8 @@ export interface LossRatio {
 const BUCKET_MS = 1_000
 const BUCKETS = 60
 const SHORT_BUCKETS = 10
+/** As in `LossTally`, in that order. */
+const COUNTS = 4
 
 /** By how much the counts of either direction have grown. */
 export interface LossTally {
@@ -27,21 +29,30 @@ export interface LossTally {
 }
 
 export class DirectionalLoss {
-  readonly #buckets: LossTally[] = Array.from({ length: BUCKETS }, emptyTally)
+  /** Four counts for each bucket. */
+  readonly #buckets = new Float64Array(COUNTS * BUCKETS)
   #short = emptyTally()
   #long = emptyTally()
   #bucket = 0
 
   add(now: Instant, growth: LossTally): void {
     this.#roll(now)
-    addTally(this.#bucketAt(this.#bucket), growth, 1)
-    addTally(this.#short, growth, 1)
-    addTally(this.#long, growth, 1)
+    const at = placeOf(this.#bucket)
+    this.#buckets[at] = (this.#buckets[at] as number) + growth.forwardSent
+    this.#buckets[at + 1] = (this.#buckets[at + 1] as number) + growth.forwardArrived
+    this.#buckets[at + 2] = (this.#buckets[at + 2] as number) + growth.backwardSent
+    this.#buckets[at + 3] = (this.#buckets[at + 3] as number) + growth.backwardArrived
+    for (const tally of [this.#short, this.#long]) {
+      tally.forwardSent += growth.forwardSent
+      tally.forwardArrived += growth.forwardArrived
+      tally.backwardSent += growth.backwardSent
+      tally.backwardArrived += growth.backwardArrived
+    }
   }
 
   /** Forgets all: an outage is not loss. */
   restart(): void {
-    for (const bucket of this.#buckets) Object.assign(bucket, emptyTally())
+    this.#buckets.fill(0)
     this.#short = emptyTally()
     this.#long = emptyTally()
   }
@@ -62,34 +73,33 @@ export class DirectionalLoss {
   #roll(now: Instant): void {
     const target = Math.floor(now / BUCKET_MS)
     if (target - this.#bucket >= BUCKETS) {
-      for (const bucket of this.#buckets) Object.assign(bucket, emptyTally())
-      this.#short = emptyTally()
-      this.#long = emptyTally()
+      this.restart()
       this.#bucket = target
     }
     while (this.#bucket < target) {
       this.#bucket++
-      const oldest = this.#bucketAt(this.#bucket)
-      addTally(this.#long, oldest, -1)
-      Object.assign(oldest, emptyTally())
-      addTally(this.#short, this.#bucketAt(this.#bucket + BUCKETS - SHORT_BUCKETS), -1)
+      const oldest = placeOf(this.#bucket)
+      this.#takeOff(this.#long, oldest)
+      this.#buckets.fill(0, oldest, oldest + COUNTS)
+      this.#takeOff(this.#short, placeOf(this.#bucket + BUCKETS - SHORT_BUCKETS))
     }
   }
 
-  #bucketAt(bucket: number): LossTally {
-    return this.#buckets[bucket % BUCKETS] as LossTally
+  #takeOff(from: LossTally, at: number): void {
+    from.forwardSent -= this.#buckets[at] as number
+    from.forwardArrived -= this.#buckets[at + 1] as number
+    from.backwardSent -= this.#buckets[at + 2] as number
+    from.backwardArrived -= this.#buckets[at + 3] as number
   }
+}
+
+/** Where the counts of a bucket begin. */
+function placeOf(bucket: number): number {
+  return COUNTS * (bucket % BUCKETS)
 }
 
 function emptyTally(): LossTally {
   return { forwardSent: 0, forwardArrived: 0, backwardSent: 0, backwardArrived: 0 }
-}
-
-function addTally(to: LossTally, tally: LossTally, sign: 1 | -1): void {
-  to.forwardSent += sign * tally.forwardSent
-  to.forwardArrived += sign * tally.forwardArrived
-  to.backwardSent += sign * tally.backwardSent
-  to.backwardArrived += sign * tally.backwardArrived
 }
 
 /** Whoever probes, one of the two directions counts every exchange. */

@@ -59,6 +59,9 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   /** Our end, or the peer's, can reach no hub without this link. */
   #needed = false
   #peerNeeds = false
+  /** As far as they have been asked for since the last input. */
+  #costMs: number | null | undefined
+  #costBackMs: number | null | undefined
 
   constructor(now: Instant, random: Random, { probes, config = {}, past = {} }: MonitorOptions) {
     this.#probes = probes
@@ -97,11 +100,13 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
 
   /** Milliseconds in our direction, `null` if unmeasured; see `costOf`. */
   get costMs(): number | null {
-    return this.#ways.costMs(this.#now, 'forward')
+    if (this.#costMs === undefined) this.#costMs = this.#ways.costMs(this.#now, 'forward')
+    return this.#costMs
   }
 
   get costBackMs(): number | null {
-    return this.#ways.costMs(this.#now, 'backward')
+    if (this.#costBackMs === undefined) this.#costBackMs = this.#ways.costMs(this.#now, 'backward')
+    return this.#costBackMs
   }
 
   /** Degraded by more than delay; see `Quality`. */
@@ -119,6 +124,9 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   }
 
   view(now: Instant): MonitorView {
+    // The windows move on to `now`, and what they say of costs with them.
+    this.#costMs = undefined
+    this.#costBackMs = undefined
     const track = this.#ways.measured
     return track ? measuresOf(track, now) : UNMEASURED
   }
@@ -128,6 +136,8 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     const due = this.nextWake()
     if (due !== undefined) this.#lag.report(now, now - due)
     this.#now = now
+    this.#costMs = undefined
+    this.#costBackMs = undefined
     this.#take(input, effects)
     this.#judgeWays(effects)
     this.#judgeState(effects)

@@ -13,7 +13,11 @@ import { type NodeId, asNodeId } from './node-id.ts'
 /** Members of a site behind one gateway. */
 export const ATTACHED_MAX = 64
 const LINKS_MAX = 4096
-const TENTHS_MAX = 0xffff_ffff
+/** Of an id, and of a cost in tenths. */
+const WHOLE_MAX = 0xffff_ffff
+const NAME_CHARACTERS_MAX = 63
+const DOMAINS_MAX = 4
+const DOMAIN_CHARACTERS_MAX = 80
 
 /** A node that stands behind another: a member of a site that reaches hubs through its gateway only. */
 export interface Attached {
@@ -65,27 +69,67 @@ export const nodeIdSchema: z.ZodType<NodeId> = z
   .number()
   .int()
   .min(0)
-  .max(0xffff_ffff)
+  .max(WHOLE_MAX)
   .transform((value): NodeId => asNodeId(value))
-export const nameSchema: z.ZodType<string> = z.string().max(63)
-const domains = z.array(z.string().max(80)).max(4)
-const tenths = z
-  .number()
-  .int()
-  .min(0)
-  .max(TENTHS_MAX)
-  .transform((value) => value / 10)
-
+export const nameSchema: z.ZodType<string> = z.string().max(NAME_CHARACTERS_MAX)
+const domains = z.array(z.string().max(DOMAIN_CHARACTERS_MAX)).max(DOMAINS_MAX)
+/** A hub reads thousands of links a second, most of them twice: by hand that costs a tenth of what a schema of tuples does. */
 export const attachedSchema: z.ZodType<Attached[]> = z
-  .array(z.tuple([nodeIdSchema, nameSchema, tenths], z.unknown()).transform(([id, name, costMs]): Attached => ({ id, name, costMs })))
-  .max(ATTACHED_MAX)
+  .unknown()
+  .transform((value, context) => readAll(value, ATTACHED_MAX, readAttached, context))
+const links: z.ZodType<AdvertisedLink[]> = z.unknown().transform((value, context) => readAll(value, LINKS_MAX, readLink, context))
 
-const link = z
-  .tuple([nodeIdSchema, nameSchema, nameSchema, z.boolean(), tenths, tenths, z.boolean(), domains, attachedSchema], z.unknown())
-  .transform(([to, name, site, isHub, costMs, costBackMs, impaired, domains, behind]): AdvertisedLink => {
-    const role: Role = isHub ? 'hub' : 'edge'
-    return { to, name, site, role, costMs, costBackMs, impaired, domains, behind }
-  })
+type Read<Item> = (value: readonly unknown[]) => Item | undefined
+
+function readAll<Item>(value: unknown, countMax: number, read: Read<Item>, context: z.core.$RefinementCtx): Item[] {
+  const items = listOf(value, countMax, read)
+  if (items) return items
+  context.addIssue('not a list of what it must hold')
+  return z.NEVER
+}
+
+/** `undefined` if any of it is not as it must be. */
+function listOf<Item>(value: unknown, countMax: number, read: Read<Item>): Item[] | undefined {
+  if (!Array.isArray(value) || value.length > countMax) return undefined
+  const items: Item[] = []
+  for (const each of value as readonly unknown[]) {
+    const item = Array.isArray(each) ? read(each) : undefined
+    if (item === undefined) return undefined
+    items.push(item)
+  }
+  return items
+}
+
+function readAttached([id, name, cost]: readonly unknown[]): Attached | undefined {
+  if (!isWhole(id) || !isName(name) || !isWhole(cost)) return undefined
+  return { id: asNodeId(id), name, costMs: cost / 10 }
+}
+
+function readLink(value: readonly unknown[]): AdvertisedLink | undefined {
+  const [to, name, site, isHub, cost, costBack, impaired, domainsOf, behindIt] = value
+  const behind = listOf(behindIt, ATTACHED_MAX, readAttached)
+  if (!isWhole(to) || !isName(name) || !isName(site) || typeof isHub !== 'boolean' || !behind) return undefined
+  if (!isWhole(cost) || !isWhole(costBack) || typeof impaired !== 'boolean' || !areDomains(domainsOf)) return undefined
+  const role: Role = isHub ? 'hub' : 'edge'
+  return { to: asNodeId(to), name, site, role, costMs: cost / 10, costBackMs: costBack / 10, impaired, domains: domainsOf, behind }
+}
+
+/** An id, or a cost. */
+function isWhole(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= WHOLE_MAX
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= NAME_CHARACTERS_MAX
+}
+
+function areDomains(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= DOMAINS_MAX &&
+    value.every((each) => typeof each === 'string' && each.length <= DOMAIN_CHARACTERS_MAX)
+  )
+}
 
 const version: z.ZodType<AdvertVersion> = z.object({
   origin: nodeIdSchema,
@@ -105,7 +149,7 @@ export const advertSchema: z.ZodType<Advert> = z.intersection(
     ageMs: z.number().min(0),
     draining: z.boolean(),
     domains,
-    links: z.array(link).max(LINKS_MAX),
+    links,
   }),
 )
 
@@ -123,5 +167,5 @@ function packLink({ to, name, site, role, costMs, costBackMs, impaired, domains,
 }
 
 function packCost(costMs: number): number {
-  return Math.min(TENTHS_MAX, Math.round(costMs * 10))
+  return Math.min(WHOLE_MAX, Math.round(costMs * 10))
 }

@@ -33,6 +33,13 @@ const link = fc.record({
   behind: attached,
 })
 const version = { origin: id, incarnation: count, sequence: count }
+/** A link as it is written, after its id. */
+const LINK = ['a', 's', true, 10, 10, false, ['d'], []] as const
+const advertOf = (links: unknown): unknown => ({
+  ...{ origin: 1, incarnation: 1, sequence: 1, name: 'a', ageMs: 0, draining: false, domains: [] },
+  ...(links !== undefined && { links }),
+})
+
 const advert = fc.record({ ...version, name, ageMs: costMs, draining: fc.boolean(), domains, links: fc.array(link, { maxLength: 5 }) })
 const path = fc.record({ route: fc.array(id, { minLength: 1, maxLength: LIMITS.routeHopsMax }), costMs, impaired: fc.boolean() })
 
@@ -160,6 +167,13 @@ describe('control messages', () => {
     expect(decodeControl(Uint8Array.of(3, 1, 2))).toBeUndefined()
   })
 
+  test('reads a link as it is written, and skips what a later version appends', () => {
+    const message = decodeControl(encodeForeign({ type: 'linkState', adverts: [advertOf([[1, ...LINK, 'more']])] }))
+    expect(message).toMatchObject({
+      adverts: [{ links: [{ to: 1, name: 'a', site: 's', role: 'hub', costMs: 1, domains: ['d'], behind: [] }] }],
+    })
+  })
+
   test.each([
     ['an empty route', { type: 'plan', to: 1, paths: [{ route: [], costMs: 1 }], names: [] }],
     ['a route that is too long', { type: 'plan', to: 1, paths: [{ route: Array(LIMITS.routeHopsMax + 1).fill(1), costMs: 1 }], names: [] }],
@@ -171,6 +185,15 @@ describe('control messages', () => {
     ['more nodes than a site may have', { type: 'site', hubs: [], hears: Array(65).fill(1), term: 0 }],
     ['a term that is no number of claims', { type: 'site', hubs: [], hears: [], term: -1 }],
     ['too many adverts', { type: 'linkState', adverts: Array(257).fill({ origin: 1, name: 'a', incarnation: 1, sequence: 1, links: [] }) }],
+    ['links that are no list', { type: 'linkState', adverts: [advertOf('many')] }],
+    ['no links', { type: 'linkState', adverts: [advertOf(undefined)] }],
+    ['a link without costs', { type: 'linkState', adverts: [advertOf([[1, 'a', 's', true]])] }],
+    ['a link to what is no id', { type: 'linkState', adverts: [advertOf([[1.5, ...LINK]])] }],
+    ['a link to a name without end', { type: 'linkState', adverts: [advertOf([[1, 'x'.repeat(64), ...LINK.slice(1)]])] }],
+    ['a link with five domains', { type: 'linkState', adverts: [advertOf([[1, ...LINK.slice(0, 6), Array(5).fill('d'), []]])] }],
+    ['a link with a node behind it that is not named', { type: 'linkState', adverts: [advertOf([[1, ...LINK.slice(0, 7), [[1, 2, 3]]]])] }],
+    ['more links than an advert holds', { type: 'linkState', adverts: [advertOf(Array(4097).fill([1, ...LINK]))] }],
+    ['a node behind us at a negative cost', { type: 'attached', nodes: [[1, 'a', -1]] }],
     [
       'a datagram key that no cipher takes',
       {

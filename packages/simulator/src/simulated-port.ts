@@ -41,6 +41,7 @@ export class SimulatedPort {
 
   /** Carries out the effects of one turn, in order. What is sent on a lane within the turn leaves as one write. */
   apply(effects: readonly NetworkEffect[]): void {
+    if (effects.length === 0) return
     const turn = new Map<ConnectionEnd, Map<StreamLane, Uint8Array[]>>()
     for (const effect of effects) {
       if (effect.type === 'dial') {

@@ -241,19 +241,25 @@ export class World<M extends SimulatedMachine = NodeMachine> {
   #turn(node: WorldNode<M>, input: NodeInput): void {
     this.#turns++
     for (const observer of this.#observers) observer(node, input)
-    this.#note(node.host.index)
-    this.#note(Math.round(this.now * 1000))
-    this.#note(input.type.length * 31 + input.type.charCodeAt(0))
-    if (input.type === 'received') for (const message of input.messages) for (const byte of message.subarray(0, 64)) this.#note(byte)
+    let trace = mix(mix(this.#trace, node.host.index), Math.round(this.now * 1000))
+    trace = mix(trace, input.type.length * 31 + input.type.charCodeAt(0))
+    if (input.type === 'received') {
+      for (const message of input.messages) {
+        const end = Math.min(64, message.length)
+        for (let at = 0; at < end; at++) trace = mix(trace, message[at] as number)
+      }
+    }
+    this.#trace = trace
   }
 
   #emit(node: WorldNode<M>, effect: NodeEffect): void {
     for (const watcher of this.#watchers) watcher(node, effect)
   }
+}
 
-  #note(value: number): void {
-    this.#trace = Math.imul(this.#trace ^ value, 0x01000193)
-  }
+/** FNV-1a (Fowler, Noll and Vo). */
+function mix(trace: number, value: number): number {
+  return Math.imul(trace ^ value, 0x01000193)
 }
 
 function list(group: Group): readonly string[] {

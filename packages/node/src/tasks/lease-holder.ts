@@ -98,7 +98,7 @@ export class LeaseHolder {
   }
 
   nextWake(): Instant | undefined {
-    return [this.#deadlines.next(), this.#statuses.nextWake()].reduce(earliest, this.#renewals.nextWake())
+    return earliest(this.#renewals.nextWake(), earliest(this.#deadlines.next(), this.#statuses.nextWake()))
   }
 
   /** See `TaskDesk`. */

@@ -71,6 +71,7 @@ export class TaskService implements TaskDesk, NodeService {
   #hub: NodeId | undefined
   #askedAt: Instant | undefined
   #offered: string
+  #offeredVersion: number | undefined
 
   constructor(now: Instant, host: TaskHost, replica: Replica) {
     this.#host = host
@@ -164,7 +165,10 @@ export class TaskService implements TaskDesk, NodeService {
     const present = change === 'DELETED' ? undefined : record
     if (collection === TASK_COLLECTIONS.workers) {
       // Somebody has removed what we offer: it is offered again.
-      if (change === 'DELETED' && record.key === this.#host.credential.name) this.#offered = NOTHING_OFFERED
+      if (change === 'DELETED' && record.key === this.#host.credential.name) {
+        this.#offered = NOTHING_OFFERED
+        this.#offeredVersion = undefined
+      }
       this.#authority?.offersChanged(now, record.key, record.partition, present)
       return
     }
@@ -277,7 +281,7 @@ export class TaskService implements TaskDesk, NodeService {
   }
 
   nextWake(): Instant | undefined {
-    return [this.#holder.nextWake(), this.#authority?.nextWake()].reduce(earliest, this.#orders.nextWake())
+    return earliest(this.#orders.nextWake(), earliest(this.#holder.nextWake(), this.#authority?.nextWake()))
   }
 
   /** The end of a turn. */
@@ -308,6 +312,9 @@ export class TaskService implements TaskDesk, NodeService {
 
   /** Tells everybody what our workers offer, if that has changed. */
   #offer(now: Instant): void {
+    const { version } = this.#holder.workers
+    if (version === this.#offeredVersion) return
+    this.#offeredVersion = version
     const { name, site } = this.#host.credential
     const workers = this.#holder.workers.offers()
     const value = workers.length === 0 ? null : { workers }

@@ -16,6 +16,8 @@ interface Worker {
 
 export class Workers {
   readonly #workers = new Map<number, Worker>()
+  /** Counts changes of what is offered. */
+  version = 0
 
   /** Says what is wrong with the offer; then it is none. */
   add(worker: number, offer: WorkerOffer): string | undefined {
@@ -24,6 +26,7 @@ export class Workers {
     if (this.#workers.size >= WORKERS_MAX) return `${WORKERS_MAX} workers are at this node already`
     try {
       this.#workers.set(worker, { offer: checked, selects: parseSelector(checked.selector), running: new Map() })
+      this.version++
       return undefined
     } catch (error) {
       return error instanceof CausewayError ? error.message : 'its selector is not understood'
@@ -31,7 +34,7 @@ export class Workers {
   }
 
   remove(worker: number): void {
-    this.#workers.delete(worker)
+    if (this.#workers.delete(worker)) this.version++
   }
 
   has(worker: number): boolean {
