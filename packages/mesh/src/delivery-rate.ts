@@ -6,9 +6,12 @@
  * as in BBR (draft-ietf-ccwg-bbr), with 10 ms on top because a node under load looks at its sockets every few
  * milliseconds only: without them a window of a LAN's round trip starves the line. The rate is the highest of late: what was
  * delivered between the departure of something and its arrival, over the time that took.
+ *
+ * Such a window keeps a queue, and after a while nobody remembers the round trip without it: each time the window would grow by
+ * half. So who has not seen the least round trip for a while lets the queue run dry, and looks (BBR's ProbeRTT).
  */
 import { WindowedMinimum } from '@causeway/probe'
-import type { Instant } from '@causeway/protocol'
+import { type Instant, after } from '@causeway/protocol'
 
 const RTT_FACTOR = 1.5
 const TURN_MS = 10
@@ -16,12 +19,22 @@ const RATE_MEMORY_MS = 2_000
 const RTT_WINDOWS = 2
 /** Clocks are no finer, and turns no shorter. */
 const INTERVAL_MS_MIN = 0.5
+/** A round trip within this of the least one is as good as that. */
+const LEAST_RATIO = 1.05
+const LEAST_MS = 1
+/** It is looked for after so long without, in each window of the minimum … */
+const LOOK_EVERY_MS = 4_000
+/** … with so much of what a round trip holds, for so many round trips: one until the queue is empty, one until that is known. */
+const LOOK_FACTOR = 0.75
+const LOOK_RTTS = 2.5
+const LOOK_MS_MAX = 1_000
 
-/** What had been delivered when something left; to be handed back when that has arrived. */
+/** What had been delivered when something left, when it was, and when that had left; to be handed back when it has arrived. */
 export interface Departure {
   readonly at: Instant
   readonly delivered: number
   readonly deliveredAt: Instant
+  readonly deliveredLeftAt: Instant
 }
 
 export class DeliveryRate {
@@ -29,21 +42,29 @@ export class DeliveryRate {
   readonly #least = new WindowedMinimum(RTT_WINDOWS)
   #delivered = 0
   #deliveredAt: Instant | undefined
+  #deliveredLeftAt: Instant | undefined
   #rate = 0
   #rateAt: Instant | undefined
+  /** When the least round trip was last seen, or looked for. */
+  #leastAt: Instant | undefined
+  #lookUntil: Instant | undefined
 
   /** Something leaves; `first` if nothing else is out. */
   depart(now: Instant, first: boolean): Departure {
     const deliveredAt = first ? now : (this.#deliveredAt ?? now)
-    return { at: now, delivered: this.#delivered, deliveredAt }
+    const deliveredLeftAt = first ? now : (this.#deliveredLeftAt ?? now)
+    return { at: now, delivered: this.#delivered, deliveredAt, deliveredLeftAt }
   }
 
   /** `bytes` have been delivered, and with them what left then, `rttMs` ago without the time the receiver took. */
   arrived(now: Instant, bytes: number, rttMs: number, departure: Departure): void {
     this.#delivered += bytes
     this.#deliveredAt = now
+    this.#deliveredLeftAt = departure.at
     this.#least.add(now, rttMs)
-    const took = Math.max(now - departure.deliveredAt, now - departure.at, INTERVAL_MS_MIN)
+    this.#look(now, rttMs)
+    // What arrived in one go may have left over a longer time (Cheng et al., draft-cheng-iccrg-delivery-rate-estimation, 3.1).
+    const took = Math.max(now - departure.deliveredAt, departure.at - departure.deliveredLeftAt, now - departure.at, INTERVAL_MS_MIN)
     const rate = (this.#delivered - departure.delivered) / took
     if (rate < this.#rate && this.#rateAt !== undefined && now - this.#rateAt <= RATE_MEMORY_MS) return
     this.#rate = rate
@@ -55,7 +76,25 @@ export class DeliveryRate {
     return this.#least.minimum(now) ?? undefined
   }
 
+  /** Something has arrived. */
+  get measured(): boolean {
+    return this.#rateAt !== undefined
+  }
+
   windowBytes(now: Instant): number {
-    return this.#rate * (RTT_FACTOR * (this.#least.minimum(now) ?? 0) + TURN_MS)
+    const leastMs = this.#least.minimum(now) ?? 0
+    const looks = this.#lookUntil !== undefined && now < this.#lookUntil
+    return this.#rate * (looks ? LOOK_FACTOR * leastMs : RTT_FACTOR * leastMs + TURN_MS)
+  }
+
+  #look(now: Instant, rttMs: number): void {
+    const leastMs = this.#least.minimum(now) ?? rttMs
+    const seen = rttMs <= Math.max(LEAST_RATIO * leastMs, leastMs + LEAST_MS)
+    if (seen || this.#leastAt === undefined || (this.#lookUntil !== undefined && now >= this.#lookUntil)) {
+      this.#leastAt = now
+      this.#lookUntil = undefined
+    } else if (this.#lookUntil === undefined && now - this.#leastAt >= LOOK_EVERY_MS) {
+      this.#lookUntil = after(now, Math.min(LOOK_RTTS * rttMs, LOOK_MS_MAX))
+    }
   }
 }

@@ -9,6 +9,7 @@
  */
 import { type Instant, type NodeId, after } from '@causeway/protocol'
 import { DeliveryRate, type Departure } from './delivery-rate.ts'
+import { UNMEASURED_COST_MS } from './link-state.ts'
 import { PathLoss } from './path-loss.ts'
 
 /** Patience = smoothed round trip + max(4 · variance, this) + the peer's ack delay. */
@@ -18,7 +19,7 @@ const ACK_DELAY_MS = 5
 /** Round trip assumed where neither plan nor packets have told one. */
 const UNKNOWN_RTT_MS = 200
 
-const WINDOW_FLOOR_BYTES = 64 * 1024
+const WINDOW_FLOOR_BYTES = 128 * 1024
 const WINDOW_START_BYTES = 256 * 1024
 const WINDOW_CEILING_BYTES = 8 * 1024 * 1024
 /** Queueing delay above the minimum: below the first we grow, above the second we shrink. */
@@ -100,7 +101,9 @@ export class Path {
 
   /** How long an acknowledgement may take before the packet is doubted: the probe timeout (after RFC 9002, 6.2.1). */
   get patienceMs(): number {
-    const guess = this.costMs === null ? UNKNOWN_RTT_MS : 2 * this.costMs + PTO_VARIANCE_FLOOR_MS
+    // A cost with an unmeasured link in it is a deterrent, no delay: taken for one it would be waited for 6 s.
+    const { costMs } = this
+    const guess = costMs === null || costMs >= UNMEASURED_COST_MS ? UNKNOWN_RTT_MS : 2 * costMs + PTO_VARIANCE_FLOOR_MS
     const smoothed = this.#smoothedMs ?? guess
     const variance = this.#smoothedMs === undefined ? guess / 2 : this.#varianceMs
     return smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
@@ -113,7 +116,7 @@ export class Path {
 
   /** Grown while there is no queue and nothing is marked, but never beyond what the path delivers in a short while. */
   windowBytes(now: Instant): number {
-    return Math.min(this.#windowBytes, Math.max(WINDOW_START_BYTES, this.#rate.windowBytes(now)))
+    return Math.min(this.#windowBytes, Math.max(this.#rate.measured ? WINDOW_FLOOR_BYTES : WINDOW_START_BYTES, this.#rate.windowBytes(now)))
   }
 
   /**

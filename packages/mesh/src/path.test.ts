@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import type { NodeId } from '@causeway/protocol'
+import { UNMEASURED_COST_MS } from './link-state.ts'
+import { Path } from './path.ts'
+
+const ROUTE = [2, 3] as NodeId[]
+
+test('what a plan says is taken for the round trip until packets have told one', () => {
+  expect(new Path(ROUTE, 20).patienceMs).toBeLessThan(200)
+  expect(new Path(ROUTE, 400).patienceMs).toBeGreaterThan(2_000)
+})
+
+test('a path with a link that nobody has measured is given the patience of one of which nothing is known', () => {
+  expect(new Path(ROUTE, UNMEASURED_COST_MS + 42).patienceMs).toBe(new Path(ROUTE, null).patienceMs)
+})
