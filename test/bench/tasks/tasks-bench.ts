@@ -1,7 +1,8 @@
 /**
  * What orders and reads of tasks take with ten thousand real ones: a hub that grants by its own engine, an edge node with a
- * worker, and a controller that talks to the hub's API. Beside it, on the same disk: a bare write with fdatasync of as many
- * bytes, which no durable submission can be faster than, and a put into etcd through the gateway that hubs use.
+ * worker, and a controller that talks to the hub's API. Beside it, on the same disk: a put of a plain record, which is what one
+ * flush costs here; a bare write with fdatasync of as many bytes; and a put into etcd through the gateway that hubs use. And a
+ * storm of submissions that share converge keys, which must make one task of each.
  */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { connect, type Causeway } from '@causeway/client'
@@ -23,6 +24,8 @@ type TasksSettings = Settings<keyof typeof FLAGS>
 const [SUBMIT_MS_MAX, LIST_MS_MAX] = [20, 20]
 /** Submissions on their way while the store is filled. */
 const AT_ONCE = 32
+const STORM_AT_ONCE = 256
+const PER_KEY = 10
 /** Tasks that share a label. */
 const GROUP = 100
 const PAGE = 100
@@ -41,6 +44,7 @@ export const TASKS_BENCH: Bench<keyof typeof FLAGS> = {
   flags: FLAGS,
   parts: [
     { name: 'embedded', what: 'submissions one after the other, and lists by selector', measure: measureEmbedded },
+    { name: 'storm', what: 'ten times as many submissions as converge keys, many at a time', measure: measureStorm },
     { name: 'fdatasync', what: 'a write of 1 kB that is on the disk', measure: measureDisk },
     { name: 'etcd', what: 'a put of 1 kB through the JSON gateway of one etcd', missing: etcdMissing, measure: measureEtcd },
   ],
@@ -48,18 +52,7 @@ export const TASKS_BENCH: Bench<keyof typeof FLAGS> = {
 
 async function measureEmbedded({ tasks: count, running, samples }: TasksSettings): Promise<Measured> {
   await using lab = new Deployment()
-  const edge = { name: 'hkg-1-a', role: 'edge', site: 'hkg-1', hubs: ['core-1'] } as const
-  const hub = { name: 'core-1', role: 'hub', site: 'core' } as const
-  await lab.prepare('bench', [hub, edge])
-  for (const spec of [hub, edge]) lab.write(`${spec.name}.yaml`, `${lab.config(spec)}leases: {engine: embedded, hub: core-1}\n`)
-  for (const { name } of [hub, edge]) await lab.start(name)
-  await eventually('the edge has its hub', async () => !(await lab.ask<StatusView>(edge.name, 'status')).cutOff)
-  const at = (node: string): Promise<Causeway> => connect({ api: lab.path(`${node}.sock`) })
-  const [controller, side] = [await at(hub.name), await at(edge.name)]
-  const end = new AbortController()
-  const working = side.tasks.work('', (_, { signal }) => untilAborted(signal), { slots: running, signal: end.signal })
-  await eventually('the worker is known', async () => (await controller.collection('task-workers').list()).items.length === 1)
-
+  const { controller, end, working } = await startNodes(lab, running)
   const filling = performance.now()
   await fill(controller, count)
   const filledMs = performance.now() - filling
@@ -69,7 +62,11 @@ async function measureEmbedded({ tasks: count, running, samples }: TasksSettings
     120_000,
   )
 
-  const submit = await timesOf(samples, (n) => controller.tasks.submit({ spec: { n }, labels: { kind: 'late' }, near: 'hkg-1' }))
+  const records = controller.collection('bench')
+  const [submit = [], put = []] = await timesOfEach(samples, [
+    (n) => controller.tasks.submit({ spec: { n }, labels: { kind: 'late' }, near: 'hkg-1' }),
+    (n) => records.put(`k${n}`, { n, channel: `c${n}` }, { partition: 'core' }),
+  ])
   const selectors = {
     'list: a label that some have': `group=g${Math.floor(count / GROUP / 2)}`,
     'list: one of two labels': `group in (g1,g2)`,
@@ -77,7 +74,7 @@ async function measureEmbedded({ tasks: count, running, samples }: TasksSettings
     'list: a condition that nobody meets': 'group in (none,never),kind',
     'list: without a label': '!group,kind!=late',
   }
-  const rows: Row[] = [rowOf('submit at the hub', submit, null)]
+  const rows: Row[] = [rowOf('submit at the hub', submit, null), rowOf('put of a plain record there, in turn', put, null)]
   const lists: number[] = []
   for (const [what, selector] of Object.entries(selectors)) {
     let found = 0
@@ -98,6 +95,50 @@ async function measureEmbedded({ tasks: count, running, samples }: TasksSettings
     `pages of ${PAGE}; over HTTP on a Unix socket, client and both nodes on this machine`,
   ]
   return { columns: COLUMNS, rows, judgements, notes, charts: [] }
+}
+
+/** A hub that grants, and an edge node with a worker. */
+async function startNodes(
+  lab: Deployment,
+  slots: number,
+): Promise<{ readonly controller: Causeway; readonly end: AbortController; readonly working: Promise<void> }> {
+  const edge = { name: 'hkg-1-a', role: 'edge', site: 'hkg-1', hubs: ['core-1'] } as const
+  const hub = { name: 'core-1', role: 'hub', site: 'core' } as const
+  await lab.prepare('bench', [hub, edge])
+  for (const spec of [hub, edge]) lab.write(`${spec.name}.yaml`, `${lab.config(spec)}leases: {engine: embedded, hub: core-1}\n`)
+  for (const { name } of [hub, edge]) await lab.start(name)
+  await eventually('the edge has its hub', async () => !(await lab.ask<StatusView>(edge.name, 'status')).cutOff)
+  const at = (node: string): Promise<Causeway> => connect({ api: lab.path(`${node}.sock`) })
+  const [controller, side] = [await at(hub.name), await at(edge.name)]
+  const end = new AbortController()
+  const working = side.tasks.work('', (_, { signal }) => untilAborted(signal), { slots, signal: end.signal })
+  await eventually('the worker is known', async () => (await controller.collection('task-workers').list()).items.length === 1)
+  return { controller, end, working }
+}
+
+async function measureStorm({ tasks: count, running }: TasksSettings): Promise<Measured> {
+  await using lab = new Deployment()
+  const { controller, end, working } = await startNodes(lab, running)
+  const keys = Math.ceil(count / PER_KEY)
+  const times: number[] = []
+  let [next, made] = [0, 0]
+  const submitting = async (): Promise<void> => {
+    for (let n = next++; n < count; n = next++) {
+      const began = performance.now()
+      const { created } = await controller.tasks.submit({ spec: { n }, near: 'hkg-1', convergeKey: `storm-${n % keys}` })
+      times.push(performance.now() - began)
+      if (created) made += 1
+    }
+  }
+  await Promise.all(Array.from({ length: STORM_AT_ONCE }, submitting))
+  const there = (await controller.tasks.list({ limit: 10_000 })).items.length
+  end.abort()
+  await working
+  const judgements = [judge('tasks beyond one for each key', Math.abs(there - keys) + Math.abs(made - keys), 0, '')]
+  const notes = [
+    `${count} submissions with ${keys} keys, ${STORM_AT_ONCE} at a time: ${made} were answered as new, ${there} tasks are there`,
+  ]
+  return { columns: COLUMNS, rows: [rowOf('submit in a storm', times, there)], judgements, notes, charts: [] }
 }
 
 async function fill({ tasks }: Causeway, count: number): Promise<void> {
@@ -137,14 +178,21 @@ async function measureEtcd({ samples }: TasksSettings): Promise<Measured> {
   return { columns: COLUMNS, rows: [rowOf('put', times, null)], judgements: [], notes: [], charts: [] }
 }
 
-/** One after the other; the first few do not count. */
 async function timesOf(samples: number, act: (n: number) => Promise<unknown>): Promise<number[]> {
+  const [times = []] = await timesOfEach(samples, [act])
+  return times
+}
+
+/** One after the other, in turn; the first few do not count. */
+async function timesOfEach(samples: number, acts: readonly ((n: number) => Promise<unknown>)[]): Promise<number[][]> {
   const warmUp = Math.ceil(samples / 20)
-  const times: number[] = []
+  const times = acts.map((): number[] => [])
   for (let n = -warmUp; n < samples; n++) {
-    const began = performance.now()
-    await act(n)
-    if (n >= 0) times.push(performance.now() - began)
+    for (const [index, act] of acts.entries()) {
+      const began = performance.now()
+      await act(n + warmUp)
+      if (n >= 0) times[index]?.push(performance.now() - began)
+    }
   }
   return times
 }
