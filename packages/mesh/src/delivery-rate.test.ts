@@ -16,8 +16,8 @@ function fill({ bytesPerMs, rttMs, seconds, ackEveryMs = 1 }: { bytesPerMs: numb
   let inFlight = 0
   let delivered = 0
   for (let now = 0; now < seconds * 1_000; now++) {
-    while (now % ackEveryMs === 0 && (out[0]?.arrives ?? Infinity) <= now) {
-      const { departure } = out.shift()!
+    const arrived = now % ackEveryMs === 0 ? out.splice(0, out.filter(({ arrives }) => arrives <= now).length) : []
+    for (const { departure } of arrived) {
       inFlight -= PACKET_BYTES
       delivered += PACKET_BYTES
       const took = now - departure.at
