@@ -67,7 +67,7 @@ async function goOn(dataDir: string, entries: number): Promise<void> {
       throw error
     },
   })
-  expect(store.load()).toHaveLength(entries)
+  expect([...store.load()]).toHaveLength(entries)
   store.persist({ type: 'persist', ticket: 1, entries: [{ key: 'z', value: Uint8Array.of(1) }] })
   await store.close()
   expect(readStoreFile(storeFile(dataDir))).toMatchObject({ damage: [], entries: { length: entries + 1 } })
