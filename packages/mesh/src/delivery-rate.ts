@@ -1,19 +1,22 @@
 /**
  * How fast a way delivers, and how much it is therefore worth keeping on it:
  *
- *     window = rate · (1.5 · least round trip + 10 ms)
+ *     window = rate · (1.25 · least round trip + 10 ms)
  *
  * as in BBR (draft-ietf-ccwg-bbr), with 10 ms on top because a node under load looks at its sockets every few
  * milliseconds only: without them a window of a LAN's round trip starves the line. The rate is the highest of late: what was
- * delivered between the departure of something and its arrival, over the time that took.
+ * delivered between the departure of something and its arrival, over the time that took. While something comes back as soon as
+ * ever there is no queue, and the rate may be higher than anybody has tried: 2 least round trips.
  *
  * Such a window keeps a queue, and after a while nobody remembers the round trip without it: each time the window would grow by
- * half. So who has not seen the least round trip for a while lets the queue run dry, and looks (BBR's ProbeRTT).
+ * a quarter. So who has not seen the least round trip for a while lets the queue run dry, and looks (BBR's ProbeRTT). After that
+ * the window opens little by little: what it lacks, sent at once, would be a queue of its own.
  */
 import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, after } from '@causeway/protocol'
 
-const RTT_FACTOR = 1.5
+/** While there is no queue, and when there is one. */
+const RTT_FACTOR = { empty: 2, full: 1.25 } as const
 const TURN_MS = 10
 const RATE_MEMORY_MS = 2_000
 const RTT_WINDOWS = 2
@@ -28,6 +31,8 @@ const LOOK_EVERY_MS = 4_000
 const LOOK_FACTOR = 0.75
 const LOOK_RTTS = 2.5
 const LOOK_MS_MAX = 1_000
+/** And then that much more is sent than arrives: half as much again. */
+const OPEN_RATIO = 0.5
 
 /** What had been delivered when something left, when it was, and when that had left; to be handed back when it has arrived. */
 export interface Departure {
@@ -45,8 +50,9 @@ export class DeliveryRate {
   #deliveredLeftAt: Instant | undefined
   #rate = 0
   #rateAt: Instant | undefined
-  /** When the least round trip was last seen, or looked for. */
+  /** When the least round trip was last seen. */
   #leastAt: Instant | undefined
+  /** The end of the last look. */
   #lookUntil: Instant | undefined
 
   /** Something leaves; `first` if nothing else is out. */
@@ -81,19 +87,26 @@ export class DeliveryRate {
     return this.#rateAt !== undefined
   }
 
+  /** What it delivers in so many milliseconds. */
+  bytesIn(ms: number): number {
+    return this.#rate * ms
+  }
+
   windowBytes(now: Instant): number {
     const leastMs = this.#least.minimum(now) ?? 0
-    const looks = this.#lookUntil !== undefined && now < this.#lookUntil
-    return this.#rate * (looks ? LOOK_FACTOR * leastMs : RTT_FACTOR * leastMs + TURN_MS)
+    const empty = this.#leastAt !== undefined && now - this.#leastAt <= leastMs
+    const openMs = RTT_FACTOR[empty ? 'empty' : 'full'] * leastMs + TURN_MS
+    if (this.#lookUntil === undefined) return this.bytesIn(openMs)
+    return this.bytesIn(Math.min(openMs, LOOK_FACTOR * leastMs + OPEN_RATIO * Math.max(now - this.#lookUntil, 0)))
   }
 
   #look(now: Instant, rttMs: number): void {
     const leastMs = this.#least.minimum(now) ?? rttMs
-    const seen = rttMs <= Math.max(LEAST_RATIO * leastMs, leastMs + LEAST_MS)
-    if (seen || this.#leastAt === undefined || (this.#lookUntil !== undefined && now >= this.#lookUntil)) {
+    const looks = this.#lookUntil !== undefined && now < this.#lookUntil
+    if (rttMs <= Math.max(LEAST_RATIO * leastMs, leastMs + LEAST_MS)) {
       this.#leastAt = now
-      this.#lookUntil = undefined
-    } else if (this.#lookUntil === undefined && now - this.#leastAt >= LOOK_EVERY_MS) {
+      if (looks) this.#lookUntil = now
+    } else if (!looks && now - Math.max(this.#leastAt ?? now, this.#lookUntil ?? -Infinity) >= LOOK_EVERY_MS) {
       this.#lookUntil = after(now, Math.min(LOOK_RTTS * rttMs, LOOK_MS_MAX))
     }
   }

@@ -1,7 +1,7 @@
 /**
  * How much may be on its way to the next hop. A TCP socket takes megabytes before it says that it is full, and what waits
  * in it waits for seconds on a slow line; so the next hop tells how much has arrived, and no more than it can take in a
- * short while is ever under way: what `DeliveryRate` says, but at least 64 KiB.
+ * short while is ever under way: what `DeliveryRate` says, but at least 48 KiB.
  *
  * On the lane (high half of the first byte 2; frames have 1 there), big-endian:
  *
@@ -18,7 +18,7 @@ const KIND_CREDIT = 0x20
 const KIND_POSITION = 0x21
 const MESSAGE_BYTES = 7
 
-const WINDOW_FLOOR_BYTES = 64 * 1024
+const WINDOW_FLOOR_BYTES = 48 * 1024
 /** Credit is given for at least so much. */
 const CREDIT_EVERY_BYTES = 16 * 1024
 /** After so long without credit for what is out, the receiver is asked: sooner if credit was due by itself. */

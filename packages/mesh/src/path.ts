@@ -22,6 +22,10 @@ const UNKNOWN_RTT_MS = 200
 const WINDOW_FLOOR_BYTES = 128 * 1024
 const WINDOW_START_BYTES = 256 * 1024
 const WINDOW_CEILING_BYTES = 8 * 1024 * 1024
+/** A segment holds up what shares the line with it by no more than that, at every hop … */
+const SEGMENT_MS = 2
+/** … but is not smaller than that, once the rate is known. */
+const SEGMENT_BYTES = { floor: 8 * 1024, start: 16 * 1024 } as const
 /** Queueing delay above the minimum: below the first we grow, above the second we shrink. */
 const GROW_BELOW_MS = 20
 const SHRINK_ABOVE_MS = 100
@@ -117,6 +121,11 @@ export class Path {
   /** Grown while there is no queue and nothing is marked, but never beyond what the path delivers in a short while. */
   windowBytes(now: Instant): number {
     return Math.min(this.#windowBytes, Math.max(this.#rate.measured ? WINDOW_FLOOR_BYTES : WINDOW_START_BYTES, this.#rate.windowBytes(now)))
+  }
+
+  /** How much at most a segment should carry. */
+  get segmentBytes(): number {
+    return this.#rate.measured ? Math.max(SEGMENT_BYTES.floor, this.#rate.bytesIn(SEGMENT_MS)) : SEGMENT_BYTES.start
   }
 
   /**

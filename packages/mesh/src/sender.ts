@@ -227,7 +227,7 @@ export class Sender {
     while (this.#unsent.bytes > 0 || this.#finished !== this.#finishSent) {
       const path = this.#paths.choose()
       if (!path || path.fullFor(this, now)) break
-      const size = this.#nextBytes(path.windowBytes(now) / 4)
+      const size = this.#nextBytes(path.segmentBytes)
       if (size === undefined) break
       this.#transmit(now, path, this.#nextSegment(size))
     }
