@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildProgram } from '../e2e/built-program.ts'
 import type { Bench } from './bench.ts'
-import { documentOf } from './report.ts'
+import { documentOf, type PartRun } from './report.ts'
 import { renderPlot } from './report-plot.ts'
 import { renderPart } from './report-table.ts'
 import { runBench } from './run-bench.ts'
@@ -53,7 +53,8 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
   const { parts, quick, json, settings } = readOrder(bench, words)
   const say = (text: string): unknown => (json ? process.stderr : process.stdout).write(`${text}\n`)
   const removeProgram = buildProgram()
-  const run = await runBench(bench, { parts, quick, settings }, (part) => say(`${renderPart(part)}\n`)).finally(removeProgram)
+  const told = (part: PartRun): unknown => say(`${renderPart(part)}\n`)
+  const run = await runBench(bench, { parts, quick, settings }, told, tellBegun).finally(removeProgram)
   const document = documentOf(run)
   const charts = run.parts.flatMap(({ result }) => (result.outcome === 'measured' ? result.measured.charts : []))
   const stem = join(RESULTS, `${name}-${document.startedAt.replaceAll(':', '').slice(0, 17)}`)
@@ -66,6 +67,11 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
     say(`the machine was busy (load ${loadAverage.toFixed(1)} at the start): times of real processes are worse than they need be`)
   say(`${document.held ? 'all bounds held' : 'NOT all bounds held'}; kept as ${stem}.json${charts.length > 0 ? ' and .svg' : ''}`)
   return document.held ? 0 : 1
+}
+
+/** Whoever sits before it knows what it is at; a part may take minutes. */
+function tellBegun(parts: readonly string[]): void {
+  if (process.stderr.isTTY) process.stderr.write(`${new Date().toLocaleTimeString('en-GB')} measuring ${parts.join(', ')} …\n`)
 }
 
 function readOrder(bench: Bench, words: readonly string[]): Order {

@@ -10,12 +10,18 @@ export interface BenchOrder {
   readonly settings: Settings<string>
 }
 
-/** `done` hears of each part in the order of the list. */
-export async function runBench(bench: Bench, order: BenchOrder, done: (part: PartRun) => void): Promise<BenchRun> {
+/** `done` hears of each part in the order of the list, `begun` of those that are measured now. */
+export async function runBench(
+  bench: Bench,
+  order: BenchOrder,
+  done: (part: PartRun) => void,
+  begun: (parts: readonly string[]) => void = () => {},
+): Promise<BenchRun> {
   const startedAt = Date.now()
   const [loadAverage = 0] = loadavg()
   const parts: PartRun[] = []
   for (const group of groupsOf(bench.parts.filter(({ name }) => order.parts.includes(name)))) {
+    begun(group.map(({ name }) => name))
     for (const run of await Promise.all(group.map((part) => runPart(part, order.settings)))) {
       parts.push(run)
       done(run)

@@ -11,15 +11,29 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { open } from 'lmdb'
-import { CausewayError } from '@causeway/protocol'
+import { CausewayError, type Crypto } from '@causeway/protocol'
 import { type StoredDocument, auditStore } from '@causeway/state'
 import { DataLock } from './data-lock.ts'
 import { acquireLock } from './lmdb-store.ts'
 import { createNodeCrypto, generateKeyPair } from './node-crypto.ts'
-import { SWAP_LOCK, type StoreContent, readStoreFile, replaceStoreFile, storeFile, syncFile, withoutCleanMark } from './store-file.ts'
+import {
+  SWAP_LOCK,
+  type StoreContent,
+  type StoredEntry,
+  replaceStoreFile,
+  storedEntries,
+  storeFile,
+  syncFile,
+  withoutCleanMark,
+} from './store-file.ts'
 
 const SWAP_MS_MAX = 30_000
 const SWAP_LOOK_MS = 20
+
+/** Hears what is being done, and how much of that is behind us, from 0 to 1, where that is known. */
+export type TellProgress = (step: string, ratio?: number) => void
+
+const TELL_NOBODY: TellProgress = () => {}
 
 export interface StoreReport {
   readonly path: string
@@ -33,9 +47,16 @@ export interface StoreReport {
 }
 
 /** Reads and checks all of a store: a data directory, also of a node that runs, or a backup. */
-export async function inspectStore(path: string): Promise<StoreReport> {
-  return withContent(path, (content, file) => {
-    const { documents, cleanStop, faults } = auditStore(createNodeCrypto(generateKeyPair().seed), content.entries)
+export async function inspectStore(path: string, tell: TellProgress = TELL_NOBODY): Promise<StoreReport> {
+  return withContent(path, tell, (content, file) => {
+    const crypto = createNodeCrypto(generateKeyPair().seed)
+    let verified = 0
+    // Most entries are batches, and what takes long are their signatures.
+    const verify: Crypto['verify'] = (...signature) => {
+      tell('checking signatures', ++verified / content.entries.length)
+      return crypto.verify(...signature)
+    }
+    const { documents, cleanStop, faults } = auditStore({ ...crypto, verify }, content.entries)
     return {
       path: resolve(path),
       fileBytes: statSync(file).size,
@@ -48,12 +69,17 @@ export async function inspectStore(path: string): Promise<StoreReport> {
 }
 
 /** Writes a store anew without the room that deleted entries left. Throws `store-locked` while its node runs. */
-export async function compactStore(dataDir: string): Promise<{ readonly bytesBefore: number; readonly bytesAfter: number }> {
+export async function compactStore(
+  dataDir: string,
+  tell: TellProgress = TELL_NOBODY,
+): Promise<{ readonly bytesBefore: number; readonly bytesAfter: number }> {
   const path = existingStore(dataDir)
   const lock = acquireLock(dataDir)
   try {
     const bytesBefore = statSync(path).size
-    await replaceStoreFile(path, soundEntries(readStoreFile(path), path))
+    const entries = soundEntries(readWhole(path, tell), path)
+    tell('writing')
+    await replaceStoreFile(path, entries)
     return { bytesBefore, bytesAfter: statSync(path).size }
   } finally {
     lock.release()
@@ -61,10 +87,15 @@ export async function compactStore(dataDir: string): Promise<{ readonly bytesBef
 }
 
 /** Copies a store to a file that must not be there yet. */
-export async function backupStore(dataDir: string, file: string): Promise<{ readonly entries: number; readonly fileBytes: number }> {
+export async function backupStore(
+  dataDir: string,
+  file: string,
+  tell: TellProgress = TELL_NOBODY,
+): Promise<{ readonly entries: number; readonly fileBytes: number }> {
   if (existsSync(file)) throw new CausewayError('conflict', `${file} exists`, 'choose another name, or remove it')
-  const content = await withContent(dataDir, (found, path) => soundEntries(found, path))
+  const content = await withContent(dataDir, tell, (found, path) => soundEntries(found, path))
   mkdirSync(dirname(resolve(file)), { recursive: true })
+  tell('writing')
   await replaceStoreFile(resolve(file), content)
   rmSync(`${resolve(file)}-lock`, { force: true })
   return { entries: content.length, fileBytes: statSync(file).size }
@@ -75,9 +106,10 @@ export async function restoreStore(
   file: string,
   dataDir: string,
   { force, dryRun }: { readonly force: boolean; readonly dryRun: boolean },
+  tell: TellProgress = TELL_NOBODY,
 ): Promise<{ readonly entries: number; readonly replaces: boolean }> {
   if (!existsSync(file)) throw new CausewayError('not-found', `there is no ${file}`, 'name a file that "causeway backup" made')
-  const entries = withoutCleanMark(soundEntries(readStoreFile(file), file))
+  const entries = withoutCleanMark(soundEntries(readWhole(file, tell), file))
   const path = storeFile(dataDir)
   // The lock would make it.
   if (dryRun && !existsSync(dataDir)) return { entries: entries.length, replaces: false }
@@ -90,7 +122,10 @@ export async function restoreStore(
         `${dataDir} has a store already`,
         'restore to another directory, or use --force: the old one is then kept beside it',
       )
-    if (!dryRun) await replaceStoreFile(path, entries, replaces ? `${path}.replaced` : undefined)
+    if (!dryRun) {
+      tell('writing')
+      await replaceStoreFile(path, entries, replaces ? `${path}.replaced` : undefined)
+    }
     return { entries: entries.length, replaces }
   } finally {
     lock.release()
@@ -98,13 +133,17 @@ export async function restoreStore(
 }
 
 /** Gives the content of a backup, or of a data directory whether or not its node runs; and the file that it was read from. */
-async function withContent<Result>(path: string, use: (content: StoreContent, file: string) => Result): Promise<Result> {
-  if (existsSync(path) && statSync(path).isFile()) return use(readStoreFile(path), path)
+async function withContent<Result>(
+  path: string,
+  tell: TellProgress,
+  use: (content: StoreContent, file: string) => Result,
+): Promise<Result> {
+  if (existsSync(path) && statSync(path).isFile()) return use(readWhole(path, tell), path)
   const file = existingStore(path)
   const lock = tryLock(path)
   if (lock) {
     try {
-      return use(readStoreFile(file), file)
+      return use(readWhole(file, tell), file)
     } finally {
       lock.release()
     }
@@ -112,16 +151,31 @@ async function withContent<Result>(path: string, use: (content: StoreContent, fi
   const directory = mkdtempSync(join(tmpdir(), 'causeway-'))
   try {
     const copy = join(directory, 'store.mdb')
+    tell('copying the store of a running node')
     const turn = await swapTurn(path)
     try {
       await copyLive(file, copy)
     } finally {
       turn.release()
     }
-    return use(readStoreFile(copy), copy)
+    return use(readWhole(copy, tell), copy)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** Pages hold more than what is in them, so the last part of it may come at once. */
+function readWhole(path: string, tell: TellProgress): StoreContent {
+  const fileBytes = statSync(path).size
+  const damage: string[] = []
+  const entries: StoredEntry[] = []
+  let bytes = 0
+  for (const entry of storedEntries(path, damage)) {
+    entries.push(entry)
+    bytes += entry.key.length + entry.value.length
+    tell('reading', bytes / fileBytes)
+  }
+  return { entries, damage }
 }
 
 /** `undefined` while its node runs. */

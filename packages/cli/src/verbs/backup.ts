@@ -1,6 +1,7 @@
 /** `causeway backup`: a copy of a node's store, also while it runs. */
 import { DONE } from '../fault.ts'
 import { type Format, printDocument } from '../output.ts'
+import { withProgress } from '../progress.ts'
 import { bytes } from '../quantity.ts'
 import { type DeclareVerb, outputOption } from '../verb.ts'
 
@@ -15,7 +16,7 @@ export const declareBackup: DeclareVerb = (program, onResult) => {
     .addHelpText('after', '\nExamples:\n  $ causeway backup ./data ./monday.backup\n  $ causeway docs verify ./monday.backup\n')
     .action(async (dir: string, file: string, { output }: { output: Format }) => {
       const { backupStore } = await import('@causeway/daemon')
-      const { entries, fileBytes } = await backupStore(dir, file)
+      const { entries, fileBytes } = await withProgress(output, (tell) => backupStore(dir, file, tell))
       await printDocument(output, { file, entries, fileBytes }, () => `${file}: ${entries} entries, ${bytes(fileBytes)}`)
       onResult(DONE)
     })

@@ -4,6 +4,7 @@ import type { DocumentsView } from '@causeway/protocol'
 import type { Command } from 'commander'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { printDocument, type Format } from '../output.ts'
+import { withProgress } from '../progress.ts'
 import { bytes } from '../quantity.ts'
 import {
   addReadingOptions,
@@ -41,10 +42,10 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
     })
 
   subcommand(docs, 'verify <dir>', 'read and check all of it, or of a backup; exit 1 if anything is damaged').action(
-    async (dir: string, options: { output: Format }) => {
+    async (dir: string, { output }: { output: Format }) => {
       const { inspectStore } = await import('@causeway/daemon')
-      const report = await inspectStore(dir)
-      await printDocument(options.output, report, () => verdict(report))
+      const report = await withProgress(output, (tell) => inspectStore(dir, tell))
+      await printDocument(output, report, () => verdict(report))
       onResult(report.faults.length === 0 ? DONE : ANSWER_NO)
     },
   )
@@ -52,7 +53,7 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
   subcommand(docs, 'compact <dir>', 'write it anew without the room that deleted entries left; its node must not run').action(
     async (dir: string, { output }: { output: Format }) => {
       const { compactStore } = await import('@causeway/daemon')
-      const { bytesBefore, bytesAfter } = await compactStore(dir)
+      const { bytesBefore, bytesAfter } = await withProgress(output, (tell) => compactStore(dir, tell))
       await printDocument(
         output,
         { dir, bytesBefore, bytesAfter },
@@ -81,7 +82,7 @@ async function heldTable({ items }: DocumentsView): Promise<string> {
 
 async function listStored(dir: string, { output }: ReadingOptions): Promise<number> {
   const { inspectStore } = await import('@causeway/daemon')
-  const report = await inspectStore(dir)
+  const report = await withProgress(output, (tell) => inspectStore(dir, tell))
   await printDocument(output, { items: report.documents }, () => documentsTable(report))
   return DONE
 }

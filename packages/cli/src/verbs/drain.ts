@@ -1,9 +1,11 @@
 /** `causeway drain`: everybody moves off this hub; then it may stop without anybody noticing. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Causeway } from '@causeway/client'
+import type { TellProgress } from '@causeway/daemon'
 import { CausewayError, type StatusView } from '@causeway/protocol'
 import { DONE } from '../fault.ts'
 import { printDocument } from '../output.ts'
+import { withProgress } from '../progress.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions } from '../verb.ts'
 
 /** When nothing has passed for so long, nothing more will. */
@@ -33,7 +35,7 @@ export const declareDrain: DeclareVerb = (program, onResult) => {
       const causeway = await connectTo(api)
       if (dryRun) return onResult(await tellPassage(causeway, output))
       await causeway.drain(true)
-      const status = wait ? await untilQuiet(causeway, timeout * 1000) : await causeway.status()
+      const status = wait ? await withProgress(output, (tell) => untilQuiet(causeway, timeout * 1000, tell)) : await causeway.status()
       await printDocument(output, status, () => drainLine(status, wait))
       onResult(DONE)
     })
@@ -48,10 +50,11 @@ async function tellPassage(causeway: Causeway, output: ReadingOptions['output'])
   return DONE
 }
 
-async function untilQuiet(causeway: Causeway, withinMs: number): Promise<StatusView> {
+async function untilQuiet(causeway: Causeway, withinMs: number, tell: TellProgress): Promise<StatusView> {
   let [frames, since] = [-1, performance.now()]
   for (const began = since; performance.now() - began < withinMs; await sleep(LOOK_MS)) {
     const status = await causeway.status()
+    tell(`${status.relay?.framesPerSecond ?? 0} frames/s still pass through ${status.node}`)
     if (status.relay && status.relay.frames !== frames) [frames, since] = [status.relay.frames, performance.now()]
     else if (performance.now() - since >= QUIET_MS) return status
   }

@@ -2,9 +2,11 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { arch, cpus, loadavg, release, totalmem } from 'node:os'
 import type { Causeway } from '@causeway/client'
+import type { TellProgress } from '@causeway/daemon'
 import { CausewayError, type EventView } from '@causeway/protocol'
 import { DONE } from '../fault.ts'
 import { printDocument } from '../output.ts'
+import { withProgress } from '../progress.ts'
 import { bytes } from '../quantity.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
 
@@ -21,7 +23,7 @@ export const declareDump: DeclareVerb = (program, onResult) => {
     .action(async (file: string | undefined, { api, output }: ReadingOptions) => {
       const causeway = await connectTo(api)
       const { node } = await causeway.status()
-      const text = `${JSON.stringify(await bundleOf(causeway), null, 2)}\n`
+      const text = `${JSON.stringify(await withProgress(output, (tell) => bundleOf(causeway, tell)), null, 2)}\n`
       if (file === '-') process.stdout.write(text)
       else {
         const path = file ?? `causeway-dump-${node}-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`
@@ -34,7 +36,7 @@ export const declareDump: DeclareVerb = (program, onResult) => {
     })
 }
 
-async function bundleOf(causeway: Causeway): Promise<Record<string, unknown>> {
+async function bundleOf(causeway: Causeway, tell: TellProgress): Promise<Record<string, unknown>> {
   const parts: Readonly<Record<string, () => Promise<unknown>>> = {
     status: () => causeway.status(),
     links: () => causeway.links(),
@@ -49,7 +51,9 @@ async function bundleOf(causeway: Causeway): Promise<Record<string, unknown>> {
   }
   const bundle: Record<string, unknown> = { at: new Date().toISOString(), machine: machineOf() }
   // What cannot be had is a finding, too.
-  for (const [name, read] of Object.entries(parts)) {
+  const reads = Object.entries(parts)
+  for (const [index, [name, read]] of reads.entries()) {
+    tell(`asking for ${name}`, index / reads.length)
     bundle[name] = await read().catch((error: unknown) => ({ fault: error instanceof Error ? error.message : String(error) }))
   }
   return bundle

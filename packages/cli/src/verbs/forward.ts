@@ -91,7 +91,7 @@ function failure({ reason, more }: EventView['data']): string {
 }
 
 function declareList(forward: Command, onResult: (code: number) => void): void {
-  addWatchOption(forward.command('list'))
+  addWatchOption(addReadingOptions(forward.command('list')))
     .description('The forwards of this node: those of its config, and those that were asked for.')
     .action(async (_options: object, command: Command) => {
       const { api, output, watch = false } = command.optsWithGlobals<WatchedOptions>()
@@ -103,8 +103,7 @@ function declareList(forward: Command, onResult: (code: number) => void): void {
 }
 
 function declareRemove(forward: Command, onResult: (code: number) => void): void {
-  forward
-    .command('remove <id>')
+  addReadingOptions(forward.command('remove <id>'))
     .description('Ends a forward that was asked for, and its connections.')
     .action(async (id: string, _options: object, command: Command) => {
       const { api, output } = command.optsWithGlobals<ReadingOptions>()

@@ -1,6 +1,7 @@
 /** `causeway restore`: a backup becomes the store of a node again. */
 import { DONE } from '../fault.ts'
 import { type Format, printDocument } from '../output.ts'
+import { withProgress } from '../progress.ts'
 import { type DeclareVerb, outputOption } from '../verb.ts'
 
 interface RestoreOptions {
@@ -27,7 +28,7 @@ export const declareRestore: DeclareVerb = (program, onResult) => {
     )
     .action(async (file: string, dir: string, { force = false, dryRun = false, output }: RestoreOptions) => {
       const { restoreStore } = await import('@causeway/daemon')
-      const { entries, replaces } = await restoreStore(file, dir, { force, dryRun })
+      const { entries, replaces } = await withProgress(output, (tell) => restoreStore(file, dir, { force, dryRun }, tell))
       if (dryRun) {
         const kept = replaces ? 'in place of the store that is there, which would be kept beside it' : 'where no store is'
         const text = `would restore ${entries} entries to ${dir}, ${kept}\nnothing is done`
