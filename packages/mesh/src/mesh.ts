@@ -251,15 +251,21 @@ export class Mesh {
       const ofLinks = this.#links.takeEffects()
       for (const effect of ofLinks) this.#ofLinks(now, effect)
       this.#channels.flush(now)
-      const ofAssociations = this.#associations.takeEffects()
-      for (const effect of ofAssociations) this.#ofAssociations(now, effect)
+      const associated = this.#settleAssociations(now)
       const ofChannels = this.#channels.takeEffects()
-      if (ofLinks.length === 0 && ofAssociations.length === 0 && ofChannels.length === 0) return
+      if (ofLinks.length === 0 && !associated && ofChannels.length === 0) return
       for (const effect of ofChannels) {
         if (effect.type === 'frame') this.#links.sendFrame(now, effect.firstHop, effect.frame)
         else this.#effects.push(effect)
       }
     }
+  }
+
+  /** False if there was nothing to do. */
+  #settleAssociations(now: Instant): boolean {
+    const effects = this.#associations.takeEffects()
+    for (const effect of effects) this.#ofAssociations(now, effect)
+    return effects.length > 0
   }
 
   #ofLinks(now: Instant, effect: LinksEffect): void {
@@ -355,7 +361,11 @@ export class Mesh {
 
   #deliver(now: Instant, { body, wayBack, marked }: Extract<Verdict, { type: 'deliver' }>): void {
     const opened = this.#associations.receive(now, body, wayBack)
-    if (!opened) return
+    if (!opened) {
+      // A handshake may end the channels with a former process of the peer, and the first channel of the new one may come right behind it.
+      this.#settleAssociations(now)
+      return
+    }
     const packet = readChannelPacket(opened.packet)
     if (packet) this.#channels.packet(now, opened.peer, packet, { wayBack, marked })
     else {

@@ -1,0 +1,110 @@
+/** Two nodes with a link between them: what came together is handed over together, as a driver does. */
+import { expect, test } from 'vitest'
+import { type Instant, LIMITS, type NetworkInput, SeededRandom, after, instant, nodeId } from '@causeway/protocol'
+import { createTestAuthority, generateKeyPair, seededCrypto } from '../../../test/contract/real-crypto.ts'
+import { Mesh } from './mesh.ts'
+import type { MeshEffect } from './mesh-contract.ts'
+
+const STEP_MS = 10
+const NAMES = ['a', 'b'] as const
+type Name = (typeof NAMES)[number]
+
+const authority = createTestAuthority()
+const random = new SeededRandom(1)
+
+class Pair {
+  now: Instant = instant(0)
+  readonly heard: Record<Name, MeshEffect[]> = { a: [], b: [] }
+  readonly #keys = { a: generateKeyPair(), b: generateKeyPair() }
+  readonly #meshes: Record<Name, Mesh>
+  readonly #underWay: Record<Name, NetworkInput[]> = { a: [], b: [] }
+  #connection = 0
+  #starts = 0
+
+  constructor() {
+    this.#meshes = { a: this.#start('a'), b: this.#start('b') }
+    this.#connect()
+  }
+
+  mesh(name: Name): Mesh {
+    return this.#meshes[name]
+  }
+
+  /** Another process, which knows nothing of the one before. */
+  restart(name: Name): void {
+    this.#meshes[name] = this.#start(name)
+    for (const each of NAMES) this.#underWay[each] = []
+    const gone = { type: 'disconnected', connection: this.#connection, reason: 'reset' } as const
+    this.#meshes[other(name)].network(this.now, gone)
+    this.#connect()
+  }
+
+  run(ms: number): void {
+    for (const end = after(this.now, ms); this.now < end;) {
+      this.now = after(this.now, STEP_MS)
+      for (const name of NAMES) for (const input of this.#underWay[name].splice(0)) this.#meshes[name].network(this.now, input)
+      for (const name of NAMES) {
+        const mesh = this.#meshes[name]
+        if ((mesh.nextWake() ?? Infinity) <= this.now) mesh.wake(this.now)
+        for (const effect of mesh.takeEffects()) this.#carry(name, effect)
+      }
+    }
+  }
+
+  #start(name: Name): Mesh {
+    const keys = this.#keys[name]
+    const mesh = new Mesh(this.now, {
+      ...{ self: nodeId(name), name, site: 's', limits: LIMITS, random, relay: 'site', announce: [], hubs: [], peers: [], uplinks: 0 },
+      ...{ credential: authority.issue(name, keys.publicKey), authorityKey: authority.publicKey, crypto: seededCrypto(random, keys.seed) },
+      incarnation: 100 + this.#starts++,
+    })
+    mesh.clock(this.now, { type: 'wall', offsetMs: 0 })
+    return mesh
+  }
+
+  #connect(): void {
+    this.#connection++
+    for (const name of NAMES) {
+      this.#meshes[name].network(this.now, {
+        ...{ type: 'connected', connection: this.#connection, peerKey: this.#keys[other(name)].publicKey },
+        ...{ address: name === 'a' ? 'b:1' : undefined, remote: other(name), datagram: null, stream: null },
+      })
+    }
+  }
+
+  #carry(from: Name, effect: MeshEffect): void {
+    if (effect.type !== 'send') {
+      this.heard[from].push(effect)
+      return
+    }
+    const { lane, message } = effect
+    const inputs = this.#underWay[other(from)]
+    const last = inputs.at(-1)
+    const messages = last?.type === 'received' && last.lane === lane ? [...last.messages, message] : [message]
+    if (messages.length > 1) inputs.pop()
+    inputs.push({ type: 'received', connection: this.#connection, lane, messages })
+  }
+}
+
+function other(name: Name): Name {
+  return name === 'a' ? 'b' : 'a'
+}
+
+test('the first packet of a process that was replaced counts, although the handshake that tells of it is handed over with it', () => {
+  const pair = new Pair()
+  pair.run(2_000)
+  pair.mesh('a').open(pair.now, nodeId('b'), 'echo')
+  pair.run(500)
+  pair.restart('a')
+  pair.run(2_000)
+  pair.heard.b = []
+  const channel = pair.mesh('a').open(pair.now, nodeId('b'), 'echo')
+  pair.mesh('a').write(pair.now, channel, [Uint8Array.of(7)])
+  // A step until it leaves, three for the messages of the handshake; what came next is with the third.
+  pair.run(4 * STEP_MS)
+  const told = pair.heard.b.flatMap((effect) => {
+    if (effect.type === 'channelMessages') return [[effect.type, effect.messages.map((message) => [...message])]]
+    return effect.type.startsWith('channel') ? [[effect.type]] : []
+  })
+  expect(told).toEqual([['channelAccepted'], ['channelMessages', [[7]]]])
+})
