@@ -54,6 +54,10 @@ describe('checkers object', () => {
     const hit = new Fault('cut', 'cut a | b')
     hit.dropped = 1
     expect(checkFaults([hit, new Fault('cut', 'cut c | d')])).toEqual(['cut c | d hit nothing: the scenario tested less than it says'])
+    const [spared, unmet, little] = [new Fault('loss', 'loss a ~ b'), new Fault('loss', 'loss a ~ c'), new Fault('loss', 'loss a ~ d')]
+    spared.expected = 8
+    little.expected = 2
+    expect(checkFaults([spared, unmet, little])).toEqual(['loss a ~ b hit nothing: the scenario tested less than it says'])
     expect(checkViolations(['x', 'y', 'x'])).toEqual(['x (2 times)', 'y'])
   })
 
