@@ -56,8 +56,13 @@ export class RecordWorld implements ReplicaDriver {
     return () => this.#left.delete(listener)
   }
 
-  write(write: Omit<WriteInput, 'type' | 'request'>): Promise<WrittenEffect> {
+  /** A strict write is granted by nobody else: refused while cut off. */
+  write({ strict, ...write }: Omit<WriteInput, 'type' | 'request'> & { readonly strict?: boolean }): Promise<WrittenEffect> {
     const request = ++this.#request
+    if (strict && this.isCutOff) {
+      const result = { ok: false, code: 'unreachable', message: 'it is cut off', remedy: 'Wait.' } as const
+      return Promise.resolve({ type: 'written', request, result })
+    }
     return new Promise((resolve) => {
       this.#waiting.set(request, resolve)
       this.input({ type: 'write', request, ...write })

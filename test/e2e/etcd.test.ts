@@ -74,6 +74,21 @@ describe.skipIf(missing !== undefined)('leases from etcd', () => {
     expect(all.map(({ key }) => key.split('/').at(-1))).toEqual(tasks)
   })
 
+  test('a claim is won by who knows what is there, stays without a lease, and is in no list of leases', async () => {
+    const [one, two] = [hub('claims'), hub('claims')]
+    const name = 'strict/counters/all'
+    const first = await one.answer({ op: 'claim', name, expected: null, value: 'first' })
+    expect(first).toMatchObject({ ok: true, leases: [{ task: name, holder: 'first' }] })
+    const token = first.ok === true ? (first.leases[0]?.token ?? 0) : 0
+    expect(await two.answer({ op: 'claim', name, expected: null, value: 'other' })).toEqual({
+      ok: false,
+      leases: first.ok === true ? first.leases : [],
+    })
+    const both = await Promise.all([one, two].map((engine) => engine.answer({ op: 'claim', name, expected: token, value: 'next' })))
+    expect(new Set(both.map(({ ok }) => ok))).toEqual(new Set([true, false]))
+    expect(await one.answer({ op: 'list' })).toEqual({ ok: true, leases: [] })
+  })
+
   // These two wait for the same 17 s.
   test.concurrent('a lease that nobody renews runs out after 17 s, not before; one that is renewed does not; what decides creation stays', async () => {
     const engine = hub('expiry')

@@ -83,7 +83,7 @@ describe('the environment', () => {
     const variables = keys.filter(takesText).map(({ path }) => variableOf(path))
     expect(new Set(variables).size).toBe(variables.length)
     expect(keys.filter((key) => !takesText(key)).map(({ path }) => path.join('.'))).toEqual([
-      ...['api.dashboard', 'parents', 'services', 'forwards', 'vitals.thresholds'],
+      ...['api.dashboard', 'services', 'forwards', 'collections', 'vitals.thresholds'],
     ])
     expect(variables.filter((name) => /_(?:API|TOKEN|DEBUG)$/.test(name))).toEqual([])
   })

@@ -89,10 +89,12 @@ export interface ParsedConfig {
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
+  readonly parents: readonly string[]
   readonly services: readonly ServiceSetting[]
   readonly forwards: readonly ForwardSetting[]
   readonly socks?: HostPort | null | undefined
   readonly state: { readonly interest: readonly string[] }
+  readonly collections: Readonly<Record<string, { readonly strict: boolean }>>
   readonly leases?:
     | { readonly engine: 'embedded'; readonly hub: string }
     | { readonly engine: 'etcd'; readonly endpoints: readonly string[] }
@@ -182,7 +184,13 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     .max(16)
     .default(4)
     .describe('hubs that the gateway keeps links with. Four in distinct failure domains: any three may die. Each costs about 1 kbit/s'),
-  parents: notYet(),
+  parents: z
+    .array(dialAddress)
+    .max(64)
+    .default([])
+    .describe(
+      'of a hub of a lower tier: hubs of the core to hold links with. It exchanges state with one of them, for all sites below it, and holds what these and its own `state.interest` ask for; its `hubs` are others to carry frames through',
+    ),
   services: servicesSchema.describe('what this node offers to the network'),
   forwards: forwardsSchema.describe('ports of this node that lead to services elsewhere'),
   socks: socksSchema.describe('where a SOCKS5 proxy listens that leads to all services, such as `1080`. Whoever reaches it may use it'),
@@ -198,6 +206,15 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     })
     .prefault({})
     .describe('records'),
+  collections: z
+    .record(
+      z.string().regex(NAME_PATTERN, { error: 'expected the name of a collection' }),
+      z.strictObject({ strict: z.boolean().default(false) }),
+    )
+    .default({})
+    .describe(
+      '`NAME: {strict: true}`: every write to the collection is strict: the hub that grants `leases` compares and makes it, or it is refused. All nodes must say the same',
+    ),
   leases,
   vitals: vitals.prefault({}).describe('what this node tells of its load'),
   probe: z

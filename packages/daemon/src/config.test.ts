@@ -38,8 +38,10 @@ describe('config', () => {
       hubs: [],
       peers: [],
       uplinks: 4,
+      parents: [],
       forwarding: { services: [], forwards: [], socks: null },
       interest: ['config/**', 'tasks/{site}', 'nodes/{region}/**'],
+      strictCollections: [],
       leases: null,
       stampReflector: null,
       vitals: { system: true, thresholds: {} },
@@ -93,6 +95,10 @@ socks: "1080"
   it('reads who grants tasks; a hub must be able to reach etcd, an edge node need not', () => {
     expect(load(`${MINIMAL}leases: {engine: embedded, hub: core-1}\n`).leases).toEqual({ engine: 'embedded', hub: 'core-1' })
     expect(load(`${MINIMAL}leases: {engine: etcd}\n`).leases).toEqual({ engine: 'etcd', endpoints: [] })
+    expect(() => load(`${MINIMAL}parents: ["core-1:7400"]\n`)).toThrow('node.yaml:3: parents: only a hub has any')
+    const strict = 'collections: {locks: {strict: true}, notes: {}}\n'
+    expect(load(`${MINIMAL}${strict}leases: {engine: embedded, hub: core-1}\n`).strictCollections).toEqual(['locks'])
+    expect(() => load(`${MINIMAL}${strict}`)).toThrow('node.yaml:3: collections.locks: nobody grants strict writes')
     const hub = 'role: hub\ncredential: ./n.cred\nleases: {engine: etcd'
     expect(load(`${hub}, endpoints: ["https://etcd-1:2379"]}\n`).leases).toMatchObject({ endpoints: ['https://etcd-1:2379'] })
     expect(() => load(`${hub}}\n`)).toThrow('node.yaml:3: leases.endpoints: a hub needs them')
@@ -169,8 +175,11 @@ socks: "1080"
     issueCredential(directory, { name: 'n', site: 'hkg-1', region: 'apac', role: 'edge', out: join(directory, 'n.cred') })
     const { path } = load(MINIMAL)
     const { config, credential } = checkConfig(path)
-    expect(expandInterest(config.interest, credential)).toEqual(['*/hkg-1', '*/hkg-1/**', 'config/**', 'tasks/hkg-1', 'nodes/apac/**'])
-    expect(expandInterest(['a/b'], { ...credential, role: 'hub' })).toEqual(['**', 'a/b'])
+    expect(expandInterest(config, credential)).toEqual(['*/hkg-1', '*/hkg-1/**', 'config/**', 'tasks/hkg-1', 'nodes/apac/**'])
+    const ofHub = (more: Partial<DaemonConfig>) => expandInterest({ ...config, interest: ['a/b'], ...more }, { ...credential, role: 'hub' })
+    expect(ofHub({})).toEqual(['**', 'a/b'])
+    expect(ofHub({ parents: ['core-1:7400'] })).toEqual(['nodes/**', 'members/**', 'services/**', 'a/b'])
+    expect(ofHub({ parents: ['core-1:7400'], leases: { engine: 'etcd', endpoints: [] } })).toEqual(['**', 'a/b'])
     load(MINIMAL.replace('edge', 'hub'))
     expect(() => checkConfig(path)).toThrow(
       expect.objectContaining({ code: 'config-invalid', message: expect.stringContaining('issued for role edge') }),

@@ -33,9 +33,13 @@ export interface DaemonConfig {
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
   readonly uplinks: number
+  /** Of a hub of a lower tier; else empty. */
+  readonly parents: readonly string[]
   readonly forwarding: ForwardingSettings
   /** As written, with `{site}` and `{region}` in place. */
   readonly interest: readonly string[]
+  /** Collections that are only written strictly. */
+  readonly strictCollections: readonly string[]
   /** Who grants tasks; `null`: nobody. */
   readonly leases: NonNullable<ParsedConfig['leases']> | null
   readonly vitals: ParsedConfig['vitals']
@@ -80,16 +84,35 @@ export function loadConfig(path: string, environment: Environment = process.env)
   const written = withOverrides(document.toJS() ?? {}, overrides)
   const parsed = configSchema.safeParse(written)
   if (!parsed.success) throw overrideFault(overrides, written, parsed.error.issues) ?? faultOf(file, document, lines, parsed.error.issues)
-  const { role, leases } = parsed.data
+  const { role, leases, collections, parents } = parsed.data
+  if (role === 'edge' && parents.length > 0)
+    throw invalid(file, lineOf(document, lines, ['parents']), 'parents: only a hub has any', 'name the hubs of an edge node under hubs')
+  const strict = Object.keys(collections).find((name) => collections[name]?.strict)
+  if (strict !== undefined && !leases)
+    throw invalid(
+      file,
+      lineOf(document, lines, ['collections', strict]),
+      `collections.${strict}: nobody grants strict writes`,
+      'set leases',
+    )
   if (role === 'hub' && leases?.engine === 'etcd' && leases.endpoints.length === 0)
     throw invalid(file, lineOf(document, lines, ['leases']), 'leases.endpoints: a hub needs them', 'name the members of etcd')
   return absolute(file, parsed.data)
 }
 
-/** Patterns with the node's own site and region filled in, and what every node of its role wants anyway. */
-export function expandInterest(patterns: readonly string[], { role, site, region }: Credential): string[] {
-  const own = role === 'hub' ? ['**'] : [`*/${site}`, `*/${site}/**`]
-  const written = patterns.map((pattern) => pattern.replaceAll('{site}', site).replaceAll('{region}', region))
+/** What a hub of a lower tier works with: who is where, what is concluded of them, what they offer. */
+const LOWER_HUB_INTEREST: readonly string[] = ['nodes/**', 'members/**', 'services/**']
+
+/** Patterns with the node's own site and region filled in, and what every node of its role wants anyway; whoever grants, everything. */
+export function expandInterest(
+  { interest, parents, leases }: Pick<DaemonConfig, 'interest' | 'parents' | 'leases'>,
+  self: Credential,
+): string[] {
+  const { role, site, region, name } = self
+  const grants = leases?.engine === 'etcd' || leases?.hub === name
+  const ofHub = parents.length > 0 && !grants ? LOWER_HUB_INTEREST : ['**']
+  const own = role === 'hub' ? ofHub : [`*/${site}`, `*/${site}/**`]
+  const written = interest.map((pattern) => pattern.replaceAll('{site}', site).replaceAll('{region}', region))
   return [...new Set([...own, ...written])]
 }
 
@@ -116,8 +139,10 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     hubs: parsed.hubs,
     peers: parsed.peers,
     uplinks: parsed.uplinks,
+    parents: parsed.parents,
     forwarding: { services: parsed.services, forwards: parsed.forwards, socks: parsed.socks ?? null },
     interest: parsed.state.interest,
+    strictCollections: Object.entries(parsed.collections).flatMap(([name, { strict }]) => (strict ? [name] : [])),
     leases: parsed.leases ?? null,
     vitals: parsed.vitals,
     stampReflector: parsed.probe.stampReflector ?? null,

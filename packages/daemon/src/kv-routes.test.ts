@@ -263,13 +263,15 @@ describe('records over HTTP', () => {
     expect(later.headers).toMatchObject({ 'causeway-cut-off': 'true', 'causeway-as-of': String(asOf) })
   })
 
-  it('refuses strict writes, since nobody grants them', async () => {
-    expect(await put('tasks/a?strict=true', 1)).toMatchObject({
-      status: 403,
-      json: { code: 'refused', detail: expect.stringContaining('allocator') },
-    })
-    expect(await call('GET', 'tasks/a')).toMatchObject({ status: 404 })
-    expect(await put('tasks/a?strict=false', 1)).toMatchObject({ status: 200 })
+  it('hands strict writes to whoever grants them, and says so if nobody can be reached', async () => {
+    expect(await put('tasks/a?strict=true', 1)).toMatchObject({ status: 200 })
+    expect(await call('POST', 'tasks/a?strict=true', '2')).toMatchObject({ status: 409 })
+    world.isCutOff = true
+    expect(await put('tasks/a?strict=true', 3)).toMatchObject({ status: 502, json: { code: 'unreachable', remedy: 'Wait.' } })
+    const changes = [{ key: 'a', op: 'put', value: 4 }]
+    expect(await call('POST', 'tasks:batch?strict=true', JSON.stringify({ changes }))).toMatchObject({ status: 502 })
+    expect(await record('tasks/a')).toMatchObject({ value: 1 })
+    expect(await put('tasks/a?strict=false', 5)).toMatchObject({ status: 200 })
   })
 
   it('refuses a condition that it does not understand, instead of writing without it', async () => {

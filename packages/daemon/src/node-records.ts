@@ -30,13 +30,16 @@ import { SystemRandom } from './system-random.ts'
 
 /** What records need of whoever drives the replica. */
 export interface ReplicaDriver {
-  readonly replica: WatchedReplica & { get(collection: string, partition: string, key: string): RecordView | undefined }
+  readonly replica: WatchedReplica & {
+    get(collection: string, partition: string, key: string): RecordView | undefined
+    wants(collection: string, partition: string): boolean
+  }
   now(): Instant
   /** No hub can be reached from this site. */
   cutOff(): boolean
   onChange(listener: (change: ChangeEffect) => void): () => void
   onUnsynced(listener: (left: UnsyncedEffect) => void): () => void
-  write(write: Omit<WriteInput, 'type' | 'request'>): Promise<WrittenEffect>
+  write(write: Omit<WriteInput, 'type' | 'request'> & { readonly strict?: boolean }): Promise<WrittenEffect>
 }
 
 const LOOK_MS = 1_000
@@ -110,15 +113,18 @@ export class NodeRecords implements RecordBackend {
   }
 
   async write({ collection, partition, changes, durability, strict }: RecordsWrite): Promise<BatchResult> {
-    // Here such a write will be handed to the allocator instead.
-    if (strict) {
-      const message = 'a strict write is granted by an allocator, and this version has none'
-      throw new CausewayError('refused', message, 'leave strict out: a revision is then compared with what this node knows')
-    }
-    const writing = this.#driver.write({ collection, partition, changes, durability })
+    const writing = this.#driver.write({ collection, partition, changes, durability, strict })
     const { result } = durability === 'local' ? await writing : await within(DURABLE_MS_MAX, writing, durability)
     if (!result.ok) throw new CausewayError(result.code, result.message, result.remedy)
+    await this.#arrival(collection, partition, result.token)
     return { partition: result.partition, items: result.items, token: result.token }
+  }
+
+  /** A strict write was made elsewhere: who reads here next, to write again, should read what it has made. */
+  async #arrival(collection: string, partition: string, token: string): Promise<void> {
+    if (this.#watches.covers(token) || !this.#driver.replica.wants(collection, partition)) return
+    // It is done, whether we have seen it or not.
+    await this.settle(token).catch(() => {})
   }
 
   #look(): void {

@@ -57,7 +57,7 @@ export interface Outside {
 }
 
 /** What a caller wants written; the runtime numbers it. */
-export type WriteRequest = Omit<WriteInput, 'type' | 'request'>
+export type WriteRequest = Omit<WriteInput, 'type' | 'request'> & { readonly strict?: boolean }
 
 export interface PingRequest {
   readonly to: string

@@ -3,7 +3,7 @@
  * sites and hubs.
  *
  *  1. Every hub advertises its own links; every hub computes over all of them. There is no leader.
- *  2. Hubs exchange state with each other directly; of two, the one with the lower id opens the session.
+ *  2. Hubs of the core exchange state with each other directly, one of a lower tier with one of the core: see `StatePeers`.
  *  3. Every hub judges every site, from the same testimony; one of them publishes.
  *  4. A hub that drains goes on relaying whatever comes: to leave it is the business of the others.
  */
@@ -46,6 +46,7 @@ import { EndedLinks } from './ended-links.ts'
 import { explainPlan } from './explanation.ts'
 import { Planner } from './planner.ts'
 import { RelayRate } from './relay-rate.ts'
+import { StatePeers } from './state-peers.ts'
 import { VerdictPublisher } from './verdict-publisher.ts'
 import { Verdicts } from './verdicts.ts'
 
@@ -65,12 +66,12 @@ export class Hub extends NodeBase implements VerdictSource {
   readonly #ended: EndedLinks
   readonly #verdicts: Verdicts
   readonly #publisher: VerdictPublisher
+  readonly #statePeers: StatePeers
   #draining = false
   #lookAt: Instant
   #compareAt: Instant
   #plannedVersion = -1
-  #namedVersion = -1
-  #plansAsked = false
+  #plansDue: Instant | undefined
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>) {
     // The mesh is made before the link state that routes for it.
@@ -85,8 +86,14 @@ export class Hub extends NodeBase implements VerdictSource {
     const { name, labels } = this.credential
     this.#linkState = new LinkState(now, { self: this.self, name, incarnation, domains: failureDomains(labels) })
     made.linkState = this.#linkState
-    this.#planner = new Planner(this.#linkState)
+    this.#planner = new Planner(this.#linkState, this.self)
     this.#random = random
+    this.#statePeers = new StatePeers({
+      ...{ self: this.self, mesh: this.mesh, isLower: (config.parents ?? []).length > 0 },
+      want: (at, peer, relation) => this.sessions.want(at, peer, relation),
+      end: (at, peer) => this.endSession(at, peer),
+      report: (event, data) => this.report(event, data),
+    })
     this.#ended = new EndedLinks({ witness: name, incarnation })
     const { replica, vitals } = this
     const report = (event: string, data: Record<string, string | number>): void => this.report(event, data)
@@ -125,9 +132,13 @@ export class Hub extends NodeBase implements VerdictSource {
     return null
   }
 
-  /** A hub is never cut off from itself: what it cannot reach shows in its links. */
+  /** A hub of the core is never cut off from itself: what it cannot reach shows in its links. */
   protected override cutOff(): boolean {
-    return false
+    return this.#statePeers.cutOff
+  }
+
+  protected override hubsKnown(): readonly NodeId[] {
+    return this.#statePeers.above()
   }
 
   protected override relay(now: Instant): RelayView {
@@ -147,7 +158,7 @@ export class Hub extends NodeBase implements VerdictSource {
     if (peer.credential.role === 'hub') {
       // One advert a message: each stays well under the bound, whatever their number.
       for (const advert of this.#linkState.all(now)) this.mesh.sendControl(peer.id, { type: 'linkState', adverts: [advert] })
-      if (this.self < peer.id) this.sessions.want(now, peer.id, 'mesh')
+      this.#statePeers.linkUp(now, peer)
       for (const testimony of this.#verdicts.testimonies.all(now))
         this.mesh.sendControl(peer.id, { type: 'testimony', testimonies: [testimony] })
     } else {
@@ -165,6 +176,7 @@ export class Hub extends NodeBase implements VerdictSource {
   protected override linkDown(now: Instant, peer: Peer): void {
     this.#planner.forget(peer.id)
     this.#attached.delete(peer.id)
+    this.#statePeers.linkDown(now, peer.id)
     this.#lookAt = now
     if (peer.credential.role === 'hub') return
     // What is silent keeps its connection for a while.
@@ -200,8 +212,7 @@ export class Hub extends NodeBase implements VerdictSource {
         if (peer?.credential.role === 'edge') this.#ended.saidGoodbye(peer.credential.name, message.stops === true)
         break
       case 'planRequest':
-        if (!this.#planner.subscribe(from, message.to)) this.report('plan-refused', { peer: this.mesh.nameOf(from) })
-        this.#plansAsked = true
+        this.#answerPlan(now, from, message.to)
         break
       case 'planCancel':
         this.#planner.cancel(from, message.to)
@@ -289,6 +300,7 @@ export class Hub extends NodeBase implements VerdictSource {
   }
 
   protected override decide(now: Instant): void {
+    this.#statePeers.decide(now)
     this.#decideLinks(now)
     this.#publisher.decide(now, this.#verdicts.decide(now, this.wallMs(now) - now))
     this.#decidePlans(now)
@@ -297,7 +309,7 @@ export class Hub extends NodeBase implements VerdictSource {
   #decideLinks(now: Instant): void {
     if (now >= this.#lookAt) {
       this.#lookAt = after(now, LOOK_MS)
-      this.#plansAsked ||= this.#planner.waits
+      if (this.#planner.waits) this.#plansDue = now
       this.#rate.observe(now, this.mesh.relayed)
       this.#linkState.forgetOld(now)
       const news = this.#linkState.advertise(now, this.#ownLinks(), this.#draining)
@@ -312,15 +324,26 @@ export class Hub extends NodeBase implements VerdictSource {
   }
 
   #decidePlans(now: Instant): void {
-    if (this.#plannedVersion === this.#linkState.version && !this.#plansAsked) return
+    const due = this.#plansDue !== undefined && now >= this.#plansDue
+    if (this.#plannedVersion === this.#linkState.version && !due) return
     this.#plannedVersion = this.#linkState.version
-    this.#plansAsked = false
-    for (const { subscriber, plan } of this.#planner.takeNews(now)) this.mesh.sendControl(subscriber, plan)
-    for (const to of [...this.mesh.destinations()]) this.planWanted(now, to)
+    const news = this.#planner.takeNews(now)
+    this.#plansDue = this.#planner.lookAt
+    for (const { subscriber, plan } of news) {
+      if (subscriber === this.self) this.mesh.setPlan(now, plan.to, plan.paths, plan.names)
+      else this.mesh.sendControl(subscriber, plan)
+    }
+  }
+
+  #answerPlan(now: Instant, from: NodeId, to: NodeId): void {
+    const plan = this.#planner.subscribe(now, from, to)
+    if (plan) this.mesh.sendControl(from, plan)
+    else this.report('plan-refused', { peer: this.mesh.nameOf(from) })
   }
 
   protected override nextDecision(): Instant | undefined {
-    return earliest(earliest(this.#lookAt, this.#compareAt), earliest(this.#verdicts.nextWake(), this.#publisher.nextWake()))
+    const links = earliest(earliest(this.#lookAt, this.#compareAt), this.#plansDue)
+    return earliest(earliest(links, this.#statePeers.nextWake()), earliest(this.#verdicts.nextWake(), this.#publisher.nextWake()))
   }
 
   // ---- draining
@@ -335,15 +358,13 @@ export class Hub extends NodeBase implements VerdictSource {
 
   // ---- own plans
 
+  /** A hub asks itself, as others ask it. */
   protected override planWanted(now: Instant, to: NodeId): void {
-    if (this.#namedVersion !== this.#linkState.version) {
-      this.#namedVersion = this.#linkState.version
-      for (const [id, name] of this.#linkState.names()) this.mesh.learnName(id, name)
-    }
-    this.mesh.setPlan(now, to, this.#planner.plan(this.self, to))
+    const plan = this.#planner.subscribe(now, this.self, to)
+    if (plan) this.mesh.setPlan(now, to, plan.paths, plan.names)
   }
 
-  protected override planUnwanted(): void {
-    // Plans of our own are computed on the spot: there is nobody to tell.
+  protected override planUnwanted(_now: Instant, to: NodeId): void {
+    this.#planner.cancel(this.self, to)
   }
 }

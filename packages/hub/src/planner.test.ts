@@ -3,32 +3,41 @@ import { LinkState } from '@causeway/mesh'
 import { describe, expect, test } from 'vitest'
 import { Planner } from './planner.ts'
 
-const HUBS = ['h1', 'h2', 'h3', 'h4', 'h5'] as const
+const HUBS = ['h1', 'h2', 'h3', 'h4', 'h5', 'h9'] as const
 
 interface HubSpec {
   /** Cost of its links with a and b, and with other hubs. */
   readonly costMs?: number
   readonly coreMs?: number
   readonly draining?: boolean
+  /** Its links with a and b lose. */
+  readonly impaired?: boolean
   readonly domains?: readonly string[]
 }
 
 /** Hubs fully linked, each with a link to a and b; we are h1. */
 class Core {
   readonly state = new LinkState(instant(0), { self: nodeId('h1'), name: 'h1', incarnation: 1, domains: [] })
-  readonly planner = new Planner(this.state)
+  readonly planner = new Planner(this.state, nodeId('h1'))
   #sequence = 0
+  #answers: PlanMessage[] = []
+
+  /** Its answer is the next of the news. */
+  subscribe(from: string, to: string): void {
+    const answer = this.planner.subscribe(instant(this.#sequence * 10_000), nodeId(from), nodeId(to))
+    if (answer) this.#answers.push(answer)
+  }
 
   set(specs: Readonly<Record<string, HubSpec>>): void {
     this.#sequence++
     const there = HUBS.filter((name) => specs[name])
-    const link = (name: string, costMs: number, role: 'edge' | 'hub'): AdvertisedLink => ({
-      ...{ to: nodeId(name), name, site: 's', role, costMs, costBackMs: costMs, impaired: false, domains: [], behind: [] },
+    const link = (name: string, costMs: number, role: 'edge' | 'hub', impaired = false): AdvertisedLink => ({
+      ...{ to: nodeId(name), name, site: 's', role, costMs, costBackMs: costMs, impaired, domains: [], behind: [] },
     })
     const adverts = there.map((name): Advert => {
-      const { costMs = 10, coreMs = 5, draining = false, domains = [] } = specs[name] ?? {}
+      const { costMs = 10, coreMs = 5, draining = false, impaired = false, domains = [] } = specs[name] ?? {}
       const links = there.filter((other) => other !== name).map((other) => link(other, coreMs, 'hub'))
-      links.push(link('a', costMs, 'edge'), link('b', costMs, 'edge'))
+      links.push(link('a', costMs, 'edge', impaired), link('b', costMs, 'edge', impaired))
       return { origin: nodeId(name), name, incarnation: 1, sequence: this.#sequence, ageMs: 0, draining, domains, links }
     })
     const own = adverts.find(({ name }) => name === 'h1')
@@ -41,7 +50,8 @@ class Core {
 
   /** What is told at most so long after the last change, which are 10 s apart, or less if need be. */
   news(afterMs = 0): PlanMessage[] {
-    return this.planner.takeNews(instant(this.#sequence * 10_000 + afterMs)).map(({ plan }) => plan)
+    const news = this.planner.takeNews(instant(this.#sequence * 10_000 + afterMs))
+    return [...this.#answers.splice(0), ...news.map(({ plan }) => plan)]
   }
 
   /** The routes that were told, by name, in no order. */
@@ -54,7 +64,7 @@ class Core {
 function equals(): Core {
   const core = new Core()
   core.set({ h1: {}, h2: {}, h3: {} })
-  core.planner.subscribe(nodeId('a'), nodeId('h1'))
+  core.subscribe('a', 'h1')
   return core
 }
 
@@ -63,14 +73,14 @@ describe('a plan is told', () => {
     const core = equals()
     expect(core.routes()).toEqual(['h1', 'h2 h1', 'h3 h1'])
     expect(core.news()).toEqual([])
-    core.planner.subscribe(nodeId('a'), nodeId('h1'))
+    core.subscribe('a', 'h1')
     expect(core.routes()).toHaveLength(3)
   })
 
   test('no more for noise: other routes that are hardly better, costs that hardly move', () => {
     const core = new Core()
     core.set({ h1: {}, h2: { costMs: 10 }, h3: { costMs: 11 } })
-    core.planner.subscribe(nodeId('a'), nodeId('b'))
+    core.subscribe('a', 'b')
     expect(core.routes()).toEqual(['h1 b', 'h2 b', 'h3 b'])
     for (let round = 0; round < 20; round++) {
       core.set({ h1: { costMs: 10 + (round % 3) }, h2: { costMs: 12 - (round % 2) }, h3: { costMs: 11, coreMs: round % 5 } })
@@ -94,7 +104,7 @@ describe('a plan is told', () => {
     expect(core.news()).toHaveLength(1)
     const wide = new Core()
     wide.set({ h1: { costMs: 50 }, h2: { costMs: 50 }, h3: { costMs: 50 }, h4: { costMs: 50 } })
-    wide.planner.subscribe(nodeId('a'), nodeId('b'))
+    wide.subscribe('a', 'b')
     wide.news()
     wide.set({ h1: { costMs: 50 }, h2: { costMs: 50 }, h3: { costMs: 50 }, h4: { costMs: 20 } })
     expect(wide.news()).toHaveLength(1)
@@ -124,11 +134,47 @@ describe('a plan is told', () => {
     const shared = { domains: ['provider=x'] }
     const four = { h1: { costMs: 12 }, h2: shared, h3: { ...shared, costMs: 11 }, h4: { costMs: 12 } }
     core.set(four)
-    core.planner.subscribe(nodeId('a'), nodeId('b'))
+    core.subscribe('a', 'b')
     expect(core.routes()).toEqual(['h1 b', 'h2 b', 'h3 b', 'h4 b'])
     core.set({ ...four, h5: { costMs: 13 } })
     expect(core.routes()).toEqual(['h1 b', 'h2 b', 'h4 b', 'h5 b'])
     core.set({ ...four, h5: { ...shared, costMs: 13 } })
     expect(core.news()).toHaveLength(0)
+  })
+})
+
+describe('in a network where something changes all the time', () => {
+  /** All plans were just looked at, since the costs of some link have moved. */
+  function busy(): Core {
+    const core = equals()
+    core.subscribe('b', 'h9')
+    expect(core.news()).toHaveLength(2)
+    core.set({ h1: {}, h2: { costMs: 16 }, h3: {} })
+    expect(core.news()).toEqual([])
+    return core
+  }
+
+  test('better routes wait for the next look', () => {
+    const core = busy()
+    core.set({ h1: {}, h2: {}, h3: {}, h4: {} })
+    expect(core.news(-9_900)).toEqual([])
+    expect(core.planner.lookAt).toBe(20_250)
+    expect(core.news(-9_750)).toHaveLength(1)
+    expect(core.planner.lookAt).toBeUndefined()
+  })
+
+  test('a route that is gone, or begins to lose, does not', () => {
+    const gone = busy()
+    gone.set({ h1: {}, h3: {} })
+    expect(gone.news(-9_990)).toHaveLength(1)
+    const lossy = busy()
+    lossy.set({ h1: {}, h2: { impaired: true }, h3: {} })
+    expect(lossy.news(-9_990)).toHaveLength(1)
+  })
+
+  test('nor does the first route to where there was none', () => {
+    const core = busy()
+    core.set({ h1: {}, h2: {}, h3: {}, h9: {} })
+    expect(core.news(-9_990).map(({ to }) => to)).toEqual([nodeId('h9')])
   })
 })

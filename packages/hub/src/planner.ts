@@ -6,8 +6,10 @@
  *     (It orders them by what it measures itself.) Among routes that cost about the same, noise chooses anew each second.
  *     Of mere costs it is told at most every `COSTS_MS`: on busy machines they move all the time.
  *  2. A subscriber that is no longer linked is forgotten: it asks the next hub.
+ *  3. What was told and has lost a link, or begun to lose packets, is computed anew at once, as is what had no path and may
+ *     have one now. Whatever else has changed waits until all plans were looked at `LOOK_MS` ago.
  */
-import { type Instant, LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath, after } from '@causeway/protocol'
+import { type Instant, LIMITS, type NodeId, type NodeName, type PlanMessage, type PlannedPath, after, instant } from '@causeway/protocol'
 import { type GraphPath, type LinkState, costMoved } from '@causeway/mesh'
 
 /** Best path and up to three more: with four uplinks any three hubs may die. */
@@ -17,7 +19,9 @@ const HOPS_MAX = 4
 /** A path is left for one that is better by 10 ms: what is less than that decides nothing. */
 const MOVED_MS = 10
 const COSTS_MS = 5_000
-/** Bound on what one node may ask for. */
+/** In a large network some cost moves several times a second, and all sites of a region may return within one. */
+const LOOK_MS = 250
+/** Bound on what one other node may ask for. */
 const DESTINATIONS_MAX = 4096
 
 interface Told {
@@ -27,7 +31,7 @@ interface Told {
 
 /** One plan that somebody asked for. */
 interface Asked {
-  told: Told | undefined
+  told: Told
   /** What there is to tell, by the link state of that version. */
   version: number
   paths: readonly PlannedPath[]
@@ -35,23 +39,29 @@ interface Asked {
 }
 
 export class Planner {
-  /** Something has changed that is not told yet: ask again soon. */
+  /** Some costs have moved that are not told yet: ask again soon. */
   waits = false
+  /** When plans that have not been looked at since the last change shall be, if there are any. */
+  lookAt: Instant | undefined
+  #lookedAt: Instant = instant(Number.NEGATIVE_INFINITY)
   readonly #linkState: LinkState
+  readonly #self: NodeId
   /** Subscriber → destination → what it was told last. */
   readonly #asked = new Map<NodeId, Map<NodeId, Asked>>()
 
-  constructor(linkState: LinkState) {
+  constructor(linkState: LinkState, self: NodeId) {
     this.#linkState = linkState
+    this.#self = self
   }
 
-  /** False if this node has asked for too much. */
-  subscribe(from: NodeId, to: NodeId): boolean {
+  /** The plan, and from now on news of it; `undefined` if this node has asked for too much. */
+  subscribe(now: Instant, from: NodeId, to: NodeId): PlanMessage | undefined {
     const destinations = this.#asked.get(from) ?? new Map<NodeId, Asked>()
-    if (destinations.size >= DESTINATIONS_MAX && !destinations.has(to)) return false
-    destinations.set(to, { told: undefined, version: -1, paths: [], moved: 'routes' })
+    if (from !== this.#self && destinations.size >= DESTINATIONS_MAX && !destinations.has(to)) return undefined
+    const paths = this.plan(from, to)
+    destinations.set(to, { told: { at: now, paths }, version: this.#linkState.version, paths, moved: 'none' })
     this.#asked.set(from, destinations)
-    return true
+    return this.#message(to, paths)
   }
 
   cancel(from: NodeId, to: NodeId): void {
@@ -62,32 +72,50 @@ export class Planner {
     this.#asked.delete(from)
   }
 
-  /** The plans that differ from what their subscribers know. */
+  /** The plans that differ from what their subscribers know. To be asked after every change of the link state, and at `lookAt`. */
   takeNews(now: Instant): { readonly subscriber: NodeId; readonly plan: PlanMessage }[] {
     const news: { subscriber: NodeId; plan: PlanMessage }[] = []
+    const { version } = this.#linkState
+    const all = now >= after(this.#lookedAt, LOOK_MS)
     this.waits = false
+    this.lookAt = undefined
     for (const [subscriber, destinations] of this.#asked) {
       for (const [to, asked] of destinations) {
-        if (asked.version !== this.#linkState.version) this.#look(subscriber, to, asked)
+        if (asked.version !== version) {
+          if (all) this.#lookedAt = now
+          if (all || !this.#stands(subscriber, to, asked.told.paths)) this.#look(subscriber, to, asked)
+          else {
+            this.lookAt = after(this.#lookedAt, LOOK_MS)
+            continue
+          }
+        }
         const { told, moved, paths } = asked
         if (moved === 'none') continue
-        if (told && moved === 'costs' && now < after(told.at, COSTS_MS)) {
+        if (moved === 'costs' && now < after(told.at, COSTS_MS)) {
           this.waits = true
           continue
         }
         asked.told = { at: now, paths }
         asked.moved = 'none'
-        news.push({ subscriber, plan: { type: 'plan', to, paths, names: this.#names(paths) } })
+        news.push({ subscriber, plan: this.#message(to, paths) })
       }
     }
     return news
+  }
+
+  /** Invariant 3. */
+  #stands(from: NodeId, to: NodeId, told: readonly PlannedPath[]): boolean {
+    if (told.length === 0) return !(this.#linkState.sees(from) && this.#linkState.sees(to))
+    return told.every(({ route, impaired }) => {
+      return this.#costOf(from, route) !== undefined && (impaired || !this.#linkState.impaired(from, route))
+    })
   }
 
   /** The link state is another one. */
   #look(from: NodeId, to: NodeId, asked: Asked): void {
     asked.version = this.#linkState.version
     asked.paths = this.plan(from, to)
-    asked.moved = asked.told ? this.#difference({ from, to }, asked.told.paths, asked.paths) : 'routes'
+    asked.moved = this.#difference({ from, to }, asked.told.paths, asked.paths)
   }
 
   plan(from: NodeId, to: NodeId): PlannedPath[] {
@@ -142,6 +170,10 @@ export class Planner {
       for (const domain of domains) taken.add(domain)
     }
     return faults
+  }
+
+  #message(to: NodeId, paths: readonly PlannedPath[]): PlanMessage {
+    return { type: 'plan', to, paths, names: this.#names(paths) }
   }
 
   #names(paths: readonly PlannedPath[]): NodeName[] {

@@ -18,6 +18,8 @@ export interface Peer {
   readonly id: NodeId
   readonly incarnation: number
   readonly credential: Credential
+  /** A hub of a lower tier, as it says itself. */
+  readonly hasParents?: boolean
 }
 
 export interface AdmissionConfig {
@@ -29,11 +31,14 @@ export interface AdmissionConfig {
   readonly isRevoked?: (name: string) => boolean
   /** Where this node may be dialled, as it tells its peers. */
   readonly announce: readonly string[]
+  /** Of a hub of a lower tier: where those above it are dialled. @default none */
+  readonly parents?: readonly string[]
 }
 
 export function helloOf(config: AdmissionConfig, alone: boolean, { datagram, stream }: Pick<Hello, 'datagram' | 'stream'>): Hello {
-  const { credential, incarnation, announce } = config
-  return { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram, stream, addresses: announce }
+  const { credential, incarnation, announce: addresses, parents = [] } = config
+  const hello = { type: 'hello', version: PROTOCOL_VERSION, credential, incarnation, alone, datagram, stream, addresses } as const
+  return parents.length > 0 ? { ...hello, hasParents: true } : hello
 }
 
 /** What the first message of a connection comes to. The reasons are for people at both ends: they say who is wrong about what. */
@@ -54,5 +59,6 @@ export function readGreeting(config: AdmissionConfig, message: ControlMessage | 
   if (!check.ok) return { type: 'refused', reason: check.reason }
   const { name } = check.credential
   if (config.isRevoked?.(name)) return { type: 'refused', reason: `${name} was revoked: issue a credential under another name` }
-  return { type: 'admitted', peer: { id: check.id, incarnation: message.incarnation, credential: check.credential }, hello: message }
+  const { incarnation, hasParents = false } = message
+  return { type: 'admitted', peer: { id: check.id, incarnation, credential: check.credential, hasParents }, hello: message }
 }

@@ -143,11 +143,6 @@ export class LinkState {
     return this.#names.get(id)
   }
 
-  /** Of every node that some hub sees. */
-  names(): ReadonlyMap<NodeId, string> {
-    return this.#names
-  }
-
   /** Every hub that ever advertised and is not forgotten, with what stands against planning through it. */
   hubs(): { readonly id: NodeId; readonly reachable: boolean; readonly draining: boolean }[] {
     return [...this.#known.values()].map(({ advert }) => ({
@@ -165,6 +160,11 @@ export class LinkState {
   /** Whether `to` stands behind a gateway, and no hub sees it. */
   isBehind(to: NodeId): boolean {
     return !this.#uplinks.has(to) && this.#gateways.has(to)
+  }
+
+  /** Whether a hub that can be reached has a link with the node, or its gateway has. */
+  sees(node: NodeId): boolean {
+    return this.#hubs.has(node) || this.#uplinks.has(node) || this.#gateways.has(node)
   }
 
   /** Cost of a step, `undefined` if there is no such link. */

@@ -37,7 +37,8 @@ import type { NodeVerdict } from './verdict.ts'
 
 /** A local program asks for something; `request` is the caller's number and comes back with the answer. */
 export type RequestInput =
-  | WriteInput
+  /** `strict`: compared and made by whoever grants; so are all to strict collections. */
+  | (WriteInput & { readonly strict?: boolean })
   /** Sends `count` messages of `bytes` bytes, one every `intervalMs`, to the echo service of node `to`. */
   | {
       readonly type: 'ping'
@@ -106,6 +107,8 @@ export interface NodeConfig {
   readonly authorityKey: Uint8Array
   /** Addresses `host:port` of hubs to hold links with. */
   readonly hubs: readonly string[]
+  /** Of a hub of a lower tier: addresses of those above it, one of which it exchanges state with. @default none: a hub of the core */
+  readonly parents?: readonly string[]
   /** Addresses of nodes of the same site. */
   readonly peers: readonly string[]
   /** Addresses at which others may dial this node. */
@@ -121,6 +124,8 @@ export interface NodeConfig {
   readonly limits: Limits
   /** Who grants tasks; the same at all nodes. @default nobody */
   readonly allocator?: AllocatorPlace
+  /** Collections whose records are only written strictly; the same at all nodes. @default none */
+  readonly strictCollections?: readonly string[]
   /** Vital → the least change that is told. @default those of the schema, else 0 */
   readonly vitalThresholds?: VitalValues
   readonly version: string

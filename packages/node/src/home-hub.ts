@@ -1,5 +1,5 @@
 /**
- * Which hub an edge node exchanges state with, when it is the gateway of its site.
+ * Which hub the gateway of a site exchanges state with; or a hub of a lower tier, of those above it.
  *
  *  1. It is the cheapest at the moment of choosing, and is kept until it has been unreachable for 1 s.
  *  2. A hub that drains is nobody's home while there is another.

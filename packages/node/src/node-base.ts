@@ -1,7 +1,6 @@
 /**
  * What every node is made of: a mesh, a replica, state sessions between them, and the echo service. Edge nodes and
  * hubs add whom they exchange state with and where plans come from.
- *
  * The base routes: inputs to the part they concern, effects of one part to the other, and the rest to the driver.
  *
  *  1. What a turn causes inside is done before `handle` returns: no effect waits for the next wake.
@@ -41,7 +40,7 @@ import { type ChannelNews, type NodeService, tellService } from './services.ts'
 import { Sessions, acceptedRelation } from './sessions.ts'
 import type { TaskHost } from './tasks/task-host.ts'
 import { matesOf } from './site-mates.ts'
-import { type Authority, type AuthorityParts, TaskService } from './tasks/task-service.ts'
+import { type AuthorityParts, type Granting, TaskService } from './tasks/task-service.ts'
 import { uplinkViews } from './uplink-views.ts'
 import type { NodeVerdict } from './verdict.ts'
 
@@ -96,7 +95,8 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
     this.#pings = new Pings({ mesh, self, wallMs: (at) => this.wallMs(at), emit: (effect) => this.#effects.push(effect) })
     const { name: writer, write, role } = this.credential
     this.vitals = ownVitals(this.credential, config, environment, this.mesh)
-    this.replica = new Replica({ ...config, writer, write, core: role === 'hub' }, { ...environment, vitals: this.vitals }, stored)
+    const core = role === 'hub' && !config.parents?.length
+    this.replica = new Replica({ ...config, writer, write, core }, { ...environment, vitals: this.vitals }, stored)
     this.desk = new TaskService(now, this.#taskHost(environment), this.replica)
     this.#services = [this.#pings, this.desk]
   }
@@ -104,7 +104,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   #taskHost({ crypto, random }: NodeEnvironment): TaskHost {
     const { credential, config, mesh } = this
     return {
-      ...{ credential, crypto, random, mesh, place: config.allocator ?? { engine: 'none' } },
+      ...{ credential, crypto, random, mesh, place: config.allocator ?? { engine: 'none' }, strict: new Set(config.strictCollections) },
       wallMs: (now) => Math.round(this.wallMs(now)),
       write: (now, write, done) => this.writeOwn(now, write, done),
       cutOff: () => this.cutOff(),
@@ -173,7 +173,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         break
       case 'persisted':
       case 'write':
-        this.toReplica(now, input)
+        if (input.type === 'persisted' || !this.desk.takesStrict(now, input)) this.toReplica(now, input)
         break
       case 'wall':
         if (input.offsetMs - this.#wallOffsetMs > SLEPT_MS) this.desk.slept(now, input.offsetMs - this.#wallOffsetMs)
@@ -394,7 +394,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   }
 
   /** Makes this node one that grants tasks. */
-  protected grantTasks(make: (parts: AuthorityParts) => Authority): void {
+  protected grantTasks(make: (parts: AuthorityParts) => Granting): void {
     this.desk.grantBy(make)
   }
 }

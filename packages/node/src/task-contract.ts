@@ -45,7 +45,12 @@ export type LeaseCall =
   /** Of all that one node holds. Answers with those that it still holds. */
   | { readonly op: 'renew'; readonly holder: string; readonly leases: readonly { readonly task: string; readonly token: TaskToken }[] }
   | { readonly op: 'release'; readonly task: string; readonly token: TaskToken }
-  /** All registers; at the start, and when in doubt. */
+  /**
+   * A register without a lease, which stays: if its token is `expected` (`null`: there is none), it has `value` from then on.
+   * Answers with what is there then, the value as `holder`.
+   */
+  | { readonly op: 'claim'; readonly name: string; readonly expected: TaskToken | null; readonly value: string }
+  /** All registers with leases; at the start, and when in doubt. */
   | { readonly op: 'list' }
 
 export interface LeaseState {

@@ -44,6 +44,8 @@ export interface Hello {
   readonly stream: StreamKey | null
   /** Where this node may be dialled; from a given place perhaps only at some of them, and perhaps at others as well. */
   readonly addresses: readonly string[]
+  /** A hub of a lower tier: it exchanges state with a hub above it, and with no other. @default false */
+  readonly hasParents?: true | undefined
 }
 
 /** Last message before a deliberate close. */
@@ -170,6 +172,7 @@ const recordSchema: z.ZodType<ControlRecord> = z.discriminatedUnion('type', [
     datagram: z.object({ index: z.number().int().min(0).max(0xffff_ffff), key: secret }).nullable(),
     stream: z.object({ port: z.number().int().min(0).max(65_535), token, key: secret }).nullable(),
     addresses: z.array(z.string().min(1).max(ADDRESS_CHARACTERS_MAX)).max(ADDRESSES_MAX),
+    hasParents: z.literal(true).optional(),
   }),
   z.object({ type: z.literal('bye'), reason: z.string().max(300), stops: z.literal(true).optional() }),
   z.object({ type: z.literal('linkState'), adverts: z.array(advertSchema).max(256) }),

@@ -14,6 +14,7 @@ import type { TaskOrder, TaskOutcome, TaskPhase, TaskToken, TaskView, TaskWhyVie
 import { TASK_ID_PATTERN, taskSubmissionSchema } from './task-record.ts'
 import { TASK_PHASES } from './task.ts'
 import type { RecordValue } from './api.ts'
+import { type StrictOutcome, type StrictWrite, strictOutcomeSchema, strictWriteSchema } from './strict-write.ts'
 
 export const TASK_SERVICE = 'tasks'
 /** Leases in one message; a node that holds more says more messages. */
@@ -57,6 +58,8 @@ export type TaskQuestion =
       /** Of these it knows nothing but the id. */
       readonly wanted: readonly string[]
     }
+  /** Of records: said once. Who hears no answer does not know whether it was made. */
+  | { readonly type: 'write'; readonly number: number; readonly write: StrictWrite }
 
 export type Refusal = Extract<TaskOutcome, { ok: false }>
 
@@ -72,6 +75,7 @@ export type TaskAnswer =
       readonly ended: readonly string[]
       readonly tasks: readonly TaskView[]
     }
+  | { readonly type: 'written'; readonly number: number; readonly result: StrictOutcome }
   /** Something is new with this task of yours. */
   | { readonly type: 'hint'; readonly task: string; readonly token: TaskToken }
 
@@ -108,6 +112,7 @@ const questionSchema = z.union([
     ended: z.array(claim.extend({ how: z.enum(['stopped', 'done', 'failed', 'refused', 'lost']), reason: text })).max(RENEW_LEASES_MAX),
     wanted: z.array(id).max(RENEW_LEASES_MAX),
   }),
+  z.object({ type: z.literal('write'), number, write: strictWriteSchema }),
 ]) as unknown as z.ZodType<TaskQuestion>
 
 /** Views come from our own allocator: what is shown of them is shown, what is acted on is checked. */
@@ -124,6 +129,7 @@ const answerSchema = z.union([
     ended: z.array(id).max(RENEW_LEASES_MAX),
     tasks: z.array(viewSchema).max(RENEW_LEASES_MAX),
   }),
+  z.object({ type: z.literal('written'), number, result: strictOutcomeSchema }),
   z.object({ type: z.literal('hint'), task: id, token }),
 ]) as unknown as z.ZodType<TaskAnswer>
 

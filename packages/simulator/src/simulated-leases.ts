@@ -23,6 +23,7 @@ export class SimulatedLeases<M extends SimulatedMachine> {
   readonly #world: World<M>
   readonly #random: Random
   readonly #registers = new Map<string, Register>()
+  readonly #claims = new Map<string, { readonly holder: string; readonly token: number }>()
   #revision = 0
 
   constructor(world: World<M>, random: Random) {
@@ -71,6 +72,14 @@ export class SimulatedLeases<M extends SimulatedMachine> {
       case 'release':
         if (this.#registers.get(call.task)?.token === call.token) this.#registers.delete(call.task)
         return { ok: true, leases: [] }
+      case 'claim': {
+        const { name, expected, value } = call
+        const there = this.#claims.get(name)
+        const ok = (there?.token ?? null) === expected
+        if (ok) this.#claims.set(name, { holder: value, token: ++this.#revision })
+        const now = this.#claims.get(name)
+        return { ok, leases: now ? [{ task: name, ...now, free: false }] : [] }
+      }
       case 'list':
         return { ok: true, leases: [...this.#registers].map(([task, register]) => stateOf(task, register)) }
     }

@@ -15,6 +15,18 @@ export class HybridClock {
   #ms = 0
   #counter = 0
 
+  /** Of the largest stamp given out or seen. */
+  get ms(): number {
+    return this.#ms
+  }
+
+  /** Stamps that are given out from now on are larger than any of that millisecond, however far ahead it is. */
+  pass(ms: number): void {
+    if (this.#ms > ms) return
+    this.#ms = ms + 1
+    this.#counter = 0
+  }
+
   tick(wallMs: number): { readonly ms: number; readonly counter: number } {
     const wall = Math.max(0, Math.floor(wallMs))
     if (wall > this.#ms) {

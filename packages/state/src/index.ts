@@ -1,7 +1,6 @@
 /**
  * State: records that any node may write at any time, also while cut off, and that come out the same everywhere.
  * `Replica` is the machine; `Collections` is what a program without a daemon uses of it.
- *
  * @example
  * const replica = new Replica(config, { random, crypto, now, wallOffsetMs }, stored)
  * const drive = (input) => collections.take(now(), replica.handle(now(), input)).forEach(carryOut) // 'persist', 'sessionSend', …
@@ -34,6 +33,7 @@ export type {
 } from './replica-contract.ts'
 export { type StoreAudit, type StoredDocument, auditStore } from './store-audit.ts'
 export { parseSelector, type Selector } from './selector.ts'
+export { joinTokens } from './token.ts'
 export { Vitals } from './vitals/vitals.ts'
 export type { VitalView, VitalsOptions, VitalsScope } from './vitals/vitals-contract.ts'
 export { type OpenWatch, type WatchedReplica, Watches, type WatchQuery } from './watches.ts'

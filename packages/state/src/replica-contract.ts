@@ -92,6 +92,8 @@ export interface WriteInput {
   readonly changes: readonly WriteChange[]
   /** @default 'local' */
   readonly durability?: Durability
+  /** Made only with stamps after the one and not after the other, milliseconds since 1970. */
+  readonly stamps?: { readonly afterMs: number; readonly untilMs: number }
 }
 
 /** A Yjs update of the shared document `name`, made by a Y.Doc whose client id `sharedClient()` of the replica gave out. */
@@ -128,7 +130,13 @@ export type WriteOutcome =
       readonly items: readonly { readonly key: string; readonly revision: string }[]
       readonly token: string
     }
-  | { readonly ok: false; readonly code: 'conflict' | 'not-found' | 'refused'; readonly message: string; readonly remedy: string }
+  | {
+      readonly ok: false
+      /** `unreachable`: whoever grants a strict write was not reached, or does not answer. */
+      readonly code: 'conflict' | 'not-found' | 'refused' | 'unreachable'
+      readonly message: string
+      readonly remedy: string
+    }
 
 /** The answer to a write. A write that is `ok` is as durable as was asked. */
 export interface WrittenEffect {

@@ -162,6 +162,11 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     return this.#revocations.has(node)
   }
 
+  /** No stamp that was given out or seen here is of a later millisecond. */
+  clockMs(now: Instant): number {
+    return Math.max(this.#clock.ms, Math.floor(now + this.#wallOffsetMs))
+  }
+
   /** What the authority has signed about a writer of the partition; `undefined` if it never wrote there, or is retired. */
   credentialOf(collection: string, partition: string, writer: string): Credential | undefined {
     return this.#documents.partition(collection, partition)?.documents.get(writer)?.logs().at(-1)?.credential.credential

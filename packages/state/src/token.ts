@@ -11,6 +11,8 @@ import { isCollection, isPartition } from './interest.ts'
 
 const KIND = 'p1'
 const CHARACTERS_MAX = 64 * 1024
+/** Of one writer in a joined token: who went through so many starts has told everybody of those before. */
+const EPOCHS_MAX = 8
 
 export interface PartitionPoints {
   readonly collection: string
@@ -41,6 +43,20 @@ export function decodeToken(token: string): PartitionPoints {
     )
   }
   return { collection, partition, points }
+}
+
+/** A token that names what all of these do, which are of one partition. Throws `usage` for what is no token. */
+export function joinTokens(tokens: readonly string[]): string {
+  const joined = new Map<string, LogPoint[]>()
+  const all = tokens.map(decodeToken)
+  for (const [writer, points] of all.flatMap((each) => [...each.points])) {
+    const newest = new Map<number, number>()
+    for (const { epoch, seq } of [...(joined.get(writer) ?? []), ...points]) newest.set(epoch, Math.max(seq, newest.get(epoch) ?? 0))
+    const ends = [...newest].map(([epoch, seq]) => ({ epoch, seq })).toSorted((a, b) => b.epoch - a.epoch)
+    joined.set(writer, ends.slice(0, EPOCHS_MAX))
+  }
+  const [first] = all
+  return first ? encodeToken({ ...first, points: joined }) : ''
 }
 
 function decodePoint(text: string, token: string): LogPoint {

@@ -303,7 +303,8 @@ export class Writer {
 
   /** Decides one write; `undefined` if it has been taken into its document's next batch. */
   #judge(input: WriteInput, wallMs: number, gathered: Map<string, Gathered>): WriteOutcome | undefined {
-    const { collection, partition, changes } = input
+    const { collection, partition, changes, stamps } = input
+    if (stamps) this.#clock.pass(stamps.afterMs)
     const name = { collection, partition, writer: this.#config.writer }
     const id = documentId(name)
     const group = gathered.get(id) ?? this.#group(name)
@@ -318,6 +319,7 @@ export class Writer {
       const refusal = preconditionFault(change, current)
       if (refusal) return refusal
       const stamp = this.#clock.tick(wallMs)
+      if (stamps && stamp.ms > stamps.untilMs) return refused('the write came too late: its time has passed', 'Try again.')
       const future = this.#futureFault(key, known, before, stamp)
       if (future) return future
       const content = contentAfter(change, { ...stamp, key }, { current, before, own: group.document.all(key), wallMs })

@@ -43,6 +43,7 @@ export interface EtcdLeasesOptions {
 export class EtcdLeases {
   readonly #client: EtcdClient
   readonly #prefix: string
+  readonly #claims: string
   readonly #onHealth: (fault: string | null) => void
   #healthy = true
   #once: { readonly lease: Promise<string>; readonly at: number } | undefined
@@ -50,6 +51,7 @@ export class EtcdLeases {
   constructor({ client, network, onHealth }: EtcdLeasesOptions) {
     this.#client = client
     this.#prefix = `/causeway/${network}/leases/`
+    this.#claims = `/causeway/${network}/claims/`
     this.#onHealth = onHealth ?? (() => {})
   }
 
@@ -73,6 +75,8 @@ export class EtcdLeases {
         return this.#renew(call)
       case 'release':
         return this.#release(call)
+      case 'claim':
+        return this.#claim(call)
       case 'list':
         return this.#list()
     }
@@ -104,6 +108,18 @@ export class EtcdLeases {
     const result = await this.#client.txn([{ key, revision: token }], [{ delete: key }], [{ get: key }])
     const there = result.succeeded ? [] : this.#registers(result.registers)
     return { ok: there.length === 0, leases: there.map(stateOf) }
+  }
+
+  /** Beside the leases, where no list shows it. */
+  async #claim({ name, expected, value }: Call<'claim'>): Promise<LeaseAnswer> {
+    const key = this.#claims + name
+    const mark = randomUUID()
+    const compare = expected === null ? { key, absent: true as const } : { key, revision: expected }
+    const put = JSON.stringify({ holder: value, mark, lease: '0' })
+    const result = await this.#client.txn([compare], [{ put: key, value: put, lease: '0' }], [{ get: key }])
+    if (result.succeeded) return { ok: true, leases: [{ task: name, holder: value, token: result.revision, free: false }] }
+    const [there] = this.#registers(result.registers)
+    return { ok: there?.mark === mark, leases: there ? [{ ...stateOf(there), task: name }] : [] }
   }
 
   async #list(): Promise<LeaseAnswer> {

@@ -77,6 +77,9 @@ export class EmbeddedEngine implements LeaseEngine {
       case 'release':
         this.#release(now, call)
         return { ok: true, leases: [] }
+      case 'claim':
+        // Nobody else decides anything.
+        return { ok: true, leases: [] }
       case 'list':
         return { ok: true, leases: [...this.#registers].map(([task, register]) => stateOf(now, task, register)) }
     }

@@ -1,12 +1,13 @@
-/** The allocator of a hub, put together: its engine, and what the hub knows of ways, nodes and other hubs. */
+/** The allocator of a hub, and who decides strict writes there, put together: their engine, and what the hub knows of ways, nodes and other hubs. */
 import { type Credential, type Instant, LEASE_TIMES, TASK_COLLECTIONS, type Verdict, after, nodeId } from '@causeway/protocol'
 import type { LinkState } from '@causeway/mesh'
-import type { AuthorityParts, NodeBase } from '@causeway/node'
+import type { AuthorityParts, Granting, NodeBase } from '@causeway/node'
 import { Allocator } from './allocator.ts'
 import type { AllocatorSurroundings } from './allocator-surroundings.ts'
 import { Ledger } from './ledger.ts'
 import { EmbeddedEngine, ExternalEngine } from './lease-engine.ts'
 import { Placement } from './placement-desk.ts'
+import { StrictDesk } from './strict-desk.ts'
 import { LinkCosts } from './way-costs.ts'
 
 export interface AllocatorKnowledge {
@@ -16,11 +17,7 @@ export interface AllocatorKnowledge {
   readonly verdict: (now: Instant, node: string) => Verdict
 }
 
-export function makeAllocator(
-  now: Instant,
-  parts: AuthorityParts,
-  { replica, vitals, linkState, ...known }: AllocatorKnowledge,
-): Allocator {
+export function makeAllocator(now: Instant, parts: AuthorityParts, { replica, vitals, linkState, ...known }: AllocatorKnowledge): Granting {
   const { host, index, write } = parts
   const { name, site } = host.credential
   const external = host.place.engine === 'external' ? new ExternalEngine(now, (effect) => host.emit(effect)) : undefined
@@ -51,5 +48,5 @@ export function makeAllocator(
     ledger: new Ledger(name, index, write),
     grantsFrom: external || replica.heads().length > 0 ? now : after(now, LEASE_TIMES.regrantMs),
   }
-  return new Allocator(now, surroundings)
+  return { tasks: new Allocator(now, surroundings), writes: new StrictDesk({ ...surroundings, replica }) }
 }

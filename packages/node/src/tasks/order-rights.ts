@@ -30,7 +30,12 @@ export function placeRefusal(by: Orderer, site: string): Refusal | undefined {
 }
 
 function mayOrderAt(by: Orderer, site: string): boolean {
-  return by.write.some((pattern) => matchesInterest(pattern, TASK_COLLECTIONS.tasks, site))
+  return mayWrite(by, TASK_COLLECTIONS.tasks, site)
+}
+
+/** As the authority has signed it. */
+export function mayWrite(by: Orderer, collection: string, partition: string): boolean {
+  return by.write.some((pattern) => matchesInterest(pattern, collection, partition))
 }
 
 function notAllowed(by: Orderer, site: string): Refusal {

@@ -11,9 +11,11 @@ import type {
   TaskWhyView,
   TaskAnswer,
   Refusal,
+  StrictOutcome,
+  StrictWrite,
 } from '@causeway/protocol'
 import type { Mesh } from '@causeway/mesh'
-import type { WriteInput, WriteOutcome } from '@causeway/state'
+import type { WriteInput, WriteOutcome, WrittenEffect } from '@causeway/state'
 import type { EventEffect } from '@causeway/protocol'
 import type { AllocatorPlace, EngineEffect, TaskEffect } from '../task-contract.ts'
 
@@ -22,6 +24,8 @@ export type OwnWrite = Omit<WriteInput, 'type' | 'request'>
 export interface TaskHost {
   readonly credential: Credential
   readonly place: AllocatorPlace
+  /** Collections that are only written strictly. */
+  readonly strict?: ReadonlySet<string>
   readonly crypto: Pick<Crypto, 'hash'>
   readonly random: Random
   readonly mesh: Mesh
@@ -37,7 +41,7 @@ export interface TaskHost {
   mates(): readonly string[]
   /** No other node of the site was ever heard of: then nobody can say that this one has crashed. */
   isLone(): boolean
-  emit(effect: TaskEffect | EngineEffect | EventEffect): void
+  emit(effect: TaskEffect | EngineEffect | EventEffect | WrittenEffect): void
 }
 
 /** Writes, and calls back in the same turn in which readers see it, with the instant of that turn. */
@@ -56,6 +60,14 @@ export interface TaskAuthority {
   /** Of a task, by id; or what would come of an order. */
   explain(now: Instant, by: Orderer, about: string | TaskOrder): TaskWhyView | Refusal
   renew(now: Instant, from: string, question: Renew, done: (now: Instant, answer: Renewed) => void): void
+}
+
+/** Whoever grants strict writes: the same part of a hub. */
+export interface StrictAuthority {
+  /** Compares it, and makes it: of two from the same revision one. */
+  write(now: Instant, by: Orderer, write: StrictWrite, done: (now: Instant, result: StrictOutcome) => void): void
+  wake(now: Instant): void
+  nextWake(): Instant | undefined
 }
 
 export const NO_ALLOCATOR: Refusal = {

@@ -20,11 +20,12 @@ import {
   nodeId,
 } from '@causeway/protocol'
 import type { ChannelHandle } from '@causeway/mesh'
-import type { ChangeEffect, Replica, WriteOutcome } from '@causeway/state'
+import type { ChangeEffect, Replica, WriteInput, WriteOutcome } from '@causeway/state'
 import type { EngineInput, TaskDesk, TaskEffect, TaskInput, TaskMetrics, TaskReader } from '../task-contract.ts'
 import type { NodeService } from '../services.ts'
 import { LeaseHolder } from './lease-holder.ts'
-import type { OwnWrite, TaskAuthority, TaskHost, Write } from './task-host.ts'
+import { StrictWrites } from './strict-writes.ts'
+import type { OwnWrite, StrictAuthority, TaskAuthority, TaskHost, Write } from './task-host.ts'
 import { TaskIndex } from './task-index.ts'
 import { TaskLines } from './task-lines.ts'
 import { TaskOrders } from './task-orders.ts'
@@ -49,6 +50,12 @@ export interface Authority extends TaskAuthority {
   metrics(): NonNullable<TaskMetrics['allocator']>
 }
 
+/** What a hub that grants is asked for: tasks, and strict writes of records. */
+export interface Granting {
+  readonly tasks: Authority
+  readonly writes: StrictAuthority
+}
+
 export interface AuthorityParts {
   readonly host: TaskHost
   readonly index: TaskIndex
@@ -62,9 +69,11 @@ export class TaskService implements TaskDesk, NodeService {
   readonly #index = new TaskIndex()
   readonly #lines: TaskLines
   readonly #orders: TaskOrders
+  readonly #strict: StrictWrites
   readonly #holder: LeaseHolder
   readonly #write: Write
   #authority: Authority | undefined
+  #writes: StrictAuthority | undefined
   /** Writes that are durable or refused, to be told at the end of the turn. */
   #written: { readonly result: WriteOutcome; readonly done: (now: Instant, result: WriteOutcome) => void }[] = []
   /** Which of the hubs that could be asked is asked. */
@@ -81,6 +90,10 @@ export class TaskService implements TaskDesk, NodeService {
       authority: () => this.#authority,
       ask: (at, question, another) => this.#ask(at, question, another),
     })
+    this.#strict = new StrictWrites(host, {
+      authority: () => this.#writes,
+      ask: (at, number, write) => this.#ask(at, { type: 'write', number, write }, false),
+    })
     this.#holder = new LeaseHolder(now, host, this.#index, this.#write)
     for (const collection of COLLECTIONS) {
       for (const record of replica.list(collection)) this.#index.take(collection, record.key, record.partition, record)
@@ -91,15 +104,17 @@ export class TaskService implements TaskDesk, NodeService {
   }
 
   /** Makes this node one that grants. */
-  grantBy(make: (parts: AuthorityParts) => Authority): void {
+  grantBy(make: (parts: AuthorityParts) => Granting): void {
     const { lines, host } = { lines: this.#lines, host: this.#host }
-    this.#authority = make({
+    const { tasks, writes } = make({
       ...{ host, index: this.#index, write: this.#write },
       hint: (now, node, task, token) => {
         if (node === host.credential.name) this.#holder.hint(now, task, token)
         else lines.ask(now, this.#idOf(node), { type: 'hint', task, token })
       },
     })
+    this.#authority = tasks
+    this.#writes = writes
   }
 
   // ---- TaskDesk
@@ -156,6 +171,13 @@ export class TaskService implements TaskDesk, NodeService {
       case 'reportTask':
         this.#holder.report(now, input.worker, input.id, input.token, input.report)
     }
+  }
+
+  /** Has it made by whoever grants, if it is a strict one; false if it is not. */
+  takesStrict(now: Instant, { request, collection, partition, changes, strict }: WriteInput & { readonly strict?: boolean }): boolean {
+    if (!strict && !this.#host.strict?.has(collection)) return false
+    this.#strict.write(now, { collection, partition, changes }, (_, result) => this.#host.emit({ type: 'written', request, result }))
+    return true
   }
 
   // ---- records
@@ -221,6 +243,11 @@ export class TaskService implements TaskDesk, NodeService {
       case 'renew':
         authority?.renew(now, by.name, message, answer)
         break
+      case 'write': {
+        const { number, write } = message
+        this.#writes?.write(now, by, write, (at, result) => answer(at, { type: 'written', number, result }))
+        break
+      }
       case 'hint':
         this.#holder.hint(now, message.task, message.token)
         break
@@ -234,6 +261,7 @@ export class TaskService implements TaskDesk, NodeService {
   #answered(now: Instant, message: Exclude<TaskAnswer, { type: 'hint' }>): void {
     this.#askedAt = undefined
     if (message.type === 'renewed') this.#holder.answered(now, message)
+    else if (message.type === 'written') this.#strict.answered(now, message.number, message.result)
     else this.#orders.answered(now, message.number, message.result)
   }
 
@@ -244,7 +272,9 @@ export class TaskService implements TaskDesk, NodeService {
   ended(now: Instant, channel: ChannelHandle): void {
     const peer = this.#lines.peerOf(channel)
     this.#lines.ended(channel)
-    if (peer !== undefined && peer === this.#hub) this.#orders.askAgain(now)
+    if (peer === undefined || peer !== this.#hub) return
+    this.#orders.askAgain(now)
+    this.#strict.lost(now)
   }
 
   #ask(now: Instant, question: TaskQuestion, another: boolean): boolean {
@@ -277,11 +307,15 @@ export class TaskService implements TaskDesk, NodeService {
 
   wake(now: Instant): void {
     this.#orders.wake(now)
+    this.#strict.wake(now)
     this.#authority?.wake(now)
+    this.#writes?.wake(now)
   }
 
   nextWake(): Instant | undefined {
-    return earliest(this.#orders.nextWake(), earliest(this.#holder.nextWake(), this.#authority?.nextWake()))
+    const ofWrites = earliest(this.#strict.nextWake(), this.#writes?.nextWake())
+    const ofPrograms = earliest(this.#orders.nextWake(), ofWrites)
+    return earliest(ofPrograms, earliest(this.#holder.nextWake(), this.#authority?.nextWake()))
   }
 
   /** The end of a turn. */

@@ -111,7 +111,7 @@ function addWriteOptions(command: Command): Command {
   const durability = new Option('--durability <level>', 'what to wait for: the disk of this node, of one more of its site, of a hub')
   return command
     .addOption(durability.choices(['local', 'site', 'hub']).default(undefined, 'local'))
-    .option('--strict', 'only if an allocator grants it; never while cut off')
+    .option('--strict', 'compared and made by the hub that grants leases; never while cut off')
     .option(...DRY_RUN)
 }
 
