@@ -32,7 +32,7 @@ export type {
   WrittenEffect,
 } from './replica-contract.ts'
 export { type StoreAudit, type StoredDocument, auditStore } from './store-audit.ts'
-export { parseSelector, type Selector } from './selector.ts'
+export { type Selector, type SelectorTerm, parseSelector, selectorTerms } from './selector.ts'
 export { joinTokens } from './token.ts'
 export { Vitals } from './vitals/vitals.ts'
 export type { VitalView, VitalsOptions, VitalsScope } from './vitals/vitals-contract.ts'

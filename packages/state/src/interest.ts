@@ -4,6 +4,7 @@
  * `tasks/hkg-1`, `nodes/apac/*`, `config/**`, `**`.
  */
 import { NAME_PATTERN } from '@causeway/protocol'
+import { PatternTree } from './pattern-tree.ts'
 
 const PARTITION_NAMES_MAX = 4
 /** A name is at most 63 characters: a collection and four names with their slashes. */
@@ -43,29 +44,18 @@ function matchesParts(pattern: readonly string[], path: readonly string[]): bool
   return pattern.length === path.length
 }
 
-/** Answers that an interest remembers: sync asks the same again and again. */
-const REMEMBERED_MAX = 4_096
-
-/** A set of patterns, sorted and without repeats, taken apart once. */
+/** A set of patterns, sorted and without repeats. */
 export class Interest {
   readonly patterns: readonly string[]
-  readonly #parts: readonly (readonly string[])[]
-  readonly #answers = new Map<string, boolean>()
+  readonly #tree = new PatternTree<true>()
 
   constructor(patterns: Iterable<string>) {
     this.patterns = [...new Set(patterns)].sort()
-    this.#parts = this.patterns.map((pattern) => pattern.split('/'))
+    for (const pattern of this.patterns) this.#tree.add(pattern, true)
   }
 
   matches(collection: string, partition: string): boolean {
-    const path = `${collection}/${partition}`
-    const known = this.#answers.get(path)
-    if (known !== undefined) return known
-    const parts = path.split('/')
-    const answer = this.#parts.some((pattern) => matchesParts(pattern, parts))
-    if (this.#answers.size >= REMEMBERED_MAX) this.#answers.clear()
-    this.#answers.set(path, answer)
-    return answer
+    return this.#tree.has(collection, partition)
   }
 
   equals(other: Interest): boolean {

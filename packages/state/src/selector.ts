@@ -16,10 +16,28 @@ const SET = new RegExp(`^(${WORD})\\s+(in|notin)\\s*\\(([^()]*)\\)$`)
 const PRESENCE = new RegExp(`^(!?)\\s*(${WORD})$`)
 const VALUE = new RegExp(`^${WORD}$`)
 
+/** The label must be there with one of the values, or with any if none are named; negated: must not. */
+export interface SelectorTerm {
+  readonly label: string
+  readonly values: readonly string[] | undefined
+  readonly negated: boolean
+}
+
 /** Throws `usage`. An empty selector selects everything. */
 export function parseSelector(text: string): Selector {
-  const terms = splitTerms(text).map((term) => parseTerm(term.trim(), text))
-  return (labels) => terms.every((holds) => holds(labels))
+  const terms = selectorTerms(text)
+  const [only] = terms
+  return only && terms.length === 1 ? (labels) => holds(only, labels) : (labels) => terms.every((term) => holds(term, labels))
+}
+
+/** Throws `usage`. */
+export function selectorTerms(text: string): readonly SelectorTerm[] {
+  return splitTerms(text).map((term) => parseTerm(term.trim(), text))
+}
+
+function holds({ label, values, negated }: SelectorTerm, labels: Labels): boolean {
+  const value = labelOf(labels, label)
+  return (value !== undefined && (values === undefined || values.includes(value))) !== negated
 }
 
 /** At commas, but not those within brackets. */
@@ -27,25 +45,22 @@ function splitTerms(text: string): string[] {
   return text.trim() === '' ? [] : text.split(/,(?![^(]*\))/)
 }
 
-function parseTerm(term: string, text: string): Selector {
+function parseTerm(term: string, text: string): SelectorTerm {
   const equality = EQUALITY.exec(term)
   if (equality) {
-    const [, key = '', operator, value = ''] = equality
-    return operator === '!=' ? (labels) => labelOf(labels, key) !== value : (labels) => labelOf(labels, key) === value
+    const [, label = '', operator, value = ''] = equality
+    return { label, values: [value], negated: operator === '!=' }
   }
   const set = SET.exec(term)
   if (set) {
-    const [, key = '', operator, list = ''] = set
+    const [, label = '', operator, list = ''] = set
     const values = list.split(',').map((value) => value.trim())
-    if (values.every((value) => VALUE.test(value))) {
-      const included = (labels: Labels): boolean => values.includes(labelOf(labels, key) ?? '')
-      return operator === 'in' ? included : (labels) => !included(labels)
-    }
+    if (values.every((value) => VALUE.test(value))) return { label, values, negated: operator === 'notin' }
   }
   const presence = PRESENCE.exec(term)
   if (presence) {
-    const [, not, key = ''] = presence
-    return (labels) => (labelOf(labels, key) !== undefined) === (not === '')
+    const [, not, label = ''] = presence
+    return { label, values: undefined, negated: not !== '' }
   }
   throw new CausewayError(
     'usage',
@@ -54,6 +69,8 @@ function parseTerm(term: string, text: string): Selector {
   )
 }
 
+/** What every object inherits is no text. To ask for own properties would take five times as long. */
 function labelOf(labels: Labels, key: string): string | undefined {
-  return Object.hasOwn(labels, key) ? labels[key] : undefined
+  const value: unknown = labels[key]
+  return typeof value === 'string' ? value : undefined
 }

@@ -29,19 +29,18 @@ export class Distribution {
     this.#urgent = true
   }
 
-  /** Sessions towards the core. */
-  ups(): SyncSession[] {
-    return [...this.#outbox.all()].filter(({ relation }) => relation === 'up')
-  }
-
   passOn(now: Instant, changed: readonly ReplicatedDocument[], from: Origin | undefined): ReplicaEffect[] {
     const effects: ReplicaEffect[] = []
-    for (const session of this.#outbox.all()) {
-      if (session.peer === from?.peer) session.gave(changed)
-      if (from && (session.peer === from.peer || (from.relation !== 'down' && session.relation !== 'down'))) continue
-      for (const document of changed) session.offer(document)
-      this.pump(now, session, effects)
+    const { audience } = this.#outbox
+    if (from) for (const session of audience.with(from.peer)) session.gave(changed)
+    const offered = new Set<SyncSession>()
+    for (const document of changed) {
+      for (const session of audience.of(document)) {
+        if (from && (session.peer === from.peer || (from.relation !== 'down' && session.relation !== 'down'))) continue
+        if (session.offer(document)) offered.add(session)
+      }
     }
+    for (const session of offered) this.pump(now, session, effects)
     this.#urgent = false
     return effects
   }
@@ -58,7 +57,7 @@ export class Distribution {
       parts.push({ type: 'batches', urgent: this.#urgent, batches }, ...this.#outbox.riders(now, session))
     }
     // What a peer below wants may still be on its way from above.
-    const waits = session.relation === 'down' && !this.ups().every(({ servedToUs }) => servedToUs === this.#interest.id)
+    const waits = session.relation === 'down' && !this.#isServed()
     if (session.idle && session.servedId < session.interestId && !waits) {
       session.servedId = session.interestId
       parts.push({ type: 'served', id: session.servedId })
@@ -66,5 +65,10 @@ export class Distribution {
     if (parts.length === 0) return
     this.#outbox.send(session, parts, effects)
     this.#outbox.schedule(session)
+  }
+
+  #isServed(): boolean {
+    for (const { servedToUs } of this.#outbox.audience.ups) if (servedToUs !== this.#interest.id) return false
+    return true
   }
 }

@@ -4,13 +4,15 @@
  *
  *  1. There is a deadline for every session that has something to say, and for no other.
  *  2. What is forgotten or reset says nothing more.
+ *  3. Whoever is owed word of something that is not durable yet is in `#owing`.
  */
 import { Deadlines, type Instant, type ViolationCode, earliest } from '@causeway/protocol'
 import type { ReplicaEffect } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
+import { Audience } from './sync-audience.ts'
 import type { Companion } from './sync-contract.ts'
 import type { Digests } from './sync-digests.ts'
-import { type SyncPart, encodeSync } from './sync-message.ts'
+import { type Head, type SyncPart, encodeSync } from './sync-message.ts'
 import type { SyncSession } from './sync-session.ts'
 
 export class Outbox {
@@ -18,6 +20,8 @@ export class Outbox {
   readonly #companion: Companion | undefined
   readonly #sessions = new Map<number, SyncSession>()
   readonly #deadlines = new Deadlines<number>()
+  readonly #owing = new Set<SyncSession>()
+  readonly audience: Audience = new Audience()
 
   constructor(digests: Digests, companion: Companion | undefined) {
     this.#digests = digests
@@ -36,11 +40,15 @@ export class Outbox {
   add(session: SyncSession): void {
     const { number, peer, relation } = session
     this.#sessions.set(number, session)
+    this.audience.add(session)
     this.#companion?.opened(number, relation, { peer, wants: (partition) => session.interest.matches('nodes', partition) })
   }
 
-  forget({ number }: SyncSession): void {
+  forget(session: SyncSession): void {
+    const { number } = session
     this.#sessions.delete(number)
+    this.audience.forget(session)
+    this.#owing.delete(session)
     this.#deadlines.set(number, undefined)
     this.#companion?.closed(number)
   }
@@ -93,10 +101,17 @@ export class Outbox {
     else this.schedule(session)
   }
 
+  /** The peer shows these: it hears when those of them that are here are durable. */
+  shown(session: SyncSession, heads: readonly Head[]): void {
+    session.shown(heads)
+    if (session.owes) this.#owing.add(session)
+  }
+
   /** These have new durable batches: whoever has shown us such a one hears of it. */
   settle(now: Instant, documents: readonly ReplicatedDocument[], effects: ReplicaEffect[]): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of [...this.#owing]) {
       const durable = documents.flatMap((document) => session.takeOwed(document))
+      if (!session.owes) this.#owing.delete(session)
       if (durable.length === 0) continue
       session.acks.add(now, 0, durable)
       this.acksChanged(now, session, effects)

@@ -211,6 +211,10 @@ export class SyncSession {
     }
   }
 
+  get owes(): boolean {
+    return this.#owed.size > 0
+  }
+
   /** Which of them are durable now, and were not before. */
   takeOwed(document: ReplicatedDocument): Head[] {
     const head = this.#owed.get(document.id)
@@ -228,10 +232,11 @@ export class SyncSession {
     return true
   }
 
-  /** Puts a document in the queue if the peer lacks something of it. */
-  offer(document: ReplicatedDocument): void {
-    if (!this.ready || !this.offers(document) || !this.#next(document)) return
+  /** Puts a document in the queue if the peer lacks something of it, and says so. */
+  offer(document: ReplicatedDocument): boolean {
+    if (!this.ready || !this.offers(document) || !this.#next(document)) return false
     this.#queues[PRIORITIES.get(document.collection) ?? BULK]?.set(document.id, document)
+    return true
   }
 
   /** The batches of the next message, or none: nothing to send, or no credit. */

@@ -65,7 +65,7 @@ export class Sync {
   /** Every session towards the core has sent what we are interested in. */
   get complete(): boolean {
     if (!this.#upEverOpened) return true
-    return this.#upEverServed && this.#distribution.ups().every(({ servedToUs }) => servedToUs > 0)
+    return this.#upEverServed && [...this.#outbox.audience.ups].every(({ servedToUs }) => servedToUs > 0)
   }
 
   /** Everybody towards the core or beside us, and there is somebody, has sent all that is asked for now. */
@@ -281,7 +281,7 @@ export class Sync {
       this.#outbox.reset(session, 'unexpected', `sync version ${part.version}; this node speaks ${SYNC_VERSION}`, effects)
       return
     }
-    session.wants(part)
+    this.#outbox.audience.wants(session, part)
     this.#companion?.interestChanged(session.number)
     effects.push(...this.#reviseInterest(now))
   }
@@ -294,7 +294,7 @@ export class Sync {
       this.#outbox.reset(session, 'overflow', `heads of more than ${ROUND_MAX} documents`, effects)
       return undefined
     }
-    session.shown(heads)
+    this.#outbox.shown(session, heads)
     const ahead = this.#own.note(heads, holderOf(session))
     if (session.peerIsCore && session.relation !== 'down') this.#tellAtHub(now, heads, effects)
     if (!part.last) return ahead

@@ -114,7 +114,7 @@ export class LeaseHolder {
 
   /** What is to be asked now; nothing if it is not yet time. */
   questions(now: Instant): Renew[] {
-    return this.#renewals.questions(now, this.#held.values(), this.#ends, (id) => this.#view(id) !== undefined)
+    return this.#renewals.questions(now, this.#held, this.#ends, (id) => this.#view(id) !== undefined)
   }
 
   answered(now: Instant, { number, held: kept, lost, ended, tasks }: Renewed): void {

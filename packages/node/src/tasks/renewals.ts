@@ -28,15 +28,21 @@ export class Renewals {
   /** What is to be asked now; nothing if it is not yet time. `isKnown`: more than its name is known here. */
   questions(
     now: Instant,
-    held: Iterable<{ readonly id: string; readonly token: number }>,
+    held: ReadonlyMap<string, { readonly token: number }>,
     ends: ReadonlyMap<string, LeaseEnd>,
     isKnown: (id: string) => boolean,
   ): Renew[] {
     const all = this.#allAt !== undefined && now >= this.#allAt
     if (!all && (this.#soonAt === undefined || now < this.#soonAt)) return []
-    const asks = (id: string): boolean => all || this.#urgent.has(id)
-    const leases: LeaseClaim[] = [...held].filter(({ id }) => asks(id)).map(({ id, token }) => ({ task: id, token }))
-    const ended = [...ends.values()].filter(({ task }) => asks(task))
+    // There is news of a few at a time, and a node may hold thousands.
+    const ids = all ? new Set([...held.keys(), ...ends.keys()]) : this.#urgent
+    const leases: LeaseClaim[] = []
+    const ended: LeaseEnd[] = []
+    for (const id of ids) {
+      const [lease, end] = [held.get(id), ends.get(id)]
+      if (lease) leases.push({ task: id, token: lease.token })
+      if (end) ended.push(end)
+    }
     const wanted = leases.map(({ task }) => task).filter((id) => !isKnown(id))
     this.#urgent.clear()
     this.#soonAt = undefined

@@ -19,7 +19,7 @@ import {
 } from '@causeway/protocol'
 import { parseSelector } from '@causeway/state'
 import type { TaskReader } from '../task-contract.ts'
-import { LabelIndex, TaskSet } from './label-index.ts'
+import { LabelIndex } from './label-index.ts'
 import { TaskParts } from './task-parts.ts'
 
 const LIST_MAX = 10_000
@@ -30,7 +30,6 @@ export class TaskIndex implements TaskReader {
   /** Site → id → the task. */
   readonly #sites = new Map<string, Map<string, TaskParts>>()
   readonly #byId = new Map<string, Set<TaskParts>>()
-  readonly #all = new TaskSet()
   readonly #labels = new LabelIndex()
 
   /** Takes a record as it is now (`undefined`: deleted); returns the task that it belongs to. */
@@ -74,13 +73,15 @@ export class TaskIndex implements TaskReader {
   list({ site, selector = '', phase, limit = LIST_MAX, after = '' }: TaskQuery): readonly TaskView[] {
     const matches = parseSelector(selector)
     const [afterSite = '', afterId = ''] = after.split('/')
-    const candidates = this.#labels.narrowest(selector, phase) ?? this.#all
+    const candidates = this.#labels.narrowest(selector, phase)
     const found: TaskView[] = []
-    const wants = (parts: TaskParts): boolean => (parts.site !== afterSite || parts.id > afterId) && matches(parts.labels)
-    for (const parts of candidates.inOrder(site, afterSite, wants)) {
+    for (const [tasks, from] of candidates.after({ site: afterSite, id: afterId }, site)) {
+      for (let at = from; at < tasks.length && found.length < limit; at++) {
+        const parts = tasks[at]
+        const view = parts && matches(parts.labels) ? parts.view() : undefined
+        if (view && (phase === undefined ? view.phase !== 'gone' : view.phase === phase)) found.push(view)
+      }
       if (found.length >= limit) break
-      const view = parts.view()
-      if (view && (phase === undefined ? view.phase !== 'gone' : view.phase === phase)) found.push(view)
     }
     return found
   }
@@ -97,7 +98,6 @@ export class TaskIndex implements TaskReader {
     this.#labels.set(parts, parts.labels, parts.phase)
     if (parts.isEmpty) {
       tasks.delete(id)
-      this.#all.delete(parts)
       const known = this.#byId.get(id)
       known?.delete(parts)
       if (known?.size === 0) this.#byId.delete(id)
@@ -105,7 +105,6 @@ export class TaskIndex implements TaskReader {
     }
     if (tasks.has(id)) return
     this.#sites.set(site, tasks.set(id, parts))
-    this.#all.add(parts)
     const known = this.#byId.get(id)
     if (known) known.add(parts)
     else this.#byId.set(id, new Set([parts]))
