@@ -106,10 +106,15 @@ export function checkViolations(violations: readonly string[]): string[] {
 const SPARED_MAX = 7
 
 /**
- * Every fault that was ordered did happen. A small loss may meet too few packets to show: on a link that carries nothing but a
- * probe now and then, or falls before it carries anything.
+ * A small loss may meet too few packets to show: on a link that carries nothing but a probe now and then, or falls before it
+ * carries anything.
  */
+export function hasHit({ kind, dropped, expected }: Fault): boolean {
+  return dropped > 0 || (kind === 'loss' && expected < SPARED_MAX)
+}
+
+/** Every fault that was ordered did happen. */
 export function checkFaults(faults: readonly Fault[]): string[] {
-  const idle = faults.filter(({ kind, dropped, expected }) => dropped === 0 && !(kind === 'loss' && expected < SPARED_MAX))
+  const idle = faults.filter((fault) => !hasHit(fault))
   return idle.map((fault) => `${fault.what} hit nothing: the scenario tested less than it says`)
 }

@@ -7,7 +7,7 @@
  */
 import { type Random, SeededRandom, instant } from '@causeway/protocol'
 import type { NodeMachine } from '@causeway/node'
-import { type SiteView, checkFaults, checkPings, checkSites, checkViolations } from './checkers.ts'
+import { type SiteView, checkFaults, checkPings, checkSites, checkViolations, hasHit } from './checkers.ts'
 import type { Fault } from './fault.ts'
 import { type Fleet, type FleetOptions, makeFleet } from './fleet.ts'
 import { FrameWatch } from './frame-watch.ts'
@@ -86,7 +86,7 @@ export function runScenario(options: ScenarioOptions): ScenarioReport {
       world.run(50 + random.float() * 1500)
     }
     // A fault that has not hit anything yet gets its chance before it is healed.
-    world.runUntil(() => world.faults.every((fault) => fault.dropped > 0), HIT_MS_MAX)
+    world.runUntil(() => world.faults.every(hasHit), HIT_MS_MAX)
     world.healAll()
     objections.push(...settle(world, () => [...checkPings(observations.pings), ...state.check(), ...checkSites(siteViews(fleet))]))
     objections.push(...checkViolations(observations.violations), ...checkFaults(world.faults), ...frames.objections())

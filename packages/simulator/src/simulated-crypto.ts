@@ -13,7 +13,6 @@ import {
   encodeCredential,
   equalBytes,
   invariant,
-  joinBytes,
 } from '@causeway/protocol'
 
 /** Odd multipliers of the lanes of `mixingHash`; any large odd numbers do. */
@@ -30,7 +29,7 @@ export function simulatorCrypto(random: Random, own: SimulatedKeyPair = SIMULATE
       publicKey.length === 32 && signature.length === 64 && equalBytes(signature, signFor(publicKey, message)),
     sign: own.sign,
     hash: mixingHash,
-    mac: (key, message) => mixingHash(joinBytes(key, message)),
+    mac: (key, message) => mixingHash(key, message),
     publicKey: mixingHash,
     agree: (privateKey, publicKey) => secretOf(mixingHash(privateKey), publicKey),
     aead: (key) => new SimulatedAead(key),
@@ -65,7 +64,7 @@ export function simulatorCredential(spec: CredentialSpec): SignedCredential {
 
 function signFor(publicKey: Uint8Array, message: Uint8Array): Uint8Array {
   const signature = new Uint8Array(64)
-  const first = mixingHash(joinBytes(publicKey, message))
+  const first = mixingHash(publicKey, message)
   signature.set(first)
   signature.set(mixingHash(first), 32)
   return signature
@@ -98,7 +97,7 @@ class SimulatedAead implements Aead {
 
   #tag(counter: number, associated: Uint8Array, message: Uint8Array): Uint8Array {
     const count = Uint8Array.of(counter, counter >>> 8, counter >>> 16, counter >>> 24)
-    return mixingHash(joinBytes(this.#key, associated, count, message)).subarray(0, AEAD_TAG_BYTES)
+    return mixingHash(this.#key, associated, count, message).subarray(0, AEAD_TAG_BYTES)
   }
 }
 
@@ -108,14 +107,19 @@ function drawBytes(random: Random, length: number): Uint8Array {
   return bytes
 }
 
-/** Four lanes that feed each other, multiply and rotate as MurmurHash3 does (Austin Appleby, public domain); 128 bits, drawn out to 256. */
-export function mixingHash(message: Uint8Array): Uint8Array {
-  let [a, b, c, d] = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a ^ message.length]
-  for (const byte of message) {
-    a = b ^ Math.imul(a ^ byte, PRIMES[0])
-    b = c ^ Math.imul(b ^ byte, PRIMES[1])
-    c = d ^ Math.imul(c ^ byte, PRIMES[2])
-    d = a ^ Math.imul(d ^ byte, PRIMES[3])
+/** Of the parts one after the other. Four lanes that feed each other, multiply and rotate as MurmurHash3 does (Austin Appleby, public domain); 128 bits, drawn out to 256. */
+export function mixingHash(...parts: readonly Uint8Array[]): Uint8Array {
+  let bytes = 0
+  for (const part of parts) bytes += part.length
+  let [a, b, c, d] = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a ^ bytes]
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at++) {
+      const byte = part[at] as number
+      a = b ^ Math.imul(a ^ byte, PRIMES[0])
+      b = c ^ Math.imul(b ^ byte, PRIMES[1])
+      c = d ^ Math.imul(c ^ byte, PRIMES[2])
+      d = a ^ Math.imul(d ^ byte, PRIMES[3])
+    }
   }
   const hash = new Uint8Array(32)
   const view = new DataView(hash.buffer)

@@ -207,7 +207,10 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
     const { machine, clockMs, port } = life
     const effects = machine.handle(instant(this.#world.timeline.now + clockMs), input)
     const network: NetworkEffect[] = []
-    for (const effect of effects) this.#carryOut(life, effect, network)
+    for (const effect of effects) {
+      this.#world.emit(effect)
+      this.#carryOut(life, effect, network)
+    }
     port.apply(network)
     const wakeAt = machine.nextWake()
     this.#world.wakeAt(wakeAt === undefined ? undefined : Math.max(this.#world.timeline.now, tickAfter(wakeAt - clockMs)))
@@ -226,7 +229,6 @@ export class WorldNode<M extends Machine<NodeInput, NodeEffect>> {
         this.store.persist(effect, (ticket) => this.#input(life, { type: 'persisted', ticket }))
         return
       default:
-        this.#world.emit(effect)
     }
   }
 

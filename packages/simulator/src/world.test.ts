@@ -115,6 +115,14 @@ describe('World', () => {
     expect(world.now).toBe(10_050)
   })
 
+  test('a watcher hears of every effect, of what goes to disk and network as well', () => {
+    const world = makeWorld()
+    const heard = new Set<string>()
+    world.watch((_, { type }) => heard.add(type))
+    world.run(1_000)
+    expect([...heard].toSorted()).toEqual(['persist', 'send'])
+  })
+
   test('monotonic clocks differ, wall clocks agree', () => {
     const world = makeWorld()
     const [a, b] = [world.node('a'), world.node('b')]
