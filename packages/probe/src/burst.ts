@@ -1,7 +1,7 @@
 /**
- * The last question before a link is called down: eight probes in quick succession, all of which must fail. They go over
- * UDP, and twice over control as well (or all over the one that answers, if the other is known to be silent).
- * Any answer ends it.
+ * The last question before a link is called down: eight probes in quick succession, or ten where packets were lost lately,
+ * all of which must fail. They go over UDP, and twice over control as well (or all over the one that answers, if the other is
+ * known to be silent). Any answer ends it.
  */
 import { type Instant, after } from '@causeway/protocol'
 import type { MonitorConfig } from './monitor-config.ts'
@@ -11,6 +11,8 @@ import type { Via } from './monitor-contract.ts'
 const OTHER_PROBES: readonly number[] = [2, 5]
 
 export class Burst {
+  /** How many it takes. */
+  readonly probes: number
   readonly #config: MonitorConfig
   /** When its first probe was due. */
   #beganAt: Instant
@@ -19,10 +21,12 @@ export class Burst {
   #lastAt: Instant
   #repeats = 0
 
-  constructor(now: Instant, config: MonitorConfig) {
+  /** `lossRatio`: how much the link has lost of late. */
+  constructor(now: Instant, config: MonitorConfig, lossRatio: number) {
     this.#config = config
+    this.probes = lossRatio < config.lossyRatio ? config.burstProbes : config.burstProbesLossy
     this.#beganAt = now
-    this.#left = config.burstProbes
+    this.#left = this.probes
     this.#nextAt = now
     this.#lastAt = now
   }
@@ -43,7 +47,7 @@ export class Burst {
 
   /** The ways to probe now, of those that can prove anything. */
   take(now: Instant, usual: Via, other: Via | undefined): Via[] {
-    const both = other !== undefined && OTHER_PROBES.includes(this.#config.burstProbes - this.#left)
+    const both = other !== undefined && OTHER_PROBES.includes(this.probes - this.#left)
     this.#left--
     this.#lastAt = now
     this.#nextAt = after(now, this.#config.burstSpacingMs)
@@ -55,7 +59,7 @@ export class Burst {
     if (this.#repeats >= this.#config.burstRepeatsMax) return false
     this.#repeats++
     this.#beganAt = now
-    this.#left = this.#config.burstProbes
+    this.#left = this.probes
     this.#nextAt = now
     return true
   }

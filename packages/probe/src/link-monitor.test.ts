@@ -5,17 +5,20 @@ import { LinkMonitor } from './link-monitor.ts'
 
 const DAY_MS = 86_400_000
 
-function establish(settings: LabSettings & { inUse?: boolean; udp?: boolean }): LabLink {
+type Settings = LabSettings & { readonly inUse?: boolean; readonly udp?: boolean; readonly loss?: number }
+
+function establish(settings: Settings): LabLink {
   const link = new LabLink(settings)
   if (settings.udp !== false) link.openDatagrams()
   if (settings.inUse) link.trafficMs = 100
+  for (const path of link.paths) path.loss = settings.loss ?? 0
   link.run(12_000 + (settings.seed % 97) * 13)
   for (const end of link.ends) expect(end.monitor.state).toBe('up')
   return link
 }
 
 /** Milliseconds from the fault to `down` at either end, over many seeds. */
-function detections(settings: Omit<LabSettings, 'seed'> & { inUse: boolean; udp?: boolean }, fault: (link: LabLink) => void): number[] {
+function detections(settings: Omit<Settings, 'seed'>, fault: (link: LabLink) => void): number[] {
   const times: number[] = []
   for (let seed = 1; seed <= 60; seed++) {
     const link = establish({ ...settings, seed })
@@ -168,6 +171,16 @@ describe('cuts', () => {
     expect(quantile(times, 0.99)).toBeLessThan(1_450 + 2 * rttMs)
   })
 
+  it.each(['both', 'forward', 'backward'] as const)(
+    'on a link that loses packets, $0: ten probes must fail, still within 0.65 s',
+    (kind) => {
+      const times = detections({ rttMs: 20, spreadMs: 1, inUse: true, loss: 0.03 }, kinds[kind])
+      expect(quantile(times, 0.5)).toBeLessThan(600 + 2 * 20)
+      expect(quantile(times, 0.99)).toBeLessThan(650 + 2 * 20)
+      expect(times[0]).toBeGreaterThan(360)
+    },
+  )
+
   it('is not found later because a probe was lost before the datagram lane was open at both ends', () => {
     for (const inUse of [true, false]) {
       const link = new LabLink({ seed: 3, rttMs: 20 })
@@ -207,8 +220,21 @@ describe('false alarms', () => {
     }
   })
 
+  it('few in 0.5 days of losses that come in spells of 100 ms', () => {
+    const link = establish({ seed: 100, rttMs: 20, inUse: true })
+    for (const path of link.paths) path.bursty = { goodMs: 900, badMs: 100, goodLoss: 0, badLoss: 0.5 }
+    link.run(0.5 * DAY_MS)
+    // With a burst of eight the end that is probed falls three times.
+    for (const end of link.ends) expect(end.falls()).toBeLessThanOrEqual(1)
+  })
+
   it('without a whole burst there would be hundreds', () => {
-    const link = establish({ seed: 7, rttMs: 60, spreadMs: 10, config: { burstProbes: 1, holdMs: 50, holdMsMax: 100, recoveryReplies: 1 } })
+    const link = establish({
+      seed: 7,
+      rttMs: 60,
+      spreadMs: 10,
+      config: { burstProbes: 1, burstProbesLossy: 1, holdMs: 50, holdMsMax: 100, recoveryReplies: 1 },
+    })
     for (const path of link.paths) path.loss = 0.05
     link.trafficMs = 100
     link.run(0.1 * DAY_MS)

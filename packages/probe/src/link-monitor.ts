@@ -192,7 +192,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     this.#quality.peerAgeMs = 0
     this.#peerNeeds = probe.alone
     if (proof) this.#proven(via, effects)
-    else if (probe.urgent && this.#usable) this.#burst ??= new Burst(this.#now, this.#config)
+    else if (probe.urgent && this.#usable) this.#burst ??= new Burst(this.#now, this.#config, this.#ways.lossRatio(this.#now))
   }
 
   /** The link works both ways over `via`. */
@@ -242,23 +242,23 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   #judgeLife(effects: MonitorEffect[]): void {
     if (!this.#burst) {
       const dueAt = this.#suspectAt
-      if (dueAt !== undefined && this.#now >= dueAt) this.#burst = new Burst(this.#now, this.#config)
+      if (dueAt !== undefined && this.#now >= dueAt) this.#burst = new Burst(this.#now, this.#config, this.#ways.lossRatio(this.#now))
       return
     }
     const verdictAt = this.#burst.verdictAt(this.#verdictWaitMs)
     if (verdictAt === undefined || this.#now < verdictAt) return
     if (this.#lag.doubts(this.#burst.beganAt) && this.#burst.repeat(this.#now)) return
-    this.#become('down', this.#causeOfDeath(), effects)
+    this.#become('down', this.#causeOfDeath(this.#burst), effects)
   }
 
-  #causeOfDeath(): string {
+  #causeOfDeath({ probes }: Burst): string {
     if (this.#quality.hung) return `its process has stood still for ${this.#quality.peerAgeMs} ms`
     const { oldest, heardAt } = this.#suspicion
     if (this.#probes && oldest && heardAt !== undefined && heardAt > after(oldest.sent, this.#timeoutMs(oldest.via)))
       return `is heard but has answered nothing for ${Math.round(this.#now - oldest.sent)} ms`
     const silentSince = this.#ways.repliedAt ?? this.#since
     const quietMs = Math.round(this.#now - Math.max(silentSince, heardAt ?? silentSince))
-    return `silent for ${quietMs} ms, a burst of ${this.#config.burstProbes} probes included`
+    return `silent for ${quietMs} ms, a burst of ${probes} probes included`
   }
 
   #become(state: LinkState, reason: string, effects: MonitorEffect[]): void {

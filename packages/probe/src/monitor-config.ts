@@ -48,6 +48,11 @@ export interface MonitorConfig {
   readonly controlTimeoutMsMin: number
   /** Probes of a burst, all of which must fail. 8 keeps false alarms far below one per link and day at 5 % loss. @default 8 */
   readonly burstProbes: number
+  /** The same on a link that has lost so much within a minute, either way: losses come in spells, which a burst should outlast.
+   *  Each probe more finds a cut 40 ms later. @default 10 */
+  readonly burstProbesLossy: number
+  /** @default 0.01 */
+  readonly lossyRatio: number
   /** Between the probes of a burst, ms. At 50 a silent cut takes 70 ms longer to be called one. @default 40 */
   readonly burstSpacingMs: number
   /** Wait after the last probe of a burst over control alone, ms, if the timeout is not longer: TCP may lose its repair
@@ -140,6 +145,8 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   idlePatienceMs: 20,
   controlTimeoutMsMin: 300,
   burstProbes: 8,
+  burstProbesLossy: 10,
+  lossyRatio: 0.01,
   burstSpacingMs: 40,
   controlVerdictMs: 2000,
   promiseAllowanceMs: 20,

@@ -111,6 +111,12 @@ export class Ways {
     return undefined
   }
 
+  /** Loss of the last minute, of the direction that loses more; 0 if unmeasured. */
+  lossRatio(now: Instant): number {
+    const loss = this.measured?.loss.longRatio(now)
+    return Math.max(loss?.forward ?? 0, loss?.backward ?? 0)
+  }
+
   /** Of sending over the link, one way; `null` if unmeasured; see `costOf`. */
   costMs(now: Instant, way: 'forward' | 'backward'): number | null {
     const track = this.measured
