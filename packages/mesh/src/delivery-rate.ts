@@ -1,7 +1,7 @@
 /**
  * How fast a way delivers, and how much it is therefore worth keeping on it:
  *
- *     window = rate · (1.25 · least round trip + 10 ms)
+ *     window = rate · (1.5 · least round trip + 10 ms)
  *
  * as in BBR (draft-ietf-ccwg-bbr), with 10 ms on top because a node under load looks at its sockets every few
  * milliseconds only: without them a window of a LAN's round trip starves the line. The rate is the highest of late: what was
@@ -9,14 +9,14 @@
  * ever there is no queue, and the rate may be higher than anybody has tried: 2 least round trips.
  *
  * Such a window keeps a queue, and after a while nobody remembers the round trip without it: each time the window would grow by
- * a quarter. So who has not seen the least round trip for a while lets the queue run dry, and looks (BBR's ProbeRTT). After that
+ * half. So who has not seen the least round trip for a while lets the queue run dry, and looks (BBR's ProbeRTT). After that
  * the window opens little by little: what it lacks, sent at once, would be a queue of its own.
  */
 import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, after } from '@causeway/protocol'
 
 /** While there is no queue, and when there is one. */
-const RTT_FACTOR = { empty: 2, full: 1.25 } as const
+const RTT_FACTOR = { empty: 2, full: 1.5 } as const
 const TURN_MS = 10
 const RATE_MEMORY_MS = 2_000
 const RTT_WINDOWS = 2

@@ -147,6 +147,7 @@ export class PathSet {
 
   /** What was overdue on this path was late, not lost. */
   forgive(path: Path): void {
+    path.wasLate()
     const standing = this.#standings.get(path)
     if (standing?.left !== 'silence') return
     standing.left = undefined

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { NodeId } from '@causeway/protocol'
+import { type NodeId, instant } from '@causeway/protocol'
 import { UNMEASURED_COST_MS } from './link-state.ts'
 import { Path } from './path.ts'
 
@@ -12,4 +12,14 @@ test('what a plan says is taken for the round trip until packets have told one',
 
 test('a path with a link that nobody has measured is given the patience of one of which nothing is known', () => {
   expect(new Path(ROUTE, UNMEASURED_COST_MS + 42).patienceMs).toBe(new Path(ROUTE, null).patienceMs)
+})
+
+test('what was overdue and only late has not made the window smaller', () => {
+  const path = new Path(ROUTE, 20)
+  const windowBytes = path.windowBytes(instant(0))
+  path.timedOut(instant(100))
+  path.timedOut(instant(1_000))
+  expect(path.windowBytes(instant(1_000))).toBeLessThan(windowBytes)
+  path.wasLate()
+  expect(path.windowBytes(instant(1_000))).toBe(windowBytes)
 })

@@ -53,6 +53,8 @@ export class Path {
   #varianceMs = 0
   readonly #rate = new DeliveryRate()
   #windowBytes = WINDOW_START_BYTES
+  /** Before it became suspect. */
+  #windowBytesBefore = 0
   #shrunkAt: Instant | undefined
   #timeouts = 0
   #suspectSince: Instant | undefined
@@ -178,9 +180,15 @@ export class Path {
   /** A packet was not acknowledged within the probe timeout. */
   timedOut(now: Instant): void {
     this.#timeouts++
+    if (!this.suspect) this.#windowBytesBefore = this.#windowBytes
     this.#suspectSince ??= now
     this.#nextTrial ??= after(now, Math.min(this.patienceMs, TRIAL_CEILING_MS))
     this.#shrink(now)
+  }
+
+  /** What was overdue was late, not lost: it says nothing about the window (RFC 4015). */
+  wasLate(): void {
+    this.#windowBytes = Math.max(this.#windowBytes, this.#windowBytesBefore)
   }
 
   /** Nobody has planned it: a last resort, which may lead nowhere. */
