@@ -63,7 +63,9 @@ const leases = z
     { error: 'expected {engine: embedded, hub: NAME} or {engine: etcd, endpoints: [...]}' },
   )
   .nullish()
-  .describe('who grants tasks; `null`: nobody. All nodes of a network must say the same. `etcd` survives the loss of any one machine')
+  .describe(
+    'who grants tasks and strict writes; `null`: nobody. All nodes of a network must say the same. `etcd` survives the loss of any one machine',
+  )
 
 const limit = z.number().int().positive()
 const limits = z.strictObject(

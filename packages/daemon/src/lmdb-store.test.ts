@@ -173,6 +173,42 @@ describe('LmdbStore', () => {
     await again.close()
   })
 
+  it('writes what takes the place of most of it to a new file, so that none ever holds both', async () => {
+    const filled = (first: number, value: number) =>
+      Array.from({ length: 90 }, (_, n) => [`k${first + n}`, new Uint8Array(20_000).fill(value)] as const)
+    const [before, after] = [filled(100, 1), filled(200, 2)]
+    const path = await write(Object.fromEntries(before))
+    const { size } = statSync(path)
+    const sizes: number[] = []
+    const store = await openStore(dataDir, () => sizes.push(statSync(path).size))
+    const entries = [...before.map(([key]) => ({ key, value: undefined })), ...after.map(([key, value]) => ({ key, value }))]
+    store.persist({ type: 'persist', ticket: 1, entries })
+    store.persist({ type: 'persist', ticket: 2, entries: [{ key: 'later', value: Uint8Array.of(1) }] })
+    await waitFor(() => sizes.length === 2, 'both tickets')
+    await store.close()
+    for (const each of sizes) expect(each).toBeLessThan(1.1 * size)
+    expect(existsSync(`${path}.new`)).toBe(false)
+    const again = await openStore(dataDir)
+    expect([...again.load()]).toEqual([...after.map(([key, value]) => ({ key, value })), { key: 'later', value: Uint8Array.of(1) }])
+    await again.close()
+  })
+
+  it('takes such a ticket as any other while somebody copies the file', async () => {
+    const old = Array.from({ length: 90 }, (_, n) => [`k${100 + n}`, new Uint8Array(20_000).fill(1)] as const)
+    await write(Object.fromEntries(old))
+    const persisted: number[] = []
+    const store = await openStore(dataDir, (ticket) => persisted.push(ticket))
+    const copying = DataLock.acquire(dataDir, SWAP_LOCK)
+    const entries = [...old.map(([key]) => ({ key, value: undefined })), { key: 'new', value: Uint8Array.of(2) }]
+    store.persist({ type: 'persist', ticket: 1, entries })
+    await waitFor(() => persisted.length === 1, 'the ticket')
+    copying.release()
+    await store.close()
+    const again = await openStore(dataDir)
+    expect([...again.load()]).toEqual([{ key: 'new', value: Uint8Array.of(2) }])
+    await again.close()
+  })
+
   it('makes a large file small as soon as most of it is deleted, and goes on', async () => {
     const large = Object.fromEntries(Array.from({ length: 90 }, (_, index) => [`k${index}`, new Uint8Array(200_000).fill(index)]))
     const path = await write(large)

@@ -10,8 +10,9 @@
  *  2. At most one transaction is under way.
  *  3. LMDB is given a file only after all of it was read and found sound. A damaged one is set aside, and a new one is made of
  *     the entries that are whole.
- *  4. A file with much room in it, because much was deleted, is written anew, between two transactions and when it is opened:
- *     the new one is complete and on disk before it takes the place of the old. Tickets wait meanwhile.
+ *  4. A file with much room in it, because much was deleted, is written anew, when it is opened and between two transactions, or
+ *     in place of one that would leave it so: the new one is complete and on disk before it takes the place of the old. Tickets
+ *     wait meanwhile. So a fold and what it replaces are never in one file, which would be as large as both.
  *  5. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
  *     fatal to the node: it is reported once, and nothing is persisted after it.
  */
@@ -21,6 +22,7 @@ import { CausewayError, type StoreEffect, type StoreEntry } from '@causeway/prot
 import { DataLock } from './data-lock.ts'
 import { hasRoom, saysFull } from './disk-room.ts'
 import {
+  type StoreChanges,
   type StoreDatabase,
   damageIn,
   discardDraft,
@@ -140,14 +142,13 @@ export class LmdbStore {
     while (this.#pending.length > 0 && !this.#failed) {
       const tickets = this.#pending
       this.#pending = []
-      const fault = await this.#commit(tickets)
-      if (fault === undefined) {
+      const fault = (await this.#commitAnew(tickets)) ? undefined : await this.#commit(tickets)
+      if (fault === undefined && !this.#failed) {
         this.#reportPersisted(tickets)
         await this.#tighten()
-      } else if (this.#hasRoom(tickets) && !saysFull(fault)) {
-        this.#fail(fault)
-      } else {
-        await this.#waitForRoom(tickets, fault)
+      } else if (fault !== undefined) {
+        if (this.#hasRoom(tickets) && !saysFull(fault)) this.#fail(fault)
+        else await this.#waitForRoom(tickets, fault)
       }
       if (this.#closed && fault !== undefined) break
     }
@@ -166,25 +167,45 @@ export class LmdbStore {
     }
   }
 
+  /** The tickets as part of a new file, if one that takes them would be loose then. False if nothing was done. */
+  async #commitAnew(tickets: readonly Pending[]): Promise<boolean> {
+    if (!tickets.some(({ entries }) => entries.some(({ stored }) => !stored))) return false
+    const changes = new Map(tickets.flatMap(({ entries }) => entries.map(({ key, stored }) => [key, stored] as const)))
+    let [put, removed] = [0, 0]
+    for (const [key, stored] of changes) {
+      if (stored) put += stored.length
+      else removed += this.#database.get(key)?.length ?? 0
+    }
+    const { fileBytes, usedBytes } = sizesOf(this.#database)
+    const loose = isLoose(Math.max(fileBytes, usedBytes + put), Math.max(0, usedBytes + put - removed))
+    return fileBytes >= this.#tightenFrom && loose && this.#rewrite(fileBytes, changes)
+  }
+
   /** Invariant 4. */
   async #tighten(): Promise<void> {
     const { fileBytes, usedBytes } = sizesOf(this.#database)
-    if (fileBytes < this.#tightenFrom || !isLoose(fileBytes, usedBytes)) return
+    if (fileBytes >= this.#tightenFrom && isLoose(fileBytes, usedBytes)) await this.#rewrite(fileBytes, new Map())
+  }
+
+  /** False if nothing was done. */
+  async #rewrite(fileBytes: number, changes: StoreChanges): Promise<boolean> {
     const turn = swapTurn(this.#options.dataDir)
-    if (!turn) return
+    if (!turn) return false
     const path = storeFile(this.#options.dataDir)
     try {
-      if (await this.#draft(path, fileBytes)) await this.#install(path)
+      if (!(await this.#draft(path, fileBytes, changes))) return false
+      await this.#install(path)
     } catch (cause) {
       this.#fail(await faultOf(cause))
     } finally {
       turn.release()
     }
+    return true
   }
 
-  async #draft(path: string, fileBytes: number): Promise<boolean> {
+  async #draft(path: string, fileBytes: number, changes: StoreChanges): Promise<boolean> {
     try {
-      await draftStoreFile(path, this.#database)
+      await draftStoreFile(path, this.#database, changes)
       return true
     } catch {
       // A disk without room for it, perhaps: the file is good as it is.

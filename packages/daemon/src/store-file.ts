@@ -112,15 +112,19 @@ export async function replaceStoreFile(path: string, entries: readonly StoredEnt
   installDraft(path, aside)
 }
 
+/** What becomes of keys: other values, or nothing. */
+export type StoreChanges = ReadonlyMap<string, Buffer | undefined>
+
 /**
- * Writes what a database holds to a file beside it, on disk when this resolves; nobody may write to the database meanwhile.
- * Portion by portion, since the process has other things to do.
+ * Writes what a database holds, with the changes, to a file beside it, on disk when this resolves; nobody may write to the
+ * database meanwhile. Portion by portion, since the process has other things to do.
  */
-export async function draftStoreFile(path: string, database: StoreDatabase): Promise<void> {
+export async function draftStoreFile(path: string, database: StoreDatabase, changes: StoreChanges): Promise<void> {
   await writeDraft(path, function* () {
     for (let portion = portionAfter(database, undefined); portion.length > 0; portion = portionAfter(database, portion.at(-1)?.key)) {
-      yield portion
+      yield portion.filter(({ key }) => !changes.has(key))
     }
+    yield [...changes].flatMap(([key, value]) => (value ? [{ key, value }] : []))
   })
 }
 

@@ -38,8 +38,13 @@ export class Changes {
     return this.#points.has(`${documentId(name)}|${epoch}`)
   }
 
+  /** Also of what is gathered here. */
   drop(logs: readonly Log[]): void {
-    for (const log of logs) this.entries.push(...dropEntries(log))
+    const gone = new Map(logs.flatMap(dropEntries).map((entry) => [entry.key, entry]))
+    const kept = this.entries.filter(({ key }) => !gone.has(key))
+    this.entries.length = 0
+    // One by one: a log may have more batches than a call takes arguments.
+    for (const entry of [...kept, ...gone.values()]) this.entries.push(entry)
   }
 
   /** These records may be others now. */

@@ -47,6 +47,26 @@ describe('a document that is folded', () => {
     expect(hub.violations()).toEqual([])
   })
 
+  it('takes the place of what it replaces in one go: the disk of its writer never holds both', () => {
+    const lab = new Lab(3)
+    const node = lab.add('a', LIMITED)
+    const hub = lab.add('hub', LIMITED)
+    lab.connect(node, hub, 'up')
+    lab.run(100)
+    const seen = new Set<string>()
+    const persistNext = node.persistNext.bind(node)
+    node.persistNext = () => {
+      persistNext()
+      const there = new Set(batchKeys(node).map((key) => key.split('|')[4] ?? ''))
+      expect(there.size).toBeLessThan(2)
+      for (const epoch of there) seen.add(epoch)
+    }
+    overwrite(lab, node, 200)
+    expect(seen.size).toBeGreaterThan(3)
+    node.restart()
+    expect(node.replica.get('tasks', 'hkg-1', 'k3')?.value).toMatchObject({ n: 199 })
+  })
+
   it('costs one who was cut off no more than what is live and what came since', () => {
     const lab = new Lab(2)
     const node = lab.add('a', LIMITED)

@@ -1,10 +1,12 @@
 /**
  * Logs that a fold has replaced. They are dropped as soon as the fold is durable and on its way to all who listen; but kept for
- * a while for a peer that is about to get their end: it can then make the fold by itself.
+ * a while for a peer that is about to get their end: it can then make the fold by itself. From the disk our own go with the
+ * fold: it never holds both.
  */
 import { type Instant, type StoreEntry, after, earliest } from '@causeway/protocol'
 import { dropEntries } from './batch-store.ts'
 import type { Documents } from './documents.ts'
+import type { Log } from './log.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 
 const KEEP_MS = 10_000
@@ -16,8 +18,18 @@ export class ReplacedLogs {
   /** Documents that have such, and how long they keep them at most. */
   readonly #kept = new Map<ReplicatedDocument, Instant>()
 
+  /** Those that the disk has no more. */
+  readonly #erased = new WeakSet<Log>()
+
   constructor(documents: Documents) {
     this.#documents = documents
+  }
+
+  /** What a fold of our own replaces, which is about to be written: to be deleted from the store in the same go. */
+  erase(document: ReplicatedDocument): Log[] {
+    const logs = document.logs().filter(({ epoch }) => epoch < document.foldEpoch)
+    for (const log of logs) this.#erased.add(log)
+    return logs
   }
 
   /** Something of the document has become durable. */
@@ -36,7 +48,8 @@ export class ReplacedLogs {
       const bytes = document.replaced().reduce((sum, log) => sum + log.bytes, 0)
       if (until > now && bytes <= KEEP_BYTES_MAX && isAwaited(document)) continue
       this.#kept.delete(document)
-      entries.push(...this.#documents.dropReplaced(document).flatMap(dropEntries))
+      const dropped = this.#documents.dropReplaced(document).filter((log) => !this.#erased.has(log))
+      for (const entry of dropped.flatMap(dropEntries)) entries.push(entry)
     }
     return entries
   }

@@ -295,6 +295,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       changes.add(document, batch)
       this.#backlog.add(now, document, batch)
     }
+    for (const document of new Set(folds.map((fold) => fold.document))) changes.drop(this.#replaced.erase(document))
     const accepted = written.filter(({ document }) => document)
     const persist = this.#tickets.add(changes.entries, { written: accepted, ...changes.ticket() })
     this.#writer.storing(now, this.#tickets.holdsWrites)
