@@ -50,8 +50,10 @@ import { StatePeers } from './state-peers.ts'
 import { VerdictPublisher } from './verdict-publisher.ts'
 import { Verdicts } from './verdicts.ts'
 
-/** How often costs of own links are looked at; ups and downs are advertised at once. */
+/** How often costs of own links are looked at; one that falls is advertised at once. */
 const LOOK_MS = 1_000
+/** Links that come up wait for company: an advert names all links of a hub, every hub reads it, and sites return by hundreds. */
+const SPACING_MS = 100
 /** How often link state is compared with a neighbour's: what a flood has missed is missed no longer. */
 const COMPARE_MS = 10_000
 const COMPARE_JITTER = 0.3
@@ -69,6 +71,7 @@ export class Hub extends NodeBase implements VerdictSource {
   readonly #statePeers: StatePeers
   #draining = false
   #lookAt: Instant
+  #advertisedAt: Instant = instant(Number.NEGATIVE_INFINITY)
   #compareAt: Instant
   #plannedVersion = -1
   #plansDue: Instant | undefined
@@ -166,7 +169,7 @@ export class Hub extends NodeBase implements VerdictSource {
       this.#testify(now, this.#ended.up(now, peer.credential))
     }
     if (this.#draining) this.mesh.sendControl(peer.id, { type: 'drain', draining: true })
-    this.#lookAt = now
+    this.#lookSoon(now)
   }
 
   protected override linkQuality(now: Instant): void {
@@ -203,7 +206,7 @@ export class Hub extends NodeBase implements VerdictSource {
       case 'attached':
         if (peer?.credential.role !== 'edge') break
         this.#attached.set(from, message.nodes)
-        this.#lookAt = now
+        this.#lookSoon(now)
         break
       case 'testimony':
         for (const testimony of message.testimonies) this.#ofWitness(now, from, testimony)
@@ -313,7 +316,10 @@ export class Hub extends NodeBase implements VerdictSource {
       this.#rate.observe(now, this.mesh.relayed)
       this.#linkState.forgetOld(now)
       const news = this.#linkState.advertise(now, this.#ownLinks(), this.#draining)
-      if (news) this.#flood(news)
+      if (news) {
+        this.#advertisedAt = now
+        this.#flood(news)
+      }
     }
     if (now >= this.#compareAt) {
       this.#compareAt = after(now, jittered(this.#random, COMPARE_MS, COMPARE_JITTER))
@@ -321,6 +327,10 @@ export class Hub extends NodeBase implements VerdictSource {
       const one = hubs[this.#random.uint32() % Math.max(1, hubs.length)]
       if (one) this.#sendDigest(one.peer.id, false)
     }
+  }
+
+  #lookSoon(now: Instant): void {
+    this.#lookAt = instant(Math.min(this.#lookAt, Math.max(now, after(this.#advertisedAt, SPACING_MS))))
   }
 
   #decidePlans(now: Instant): void {
