@@ -126,19 +126,20 @@ export class LeaseHolder {
       const held = this.#held.get(task)
       if (held?.token === was) this.#drop(now, held, reason)
     }
+    const mates = this.#host.mates()
     for (const { task, was, token, phase } of kept) {
       const held = this.#held.get(task)
       if (!held || held.token !== was || token < was || (phase !== 'allocated' && phase !== 'tombstone')) continue
       held.token = token
       held.phase = phase
-      this.#sure(now, held, askedAt)
+      this.#sure(now, held, askedAt, mates)
     }
   }
 
-  #sure(now: Instant, held: Held, askedAt: Instant): void {
+  #sure(now: Instant, held: Held, askedAt: Instant, mates: readonly string[]): void {
     if (held.sureAt === undefined || askedAt > held.sureAt) held.sureAt = askedAt
     if (now < after(held.sureAt, LEASE_TIMES.selfStopMs)) {
-      held.mates = this.#host.mates()
+      held.mates = mates
       if (held.alone) this.#statuses.alone(now, held.id, held.token, false)
       held.alone = false
     }
