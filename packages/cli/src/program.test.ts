@@ -98,6 +98,9 @@ test.each([
   [['kv', 'put', 'config/a', '1', '--durability', 'moon'], 'Allowed choices are local, site, hub.'],
   [['kv', 'batch', 'config', './none.json'], './none.json cannot be read'],
   [['demo', '--hubs', '99'], 'whole number from 2 to 8'],
+  [['ping', 'Core 1'], 'Names of nodes have lower-case letters, digits, dots and hyphens.'],
+  [['why', 'a', ''], 'Names of nodes have lower-case letters, digits, dots and hyphens.'],
+  [['forward', '7001', 'signal@a', '--idle', '5'], '--idle is for datagrams. Add --udp, or leave it out.'],
 ])('wrong usage is one line and exit code 2: %j', async (args, message) => {
   const { code, stdout, stderr } = await causeway(...args)
   expect({ code, stdout, lines: stderr.split('\n').length }).toEqual({ code: 2, stdout: '', lines: 2 })
@@ -176,6 +179,12 @@ test('a dry run tells what would change, or why it could not, and changes nothin
     stderr: 'causeway: a/b is at revision r1, not r0. Read it again.\n',
   })
   expect(methods).toEqual(new Set(['GET', 'POST']))
+})
+
+test('help is a verb, too', async () => {
+  const [asked, usual] = await Promise.all([causeway('help', 'paths'), causeway('paths', '--help')])
+  expect(asked).toEqual(usual)
+  expect(asked).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: causeway paths') })
 })
 
 test('help is on stdout with exit code 0, and shows examples', async () => {

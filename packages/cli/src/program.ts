@@ -56,8 +56,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? DONE : ANSWER_NO))
   try {
     let code = DONE
-    const program = await buildProgram(args[0], (result) => (code = result))
-    await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
+    // `causeway help VERB`, as other tools have it.
+    const words = args.length === 0 ? ['--help'] : args[0] === 'help' ? [...args.slice(1), '--help'] : args
+    const program = await buildProgram(words[0], (result) => (code = result))
+    await program.parseAsync(words, { from: 'user' })
     return code
   } catch (error) {
     // Commander has printed its own: help and version are no faults, everything else is wrong usage.

@@ -4,6 +4,7 @@
  */
 import type { Causeway } from '@causeway/client'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { NAME_PATTERN } from '@causeway/protocol'
 import { FORMATS, type Format } from './output.ts'
 
 /** Adds the verb to the program; `onResult` takes its exit code. */
@@ -53,6 +54,12 @@ export function numberBetween(min: number, max: number, kind: 'integer' | 'real'
     }
     return value
   }
+}
+
+/** A parser of names of nodes. */
+export function nodeName(text: string): string {
+  if (NAME_PATTERN.test(text)) return text
+  throw new InvalidArgumentError('Names of nodes have lower-case letters, digits, dots and hyphens.')
 }
 
 /** Collects a repeatable option. */

@@ -51,6 +51,10 @@ describe('authority', () => {
     expect(createVerifier().verify(credential.key, message, new Uint8Array(sign(null, message, privateKeyOf(seed))))).toBe(true)
   })
 
+  it.each(['', '***', 'config/', '**/a', 'con fig/**', 'config/***'])('refuses %j as a write pattern', (pattern) => {
+    expect(() => issueCredential(directory, options('hkg-1-a', { write: [pattern] }))).toThrow(expect.objectContaining({ code: 'usage' }))
+  })
+
   it('tries without doing anything', () => {
     const other = join(directory, 'other')
     expect(createNetwork(other, 'test-net', { dryRun: true })).toMatchObject({ keyFile: join(other, 'authority.key') })

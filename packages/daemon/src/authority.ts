@@ -20,6 +20,8 @@ const KEY_FILE = 'authority.key'
 const NETWORK_FILE = 'network.json'
 /** Short enough that a lost credential dies of itself; a fleet that renews less often sets `expires`. */
 const EXPIRES_DEFAULT = '90d'
+/** Names and `*`, joined by `/`; the last may be `**`. */
+const WRITE_PATTERN = /^(?:(?:\*|[a-z0-9][a-z0-9.-]*)\/)*(?:\*\*?|[a-z0-9][a-z0-9.-]*)$/
 
 const networkSchema = z.object({
   name: z.string(),
@@ -155,7 +157,7 @@ function credentialOf(network: NetworkFile, options: IssueOptions): Omit<Credent
   if (lifetimeMs === undefined)
     throw new CausewayError('usage', `"${expires}" is not a duration`, 'write a number and a unit, for instance 90d or 12h')
   for (const pattern of options.write ?? []) {
-    if (!/^[^\s/]+(?:\/[^\s/]+)*$/.test(pattern))
+    if (!WRITE_PATTERN.test(pattern))
       throw new CausewayError(
         'usage',
         `"${pattern}" is not a write pattern`,

@@ -69,6 +69,7 @@ it('says so if there is no such node', async () => {
   expect(body.candidates).toEqual([])
   expect(await call('hkg-1', '/v1/why/hkg-1/No!')).toMatchObject({ status: 400 })
   expect(await call('hkg-1', '/v1/trace/nowhere')).toMatchObject({ status: 502, body: { code: 'unreachable' } })
+  expect(await call('hkg-1', '/v1/trace/hkg-1')).toMatchObject({ body: { code: 'refused' } })
 })
 
 it('traces the path in use, hop by hop, as the nodes on it measure', async () => {

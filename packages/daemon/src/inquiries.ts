@@ -118,6 +118,7 @@ export class Inquiries {
 
   async trace(to: string): Promise<TraceView> {
     checkName(to)
+    if (to === this.#self) throw new CausewayError('refused', 'the way to this node itself has no hops', 'name another node')
     const { paths } = await this.#use(to)
     const path = paths.find(({ active, state }) => active && state !== 'down')
     if (!path || !isPlanned(paths))

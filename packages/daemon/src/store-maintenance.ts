@@ -109,7 +109,7 @@ export async function restoreStore(
   tell: TellProgress = TELL_NOBODY,
 ): Promise<{ readonly entries: number; readonly replaces: boolean }> {
   if (!existsSync(file)) throw new CausewayError('not-found', `there is no ${file}`, 'name a file that "causeway backup" made')
-  const entries = withoutCleanMark(soundEntries(readWhole(file, tell), file))
+  const entries = withoutCleanMark(soundEntries(readWhole(file, tell), file, 'take another backup: this one is not what was written'))
   const path = storeFile(dataDir)
   // The lock would make it.
   if (dryRun && !existsSync(dataDir)) return { entries: entries.length, replaces: false }
@@ -217,12 +217,12 @@ function existingStore(dataDir: string): string {
   throw new CausewayError('not-found', `there is no store in ${dataDir}`, 'name the dataDir of a node')
 }
 
-function soundEntries({ entries, damage }: StoreContent, path: string): StoreContent['entries'] {
+function soundEntries(
+  { entries, damage }: StoreContent,
+  path: string,
+  remedy = 'start its node once: it keeps what is whole, and peers bring back the rest',
+): StoreContent['entries'] {
   const [fault] = damage
   if (fault === undefined) return entries
-  throw new CausewayError(
-    'store-corrupt',
-    `${path} is damaged: ${fault}`,
-    'start its node once: it keeps what is whole, and peers bring back the rest',
-  )
+  throw new CausewayError('store-corrupt', `${path} is damaged: ${fault}`, remedy)
 }

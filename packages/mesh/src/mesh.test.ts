@@ -102,9 +102,8 @@ test('the first packet of a process that was replaced counts, although the hands
   pair.mesh('a').write(pair.now, channel, [Uint8Array.of(7)])
   // A step until it leaves, three for the messages of the handshake; what came next is with the third.
   pair.run(4 * STEP_MS)
-  const told = pair.heard.b.flatMap((effect) => {
-    if (effect.type === 'channelMessages') return [[effect.type, effect.messages.map((message) => [...message])]]
-    return effect.type.startsWith('channel') ? [[effect.type]] : []
-  })
-  expect(told).toEqual([['channelAccepted'], ['channelMessages', [[7]]]])
+  const told = pair.heard.b.filter(({ type }) => type.startsWith('channel')).map(({ type }) => type)
+  const said = pair.heard.b.flatMap((effect) => (effect.type === 'channelMessages' ? effect.messages.map((message) => [...message]) : []))
+  expect(told).toEqual(['channelAccepted', 'channelMessages'])
+  expect(said).toEqual([[7]])
 })

@@ -28,12 +28,20 @@ export const declareDump: DeclareVerb = (program, onResult) => {
       else {
         const path = file ?? `causeway-dump-${node}-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`
         if (existsSync(path)) throw new CausewayError('usage', `${path} is there already`, 'name another file')
-        writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
+        writeNew(path, text)
         const fileBytes = Buffer.byteLength(text)
         await printDocument(output, { node, file: path, fileBytes }, () => `${path}: ${bytes(fileBytes)}`)
       }
       onResult(DONE)
     })
+}
+
+function writeNew(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
+  } catch (cause) {
+    throw new CausewayError('usage', `cannot write ${path}: ${(cause as Error).message}`, 'name a file that can be written', { cause })
+  }
 }
 
 async function bundleOf(causeway: Causeway, tell: TellProgress): Promise<Record<string, unknown>> {

@@ -1,5 +1,6 @@
 /** `causeway forward`: a port of this machine that leads to a service elsewhere, for as long as the command runs. */
-import type { EventView, ForwardRequest, ForwardView } from '@causeway/protocol'
+import type { Causeway } from '@causeway/client'
+import { CausewayError, type EventView, type ForwardRequest, type ForwardView } from '@causeway/protocol'
 import { type Command, Option } from 'commander'
 import { tint } from '../colour.ts'
 import { DONE } from '../fault.ts'
@@ -54,7 +55,9 @@ export const declareForward: DeclareVerb = (program, onResult) => {
     .option('--keep', 'return at once, and let the forward stay until it is removed or the node stops')
     .addHelpText('after', EXAMPLES)
     .action(async (listen: string, to: string, options: ForwardVerbOptions) => {
-      await run(requestOf(listen, to, options), options)
+      await run(requestOf(listen, to, options), options).catch((error: unknown) => {
+        throw inOurWords(error)
+      })
       onResult(DONE)
     })
   declareList(forward, onResult)
@@ -62,6 +65,7 @@ export const declareForward: DeclareVerb = (program, onResult) => {
 }
 
 function requestOf(listen: string, to: string, { udp, class: frameClass, idle }: ForwardVerbOptions): ForwardRequest {
+  if (idle !== undefined && !udp && !frameClass) throw new CausewayError('usage', '--idle is for datagrams', 'add --udp, or leave it out')
   return {
     listen,
     to,
@@ -75,11 +79,31 @@ async function run(request: ForwardRequest, { api, output, keep }: ForwardVerbOp
   const { forwards } = await connectTo(api)
   if (keep) {
     const forward = await forwards.open(request)
-    return printDocument(output, forward, () => `${leads(forward)}; to end it: causeway forward remove ${forward.id}`)
+    await printDocument(output, forward, () => `${leads(forward)}; to end it: causeway forward remove ${forward.id}`)
+    return warnIfNobodyOffers(forwards, request)
   }
+  void warnIfNobodyOffers(forwards, request)
   for await (const item of forwards.follow(request, { signal: untilInterrupted() })) {
     await printItem(output, item, () => ('id' in item ? `${leads(item)} (Ctrl-C ends it)` : failure(item.data)))
   }
+}
+
+/** The service may come later, or this node may be cut off from who knows: so it is said, and goes on. */
+async function warnIfNobodyOffers(forwards: Causeway['forwards'], { to, proto }: ForwardRequest): Promise<void> {
+  const [service, site] = to.split(/[@/]/)
+  if (service === undefined || site === undefined) return
+  const offers = await forwards.offersAt(site).catch(() => undefined)
+  if (!offers || offers.some((offer) => offer.service === service && offer.protocol === proto)) return
+  const known = [...new Set(offers.map((offer) => `${offer.service} (${offer.protocol})`))].join(', ')
+  process.stderr.write(
+    `causeway: as far as this node knows, nobody at ${site} offers ${service} (${proto}) now${known && `; there is ${known}`}.\n`,
+  )
+}
+
+/** The daemon explains the request, not the command. */
+function inOurWords(error: unknown): unknown {
+  if (!(error instanceof CausewayError) || error.code !== 'usage' || error.message.startsWith('--')) return error
+  return new CausewayError('usage', error.message, 'write it like: causeway forward 7001 signal@nrt-2', { cause: error })
 }
 
 function leads({ id, to }: ForwardView): string {

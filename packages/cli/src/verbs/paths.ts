@@ -6,7 +6,7 @@ import { tint, tintState } from '../colour.ts'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { printDocument } from '../output.ts'
 import { milliseconds } from '../quantity.ts'
-import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
+import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, nodeName, type WatchedOptions } from '../verb.ts'
 
 const ASKS_AGAIN = 8
 const ASK_INTERVAL_MS = 250
@@ -16,7 +16,7 @@ export const declarePaths: DeclareVerb = (program, onResult) => {
   addWatchOption(addReadingOptions(program.command('paths')))
     .summary('ways to another node, best first')
     .description('Shows the plan that this node holds to another: the paths it may use and the one in use. Exit 1 if none works.')
-    .argument('<to>', 'name of the other node')
+    .argument('<to>', 'name of the other node', nodeName)
     .addHelpText('after', '\nExamples:\n  $ causeway paths nrt-2-a\n  $ causeway paths nrt-2-a -w\n  $ causeway paths nrt-2-a -o json\n')
     .action(async (to: string, { api, output, watch = false }: WatchedOptions) => {
       const causeway = await connectTo(api)

@@ -4,7 +4,7 @@ import { ANSWER_NO, DONE } from '../fault.ts'
 import { isTable, print, printDocument, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
 import { type Sequencing, sequencing, type Summary, summarise } from '../statistics.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, nodeName, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
 
 interface PingVerbOptions extends ReadingOptions {
   readonly count: number
@@ -17,7 +17,7 @@ export const declarePing: DeclareVerb = (program, onResult) => {
   addReadingOptions(program.command('ping'))
     .summary('message another node, end to end')
     .description('Sends messages to a node over an ordered channel and prints each answer with the path it took. Exit 1 if any is lost.')
-    .argument('<to>', 'name of the other node')
+    .argument('<to>', 'name of the other node', nodeName)
     .option('-c, --count <n>', 'how many to send', numberBetween(1, 1_000_000), 10)
     .option('-i, --interval <seconds>', 'time between two', numberBetween(0.001, 3600, 'real'), 1)
     .option('-s, --size <bytes>', 'bytes of a message', numberBetween(8, 32_768), 64)

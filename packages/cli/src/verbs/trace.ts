@@ -5,7 +5,7 @@ import { tintState } from '../colour.ts'
 import { ANSWER_NO, DONE } from '../fault.ts'
 import { isTable, printDocument, printItem } from '../output.ts'
 import { milliseconds, percent } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, nodeName, numberBetween, type ReadingOptions, untilInterrupted } from '../verb.ts'
 
 interface TraceVerbOptions extends ReadingOptions {
   readonly count: number
@@ -20,7 +20,7 @@ export const declareTrace: DeclareVerb = (program, onResult) => {
   addReadingOptions(program.command('trace'))
     .summary('delay and loss of every hop to another node')
     .description(DESCRIPTION)
-    .argument('<to>', 'name of the other node')
+    .argument('<to>', 'name of the other node', nodeName)
     .option('-c, --count <n>', 'how often to ask', numberBetween(1, 1_000_000), 1)
     .option('-i, --interval <seconds>', 'time between two', numberBetween(0.01, 3600, 'real'), 1)
     .addHelpText('after', '\nExamples:\n  $ causeway trace nrt-2-a\n  $ causeway trace nrt-2-a -c 60 -o ndjson >> trace.ndjson\n')

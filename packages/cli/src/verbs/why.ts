@@ -4,7 +4,7 @@ import { tint } from '../colour.ts'
 import { DONE } from '../fault.ts'
 import { isTable, printDocument } from '../output.ts'
 import { milliseconds } from '../quantity.ts'
-import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions } from '../verb.ts'
+import { addReadingOptions, connectTo, type DeclareVerb, nodeName, type ReadingOptions } from '../verb.ts'
 
 const DESCRIPTION = `Asks a hub which ways lead from one node to another: their costs, step by step, which are planned, what speaks against \
 the others; and the node FROM which of them it uses and why. Exit 1 if there is no way.`
@@ -13,8 +13,8 @@ export const declareWhy: DeclareVerb = (program, onResult) => {
   addReadingOptions(program.command('why'))
     .summary('why traffic takes the way it takes')
     .description(DESCRIPTION)
-    .argument('<from>', 'name of the node that sends')
-    .argument('<to>', 'name of the node it sends to')
+    .argument('<from>', 'name of the node that sends', nodeName)
+    .argument('<to>', 'name of the node it sends to', nodeName)
     .addHelpText(
       'after',
       '\nExamples:\n  $ causeway why hkg-1-a nrt-2-a\n  $ causeway why hkg-1-a nrt-2-a -o json | jq .candidates[0].steps\n',
