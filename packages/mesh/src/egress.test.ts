@@ -51,7 +51,7 @@ describe('Egress', () => {
 
   it('marks what waited for more than 20 ms, drops what waited for more than 100, but never its own', () => {
     const line = new Line()
-    for (const own of [true, false]) line.egress.add(line.now, own ? 1 : 2, frame(own ? 1 : 2), own)
+    for (const own of [true, false]) line.egress.add(line.now, own ? 1 : 2, frame(own ? 1 : 2, 9_000), own)
     line.now = instant(21)
     const it = line.egress.take(line.now) as Uint8Array
     expect(readFrameHeader(it)?.marked).toBe(true)
@@ -62,6 +62,18 @@ describe('Egress', () => {
     line.egress.add(line.now, 1, frame(4), false)
     const fresh = line.egress.take(line.now) as Uint8Array
     expect(readFrameHeader(fresh)?.marked).toBe(false)
+  })
+
+  it('does not drop from a flow of which little waits, unless it has waited for a second', () => {
+    const line = new Line()
+    for (let i = 0; i < 5; i++) line.egress.add(line.now, 1, frame(i, 3_000), false)
+    line.egress.add(line.now, 2, frame(9), false)
+    line.now = instant(900)
+    expect([line.take(), line.take(), line.take()]).toEqual([3, 4, 9])
+    expect(line.drops).toEqual(['too-late', 'too-late', 'too-late'])
+    line.egress.add(line.now, 2, frame(10), false)
+    line.now = instant(2_000)
+    expect(line.take()).toBe(-1)
   })
 
   it('drops from the longest flow when too much waits', () => {

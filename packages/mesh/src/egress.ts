@@ -12,7 +12,10 @@ import { type Instant, isFrame, markFrame } from '@causeway/protocol'
 import { markNeighbourPacket } from './neighbour-packet.ts'
 
 const MARK_MS = 20
-const DROP_MS = 100
+/** Of a flow that has more waiting than `SPARSE_BYTES`, and of one that has not: that one is not what the queue is made of, and what
+ *  it asks for is not sent again soon (after RFC 8289, 4.2: the last packet is not dropped). */
+const DROP_MS = { backlog: 100, sparse: 1_000 } as const
+const SPARSE_BYTES = 8 * 1024
 /** What a flow may send in its turn: at least the largest frame. */
 const QUANTUM_BYTES = 64 * 1024
 
@@ -81,9 +84,10 @@ export class Egress {
         continue
       }
       flow.deficit -= frame.length
+      const dropMs = DROP_MS[flow.bytes > SPARSE_BYTES ? 'backlog' : 'sparse']
       this.#removeFirst(flow, frame)
       const waitedMs = now - since
-      if (waitedMs > DROP_MS && !own) {
+      if (waitedMs > dropMs && !own) {
         this.#onDrop('too-late')
         continue
       }
