@@ -59,7 +59,11 @@ describe('a config', () => {
     ['with a wrong type', 'uplinks: four', /bad-1\.yaml:9: uplinks: expected number, got "four"\./],
     ['with a value that is no choice', ['role: edge', 'role: egde'], /:1: role: expected edge or hub, got "egde"\./],
     ['with an address that lacks its port', ['hubs: [', 'hubs: ["core-1", '], /:6: hubs\.0: expected host:port/],
-    ['with what this version cannot do', ['{socket:', '{dashboard: 1, socket:'], /:5: api\.dashboard: is not supported by this version yet/],
+    [
+      'with what this version cannot do',
+      ['{socket:', '{dashboard: 1, socket:'],
+      /:5: api\.dashboard: is not supported by this version yet/,
+    ],
     ['that is not YAML', 'uplinks: [4', /bad-1\.yaml:\d+: it is not YAML: .+ Correct that line\./],
     ['for another role', ['role: edge', 'role: hub'], /role is hub, but \S+bad-1\.cred was issued for role edge\. Set role: edge/],
     ['without its credential', ['bad-1.cred', 'none.cred'], /the credential \S+none\.cred does not exist\. .+causeway issue/],
