@@ -53,7 +53,7 @@ import { Verdicts } from './verdicts.ts'
 /** How often costs of own links are looked at; one that falls is advertised at once. */
 const LOOK_MS = 1_000
 /** Links that come up wait for company: an advert names all links of a hub, every hub reads it, and sites return by hundreds. */
-const SPACING_MS = 100
+const SPACING_MS = 20
 /** How often link state is compared with a neighbour's: what a flood has missed is missed no longer. */
 const COMPARE_MS = 10_000
 const COMPARE_JITTER = 0.3

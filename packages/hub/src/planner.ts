@@ -20,7 +20,7 @@ const HOPS_MAX = 4
 const MOVED_MS = 10
 const COSTS_MS = 5_000
 /** In a large network some cost moves several times a second, and all sites of a region may return within one. */
-const LOOK_MS = 250
+const LOOK_MS = 20
 /** Bound on what one other node may ask for. */
 const DESTINATIONS_MAX = 4096
 
