@@ -22,11 +22,13 @@ export type StrictOutcome =
   | {
       readonly ok: true
       readonly partition: string
+      /** In the order of the changes. */
       readonly items: readonly { readonly key: string; readonly revision: string }[]
       readonly token: string
     }
   | {
       readonly ok: false
+      /** `unreachable`: whoever grants a strict write was not reached, or does not answer. */
       readonly code: 'conflict' | 'not-found' | 'refused' | 'unreachable'
       readonly message: string
       readonly remedy: string

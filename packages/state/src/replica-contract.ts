@@ -12,6 +12,7 @@ import type {
   SignedCredential,
   StoreEffect,
   StoreInput,
+  StrictOutcome,
   Wake,
 } from '@causeway/protocol'
 import type { Companion } from './sync-contract.ts'
@@ -122,21 +123,8 @@ export type ReplicaInput =
   /** Write everything out and mark the store clean; answered by `flushed`. */
   | { readonly type: 'flush' }
 
-export type WriteOutcome =
-  | {
-      readonly ok: true
-      readonly partition: string
-      /** In the order of the changes. */
-      readonly items: readonly { readonly key: string; readonly revision: string }[]
-      readonly token: string
-    }
-  | {
-      readonly ok: false
-      /** `unreachable`: whoever grants a strict write was not reached, or does not answer. */
-      readonly code: 'conflict' | 'not-found' | 'refused' | 'unreachable'
-      readonly message: string
-      readonly remedy: string
-    }
+/** What came of a write travels as that of a strict one does. */
+export type WriteOutcome = StrictOutcome
 
 /** The answer to a write. A write that is `ok` is as durable as was asked. */
 export interface WrittenEffect {
