@@ -60,6 +60,15 @@ interface Lane {
   waiting: Waiting[]
 }
 
+/** Writes that share a claim, and what has come of them. */
+interface Round {
+  readonly claim: Progress
+  /** What the register said before. */
+  readonly afterMs: number
+  readonly together: readonly Waiting[]
+  readonly results: StrictOutcome[]
+}
+
 export interface StrictDeskParts extends Pick<AllocatorSurroundings, 'host' | 'engine' | 'grantsFrom' | 'reaches'> {
   readonly write: Write
   readonly replica: Pick<Replica, 'covers' | 'clockMs' | 'complete' | 'isRevoked'>
@@ -160,22 +169,13 @@ export class StrictDesk implements StrictAuthority {
         this.#of.write(at, { ...write, stamps: { afterMs, untilMs } }, (later, result) => {
           results[index] = result
           left -= 1
-          if (left === 0) this.#settle(later, lane, claim, { afterMs, together, results })
+          if (left === 0) this.#settle(later, lane, { claim, afterMs, together, results })
         })
       }
     })
   }
 
-  #settle(
-    now: Instant,
-    lane: Lane,
-    claim: Progress,
-    {
-      afterMs,
-      together,
-      results,
-    }: { readonly afterMs: number; readonly together: readonly Waiting[]; readonly results: readonly StrictOutcome[] },
-  ): void {
+  #settle(now: Instant, lane: Lane, { claim, afterMs, together, results }: Round): void {
     const tokens = results.flatMap((result) => (result.ok ? [result.token] : []))
     // Nothing written: those after us need not be later than this.
     const ms = tokens.length === 0 ? afterMs : Math.min(this.#of.replica.clockMs(now), claim.ms)
