@@ -51,10 +51,18 @@ export function storeFile(dataDir: string): string {
   return join(dataDir, FILE)
 }
 
-/** Reads and checks all of it; nobody may write to it meanwhile. Throws `store-corrupt` if it is of another version of LMDB. */
-export function readStoreFile(path: string): StoreContent {
+/**
+ * Reads and checks all of it, and tells of each entry; nobody may write to it meanwhile. Throws `store-corrupt` if it is of
+ * another version of LMDB.
+ */
+export function readStoreFile(path: string, onEntry: (entry: StoredEntry) => void = () => {}): StoreContent {
   const damage: string[] = []
-  return { entries: [...storedEntries(path, damage)], damage }
+  const entries: StoredEntry[] = []
+  for (const entry of storedEntries(path, damage)) {
+    entries.push(entry)
+    onEntry(entry)
+  }
+  return { entries, damage }
 }
 
 /** The same entry by entry; all of `damage` is known when the last has been given. */

@@ -16,16 +16,7 @@ import { type StoredDocument, auditStore } from '@causeway/state'
 import { DataLock } from './data-lock.ts'
 import { acquireLock } from './lmdb-store.ts'
 import { createNodeCrypto, generateKeyPair } from './node-crypto.ts'
-import {
-  SWAP_LOCK,
-  type StoreContent,
-  type StoredEntry,
-  replaceStoreFile,
-  storedEntries,
-  storeFile,
-  syncFile,
-  withoutCleanMark,
-} from './store-file.ts'
+import { SWAP_LOCK, type StoreContent, readStoreFile, replaceStoreFile, storeFile, syncFile, withoutCleanMark } from './store-file.ts'
 
 const SWAP_MS_MAX = 30_000
 const SWAP_LOOK_MS = 20
@@ -167,15 +158,11 @@ async function withContent<Result>(
 /** Pages hold more than what is in them, so the last part of it may come at once. */
 function readWhole(path: string, tell: TellProgress): StoreContent {
   const fileBytes = statSync(path).size
-  const damage: string[] = []
-  const entries: StoredEntry[] = []
   let bytes = 0
-  for (const entry of storedEntries(path, damage)) {
-    entries.push(entry)
-    bytes += entry.key.length + entry.value.length
+  return readStoreFile(path, ({ key, value }) => {
+    bytes += key.length + value.length
     tell('reading', bytes / fileBytes)
-  }
-  return { entries, damage }
+  })
 }
 
 /** `undefined` while its node runs. */
