@@ -375,7 +375,7 @@ export class EdgeNode extends NodeBase {
     if (upstream === this.#upstream) return
     if (this.#upstream !== undefined) this.endSession(now, this.#upstream)
     this.#upstream = upstream
-    if (upstream !== undefined) this.sessions.want(now, upstream, 'up')
+    if (upstream !== undefined) this.sessions.want(now, upstream, 'up', this.#neighbours.has(upstream))
   }
 
   #noteAbsence(now: Instant): void {

@@ -359,10 +359,9 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
 
   #accepted(now: Instant, effect: Extract<MeshEffect, { type: 'channelAccepted' }>): void {
     const { channel, peer, service } = effect
-    const relation = acceptedRelation(service)
+    const relation = this.sessions.accepted(channel, peer, service)
     const inside = this.#services.find((each) => each.serves(service))
     if (relation) {
-      this.sessions.accepted(channel, peer, relation)
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     } else if (inside) {
       inside.accepted(channel, peer)

@@ -12,7 +12,7 @@ describe('Sessions', () => {
     const open = (_peer: NodeId, service: string): number => opened.push(service)
     sessions.want(instant(0), HUB, 'up')
     sessions.want(instant(0), HUB, 'up')
-    expect(sessions.openDue(instant(0), open)).toEqual([{ channel: 1, peer: HUB, relation: 'up' }])
+    expect(sessions.openDue(instant(0), open)).toEqual([{ channel: 1, peer: HUB, relation: 'up', packed: true }])
     expect(sessions.openDue(instant(0), open)).toEqual([])
     expect(opened.map((service) => acceptedRelation(service))).toEqual(['down'])
     expect(acceptedRelation('state-mesh')).toBe('mesh')
@@ -61,8 +61,8 @@ describe('Sessions', () => {
       }
     }
     const [here, there] = [new Sessions(new SeededRandom(1), codec), new Sessions(new SeededRandom(1), codec)]
-    here.accepted(7, HUB, 'down')
-    there.accepted(9, HUB, 'up')
+    expect(here.accepted(7, HUB, 'state-up')).toBe('down')
+    expect(there.accepted(9, HUB, 'state-mesh')).toBe('mesh')
     expect(made).toBe(0)
     const messages = [[1, 2], [3], []].map((bytes) => Uint8Array.from(bytes))
     const packed = messages.map((message) => here.pack(7, message))
@@ -73,5 +73,22 @@ describe('Sessions', () => {
     expect(closed).toEqual([1])
     expect(here.pack(7, messages[0]!)).toEqual(messages[0])
     expect(made).toBe(2)
+  })
+
+  it('packs nothing within a site, and falls back to what an older gateway knows', () => {
+    const codec = (): SessionCodec => ({ pack: () => Uint8Array.of(9), unpack: () => undefined, close: () => undefined })
+    const sessions = new Sessions(new SeededRandom(1), codec)
+    const message = Uint8Array.of(1, 2)
+    const said: string[] = []
+    const open = (_peer: NodeId, service: string): number => said.push(service)
+    sessions.want(instant(0), HUB, 'up', true)
+    expect(sessions.openDue(instant(0), open)).toEqual([{ channel: 1, peer: HUB, relation: 'up', packed: false }])
+    expect(sessions.pack(1, message)).toEqual(message)
+    sessions.ended(instant(1), 1)
+    sessions.openDue(instant(10_000), open)
+    expect(said).toEqual(['state-site', 'state-up'])
+    expect(sessions.pack(2, message)).toEqual(Uint8Array.of(9))
+    expect(sessions.accepted(3, HUB, 'state-site')).toBe('down')
+    expect(sessions.unpack(3, message)).toEqual(message)
   })
 })

@@ -4,17 +4,19 @@
  *
  *  1. There is at most one session of ours with a peer that we opened.
  *  2. A session number is the handle of its channel; it is never used twice.
- *  3. What a session says is packed once, in the order in which it is written to the channel, and nothing else is.
+ *  3. What a session says is packed once, in the order in which it is written to the channel, and nothing else is. Within a site,
+ *     where bytes cost nothing, it is not packed: a gateway would do it for each member before the last of them hears a thing.
  */
 import { type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
 import type { ChannelHandle } from '@causeway/mesh'
 import type { Relation } from '@causeway/state'
 import type { SessionCodec } from './contract.ts'
 
-/** The service name tells the acceptor what it is to the opener. */
-const SERVICES: ReadonlyMap<string, Relation> = new Map([
-  ['state-up', 'up'],
-  ['state-mesh', 'mesh'],
+/** The service name tells the acceptor what it is to the opener, and whether what is said is packed. */
+const SERVICES: ReadonlyMap<string, { readonly relation: Relation; readonly packed: boolean }> = new Map([
+  ['state-up', { relation: 'up', packed: true }],
+  ['state-site', { relation: 'up', packed: false }],
+  ['state-mesh', { relation: 'mesh', packed: true }],
 ])
 const RETRY_FLOOR_MS = 100
 const RETRY_CEILING_MS = 5_000
@@ -25,6 +27,8 @@ const NOTHING = new Uint8Array(0)
 
 interface Wanted {
   readonly relation: Relation
+  /** The peer is of our site. */
+  readonly near: boolean
   channel: ChannelHandle | undefined
   openedAt: Instant
   retryAt: Instant
@@ -35,12 +39,19 @@ export interface Session {
   readonly channel: ChannelHandle
   readonly peer: NodeId
   readonly relation: Relation
+  readonly packed: boolean
 }
 
 /** What an accepted session is to us, from the service that its opener named. */
 export function acceptedRelation(service: string): Relation | undefined {
-  const relation = SERVICES.get(service)
+  const relation = SERVICES.get(service)?.relation
   return relation === 'up' ? 'down' : relation
+}
+
+/** A gateway that is older than `state-site` refuses it: the next attempt is for what it knows. */
+function serviceOf({ relation, near, failures }: Wanted): string {
+  if (relation === 'mesh') return 'state-mesh'
+  return near && failures % 2 === 0 ? 'state-site' : 'state-up'
 }
 
 export class Sessions {
@@ -73,7 +84,7 @@ export class Sessions {
 
   /** Made when it is first needed: a session to a peer that never answers costs nothing. */
   #codecOf(channel: ChannelHandle): SessionCodec | undefined {
-    if (!this.#codec || !this.#open.has(channel)) return undefined
+    if (!this.#codec || !this.#open.get(channel)?.packed) return undefined
     let codec = this.#codecs.get(channel)
     if (!codec) this.#codecs.set(channel, (codec = this.#codec()))
     return codec
@@ -88,8 +99,8 @@ export class Sessions {
     return channel === undefined ? undefined : this.#open.get(channel)
   }
 
-  want(now: Instant, peer: NodeId, relation: Relation): void {
-    if (!this.#wanted.has(peer)) this.#wanted.set(peer, { relation, channel: undefined, openedAt: now, retryAt: now, failures: 0 })
+  want(now: Instant, peer: NodeId, relation: Relation, near = false): void {
+    if (!this.#wanted.has(peer)) this.#wanted.set(peer, { relation, near, channel: undefined, openedAt: now, retryAt: now, failures: 0 })
   }
 
   /** Returns the channel to close, if there is one. */
@@ -103,8 +114,11 @@ export class Sessions {
     return [...this.#wanted.keys()]
   }
 
-  accepted(channel: ChannelHandle, peer: NodeId, relation: Relation): void {
-    this.#open.set(channel, { channel, peer, relation })
+  /** What the session is to us; `undefined` if `service` is none of state. */
+  accepted(channel: ChannelHandle, peer: NodeId, service: string): Relation | undefined {
+    const relation = acceptedRelation(service)
+    if (relation) this.#open.set(channel, { channel, peer, relation, packed: SERVICES.get(service)?.packed ?? true })
+    return relation
   }
 
   ended(now: Instant, channel: ChannelHandle): void {
@@ -124,9 +138,10 @@ export class Sessions {
     const opened: Session[] = []
     for (const [peer, wanted] of this.#wanted) {
       if (wanted.channel !== undefined || wanted.retryAt > now) continue
-      wanted.channel = open(peer, wanted.relation === 'mesh' ? 'state-mesh' : 'state-up')
+      const service = serviceOf(wanted)
+      wanted.channel = open(peer, service)
       wanted.openedAt = now
-      const session = { channel: wanted.channel, peer, relation: wanted.relation }
+      const session = { channel: wanted.channel, peer, relation: wanted.relation, packed: SERVICES.get(service)?.packed ?? true }
       this.#open.set(wanted.channel, session)
       opened.push(session)
     }
