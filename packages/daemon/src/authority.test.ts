@@ -87,9 +87,12 @@ describe('authority', () => {
     )
   })
 
-  it('lets a hub write everything', () => {
-    const { file } = issueCredential(directory, options('core-1', { role: 'hub' }))
+  it('lets a hub write everything, and says each pattern once', () => {
+    const { file } = issueCredential(directory, options('core-1', { role: 'hub', write: ['**'] }))
     expect(loadCredential(file, Date.now()).credential.write).toEqual(['**'])
+    expect(issueCredential(directory, options('hkg-1-a', { write: ['config/**', '*/hkg-1', 'config/**'] })).write).toEqual([
+      ...['*/hkg-1', '*/hkg-1/**', '*/apac/hkg-1', 'config/**'],
+    ])
   })
 
   it('never issues a name twice, nor a name with the id of another, nor over a file', () => {

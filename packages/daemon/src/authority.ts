@@ -8,12 +8,13 @@
  * A node's short id is a hash of its name (see `nodeId`), so the list is also what keeps ids unique.
  */
 import { createPrivateKey, sign } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId, revocationBody } from '@causeway/protocol'
 import { refuseExisting, writeCredentialFile } from './credential-file.ts'
 import { parseDuration } from './duration.ts'
+import { makeDirectory } from './make-directory.ts'
 import { generateKeyPair, keyPairOf, privateKeyOf } from './node-crypto.ts'
 
 const KEY_FILE = 'authority.key'
@@ -69,21 +70,20 @@ export function createNetwork(directory: string, name: string, { dryRun = false 
       throw new CausewayError('conflict', `${file} exists: there is a network in ${directory} already`, 'choose another directory')
   }
   if (dryRun) return { name, keyFile, networkFile }
-  makeDirectory(directory)
   const { seed, publicKey } = generateKeyPair()
   const pem = privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' })
-  writeFileSync(keyFile, pem, { mode: 0o600, flag: 'wx' })
+  writing('make', directory, () => makeDirectory(directory, 0o700))
+  writing('write', keyFile, () => writeFileSync(keyFile, pem, { mode: 0o600, flag: 'wx' }))
   writeNetwork(networkFile, { name, authorityKey: base64(publicKey), issued: [] })
   return { name, keyFile, networkFile }
 }
 
-function makeDirectory(directory: string): void {
+function writing(what: 'make' | 'write', path: string, write: () => void): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    write()
   } catch (cause) {
-    throw new CausewayError('usage', `cannot make ${directory}: ${(cause as Error).message}`, 'choose a directory that can be written', {
-      cause,
-    })
+    const message = `cannot ${what} ${path}: ${(cause as Error).message}`
+    throw new CausewayError('usage', message, 'choose a directory that can be written', { cause })
   }
 }
 
@@ -145,7 +145,7 @@ export function revokeNode(directory: string, name: string): SignedRevocation {
 /** What a node may write: an edge its own site's partitions, a hub everything (it retires writers, and judges sites). */
 function writePatterns({ role, site, region, write = [] }: IssueOptions): string[] {
   const own = role === 'hub' ? ['**'] : [`*/${site}`, `*/${site}/**`, `*/${region}/${site}`]
-  return [...own, ...write]
+  return [...new Set([...own, ...write])]
 }
 
 function credentialOf(network: NetworkFile, options: IssueOptions): Omit<Credential, 'key'> {
@@ -204,8 +204,10 @@ function readAuthorityKey(file: string): ReturnType<typeof keyPairOf> {
 /** Whole or not at all, so that an interrupted write never loses the list. */
 function writeNetwork(file: string, network: NetworkFile): void {
   const draft = `${file}.${process.pid}.new`
-  writeFileSync(draft, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 })
-  renameSync(draft, file)
+  writing('write', file, () => {
+    writeFileSync(draft, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 })
+    renameSync(draft, file)
+  })
 }
 
 function checkName(what: string, name: string): void {

@@ -6,9 +6,10 @@
  *  1. The file is made exclusively; of two processes that start at once one fails.
  *  2. A stale lock is moved aside, not deleted: whoever finds a live one in its hand puts it back.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CausewayError } from '@causeway/protocol'
+import { makeDirectory } from './make-directory.ts'
 
 const FILE = 'lock'
 
@@ -29,7 +30,7 @@ export class DataLock {
 
   /** Throws `store-locked` if another live process holds it. Locks of other names are locks of their own. */
   static acquire(dataDir: string, file: string = FILE): DataLock {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    makeDirectory(dataDir, 0o700)
     const path = join(dataDir, file)
     const content = JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder)
     for (let attempt = 0; attempt < 8; attempt++) {

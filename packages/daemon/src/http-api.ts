@@ -3,7 +3,7 @@
  * since every user of the machine can reach a port. The token is made once, and kept in a file that only the owner can read.
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Hono } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
@@ -13,6 +13,7 @@ import { CausewayError } from '@causeway/protocol'
 import type { HostPort } from './host-port.ts'
 import { HttpServer } from './http-server.ts'
 import { HEADER_BYTES_MAX } from './local-api.ts'
+import { makeDirectory } from './make-directory.ts'
 import { problemResponse } from './problem.ts'
 
 const CONNECTIONS_MAX = 1_000
@@ -56,7 +57,7 @@ function readOrMakeToken(path: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   const token = randomBytes(TOKEN_BYTES).toString('base64url')
-  mkdirSync(dirname(path), { recursive: true })
+  makeDirectory(dirname(path))
   writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
   chmodSync(path, 0o600)
   return token

@@ -271,7 +271,7 @@ export function acquireLock(dataDir: string): DataLock {
     return DataLock.acquire(dataDir)
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'EEXIST' || code === 'ENOTDIR') {
+    if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'ENOENT') {
       throw new CausewayError('config-invalid', `${dataDir} is no directory: ${message}`, 'set dataDir to another path', { cause })
     }
     throw openError(cause, dataDir)

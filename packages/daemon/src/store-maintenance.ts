@@ -6,7 +6,7 @@
  *     network, so it takes a new epoch.
  *  2. Nothing is overwritten unless that was asked for, and what is replaced stays beside it.
  */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,6 +15,7 @@ import { CausewayError, type Crypto } from '@causeway/protocol'
 import { type StoredDocument, auditStore } from '@causeway/state'
 import { DataLock } from './data-lock.ts'
 import { acquireLock } from './lmdb-store.ts'
+import { makeDirectory } from './make-directory.ts'
 import { createNodeCrypto, generateKeyPair } from './node-crypto.ts'
 import { SWAP_LOCK, type StoreContent, readStoreFile, replaceStoreFile, storeFile, syncFile, withoutCleanMark } from './store-file.ts'
 
@@ -85,9 +86,13 @@ export async function backupStore(
 ): Promise<{ readonly entries: number; readonly fileBytes: number }> {
   if (existsSync(file)) throw new CausewayError('conflict', `${file} exists`, 'choose another name, or remove it')
   const content = await withContent(dataDir, tell, (found, path) => soundEntries(found, path))
-  mkdirSync(dirname(resolve(file)), { recursive: true })
   tell('writing')
-  await replaceStoreFile(resolve(file), content)
+  try {
+    makeDirectory(dirname(resolve(file)))
+    await replaceStoreFile(resolve(file), content)
+  } catch (cause) {
+    throw new CausewayError('usage', `cannot write ${file}: ${(cause as Error).message}`, 'name a file that can be written', { cause })
+  }
   rmSync(`${resolve(file)}-lock`, { force: true })
   return { entries: content.length, fileBytes: statSync(file).size }
 }

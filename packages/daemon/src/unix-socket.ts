@@ -2,10 +2,11 @@
  * Listening on a Unix socket: private to its owner from the first moment, replacing what a dead process left
  * behind, and never what a live one uses.
  */
-import { type Stats, chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { type Stats, chmodSync, lstatSync, rmSync } from 'node:fs'
 import { type Server, connect } from 'node:net'
 import { dirname } from 'node:path'
 import { CausewayError } from '@causeway/protocol'
+import { makeDirectory } from './make-directory.ts'
 
 /** `sun_path` of unix(7) has 108 bytes, the last of which is 0. */
 const PATH_BYTES_MAX = 107
@@ -21,7 +22,11 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
     )
   }
   await makeWay(path)
-  mkdirSync(dirname(path), { recursive: true })
+  try {
+    makeDirectory(dirname(path))
+  } catch (cause) {
+    throw listenError(cause as NodeJS.ErrnoException, path)
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, path)))
     const before = process.umask(0o177)
