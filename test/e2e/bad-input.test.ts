@@ -69,7 +69,9 @@ describe('a config', () => {
     ['without its credential', ['bad-1.cred', 'none.cred'], /the credential \S+none\.cred does not exist\. .+causeway issue/],
     ['with a file for dataDir', ['./bad-1.data', './bad-1.cred'], /bad-1\.cred is no directory: .+ Set dataDir to another path\./],
     ['with a file for socket', ['./bad-1.sock', './bad-1.cred'], /bad-1\.cred exists and is not a socket\. Set api\.socket/],
+    ['with a dataDir that cannot be made', ['./bad-1.data', '/proc/none/data'], /\/proc\/none\/data is no directory: .+ Set dataDir/],
     ['with a socket below a file', ['./bad-1.sock', './bad-1.cred/x'], /cannot listen on \S+bad-1\.cred\/x: .+ Set api\.socket/],
+    ['with a socket where none can be', ['./bad-1.sock', '/proc/none/x'], /cannot listen on \/proc\/none\/x: .+ Set api\.socket/],
     ['with the address of another machine', ['127.0.0.1:', '192.0.2.1:'], /cannot listen on TCP 192\.0\.2\.1:\d+: .+ Set listen\.tcp/],
   ]
   test.each(table)('%s', async (_title, change, says) => {
@@ -311,6 +313,12 @@ describe('a command', () => {
       /"soon" is not a duration\. Write a number and a unit/,
     ],
     ['init core-1.cred/net', /cannot make core-1\.cred\/net: .+ Choose a directory/],
+    ['init core-1.cred', /cannot make core-1\.cred: .+ Choose a directory/],
+    ['init /proc/none/net', /cannot make \/proc\/none\/net: .+ Choose a directory/],
+    ['init /proc', /cannot write \/proc\/authority\.key: .+ Choose a directory/],
+    ['backup core-1.data /proc/none/copy', /cannot write \/proc\/none\/copy: .+ Name a file/],
+    ['backup core-1.data /proc/copy', /cannot write \/proc\/copy: .+ Name a file/],
+    ['backup core-1.data core-1.cred/copy', /cannot write core-1\.cred\/copy: .+ Name a file/],
   ])('that is wrong: %s', async (line, says) => {
     expectFault(await lab.causeway(...line.split(' ')), WRONG_USAGE, says)
   })
@@ -338,6 +346,24 @@ describe('a request', () => {
   test('to write what the node may not', async () => {
     const outcome = await ask('kv put tasks/a 1 --partition hkg-1')
     expectFault(outcome, ANSWER_NO, /ams-1-a may not write tasks\/hkg-1\. Issue its credential with --write 'tasks\/hkg-1'\./)
+  })
+
+  test.each([
+    ['kv put Config/a 1', /collection "Config" is not understood: expected lower-case letters/],
+    ['kv get Config/a', /collection "Config" is not understood/],
+    ['kv list Config', /collection "Config" is not understood/],
+    ['kv watch Config', /collection "Config" is not understood/],
+    ['kv get config/a --partition a//b', /partition=a\/\/b is not understood: expected one to four names/],
+    ['kv put config/a 1 --partition A', /partition=A is not understood/],
+    ['kv put documents/a 1', /documents holds shared documents, not records\. Use another collection\./],
+    [`kv put config/${'a'.repeat(513)} 1`, /the key is not 1 to 512 characters long\. Use/],
+    [`kv delete config/${'a'.repeat(513)} --strict`, /the key is not 1 to 512 characters long\. Use/],
+    ['kv put config/a 1 --ttl 99999d', /a time to live of \d+ ms is out of range\. Use/],
+    [`kv put config/a 1 --labels a=${'b'.repeat(513)}`, /the labels are longer than/],
+    ['task get a/b', /id "a\/b" is not understood/],
+    ['services A_B', /site "A_B" is not understood/],
+  ])('that cannot be meant: %s', async (line, says) => {
+    expectFault(await ask(line), WRONG_USAGE, says)
   })
 
   test('with a value that was meant to be JSON', async () => {

@@ -15,8 +15,8 @@
  */
 import { type Context, Hono } from 'hono'
 import { CausewayError, type RecordListView, type WriteResult } from '@causeway/protocol'
-import type { WriteChange } from '@causeway/state'
-import type { RecordAddress, RecordBackend } from './api-backend.ts'
+import { type WriteChange, writeFault } from '@causeway/state'
+import type { RecordAddress, RecordBackend, RecordsWrite } from './api-backend.ts'
 import {
   addressOf,
   batchOf,
@@ -111,7 +111,7 @@ async function batch(records: RecordBackend, context: Context): Promise<Response
   if (!name.endsWith(BATCH)) throw new CausewayError('not-found', `there is no POST ${context.req.path}`, 'add a key, or :batch')
   const { partition = context.req.query('partition') ?? records.site, changes } = batchOf(await bodyOf(context))
   const [durability, strict] = [durabilityOf(context), flagOf(context, 'strict')]
-  return context.json(await records.write({ collection: name.slice(0, -BATCH.length), partition, changes, durability, strict }))
+  return context.json(await records.write(checked({ collection: name.slice(0, -BATCH.length), partition, changes, durability, strict })))
 }
 
 async function write(
@@ -122,9 +122,16 @@ async function write(
   status: 200 | 201 = 200,
 ): Promise<Response> {
   const [durability, strict] = [durabilityOf(context), flagOf(context, 'strict')]
-  const { items, token } = await records.write({ collection, partition, changes: [change], durability, strict })
+  const { items, token } = await records.write(checked({ collection, partition, changes: [change], durability, strict }))
   const result: WriteResult = { key, partition, revision: items[0]?.revision ?? '', token }
   return context.json(result, status, change.operation.type === 'delete' ? {} : { etag: JSON.stringify(result.revision) })
+}
+
+/** Here, so that it is told as wrong usage, and a strict write is not sent to its hub for nothing. */
+function checked(write: RecordsWrite): RecordsWrite {
+  const fault = writeFault(write)
+  if (fault) throw new CausewayError('usage', fault.message, fault.remedy)
+  return write
 }
 
 async function settle(records: RecordBackend, context: Context, name: string): Promise<void> {

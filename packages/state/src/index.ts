@@ -5,13 +5,12 @@
  * const replica = new Replica(config, { random, crypto, now, wallOffsetMs }, stored)
  * const drive = (input) => collections.take(now(), replica.handle(now(), input)).forEach(carryOut) // 'persist', 'sessionSend', …
  * const collections = new Collections({ replica, submit: drive, random, now: now(), wallOffsetMs })
- * const place = { collection: 'tasks', partition: 'hkg-1', key: 'rec-42' }
  * collections.watch({ collection: 'tasks', selector: 'kind=record' }, (event) => print(event.type))
- * collections.put(place, { channel: 'c7' }, (outcome) => print(outcome.ok), { labels: { kind: 'record' } })
+ * collections.put({ collection: 'tasks', partition: 'hkg-1', key: 'rec-42' }, { channel: 'c7' }, (outcome) => print(outcome.ok), { labels: { kind: 'record' } })
  * // when a ticket is on disk: drive({type: 'persisted', ticket}); when nextWake() has come: drive(WAKE), collections.wake(now())
  */
 export { Collections, type CollectionsParts, type RecordPlace, type SharedDocument, type WriteConditions } from './collections.ts'
-export { matchesInterest } from './interest.ts'
+export { isPartition, matchesInterest } from './interest.ts'
 export type { JournalLimits } from './journal.ts'
 export type { PageQuery, RecordPage } from './record-page.ts'
 export { type DocumentHeads, Replica } from './replica.ts'
@@ -37,4 +36,5 @@ export { joinTokens } from './token.ts'
 export { Vitals } from './vitals/vitals.ts'
 export type { VitalView, VitalsOptions, VitalsScope } from './vitals/vitals-contract.ts'
 export { type OpenWatch, type WatchedReplica, Watches, type WatchQuery } from './watches.ts'
+export { writeFault } from './write-check.ts'
 export { CLEAN_KEY } from './batch-store.ts'

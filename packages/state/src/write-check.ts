@@ -13,32 +13,50 @@ const CHANGES_MAX = 1_000
 /** A hundred years. */
 const TTL_MS_MAX = 100 * 365 * 86_400_000
 
+/** What is wrong with what is asked for, whoever asks. */
+interface Fault {
+  readonly message: string
+  readonly remedy: string
+}
+
 /** Why the write cannot be taken, or `undefined` if it can. */
 export function writeRefusal(
   { collection, partition, changes }: WriteInput,
-  { credential, scope }: WriterCredential,
+  credential: WriterCredential,
   wallMs: number,
   { recordBytesMax }: Limits,
 ): WriteOutcome | undefined {
-  if (!isCollection(collection))
-    return refused(`${collection} is not a collection name`, 'Use lower-case letters, digits, dots and hyphens.')
-  if (collection === SHARED_COLLECTION) return refused(`${collection} holds shared documents, not records`, 'Use another collection.')
-  const place = placeRefusal(collection, partition, { credential, scope }, wallMs)
-  if (place) return place
-  if (changes.length === 0 || changes.length > CHANGES_MAX)
-    return refused(`a write of ${changes.length} changes`, `Write 1 to ${CHANGES_MAX} keys at once.`)
-  let bytes = 0
-  for (const change of changes) {
-    const fault = changeFault(change)
-    if (fault) return fault
-    bytes += changeBytes(change)
-  }
+  const fault = writeFault({ collection, partition, changes })
+  if (fault) return refused(fault.message, fault.remedy)
+  const denied = placeRefusal(collection, partition, credential, wallMs)
+  if (denied) return denied
+  const bytes = changes.reduce((sum, change) => sum + changeBytes(change), 0)
   if (bytes <= recordBytesMax) return undefined
   const what = changes.length === 1 ? 'the record has' : 'the changes have'
   return refused(`${what} ${bytes} bytes, more than ${recordBytesMax}`, 'Split it, or raise limits.recordBytesMax on all nodes.')
 }
 
-/** The same of an update of a shared document. */
+/** In a write that nobody could make anywhere. */
+export function writeFault({
+  collection,
+  partition,
+  changes,
+}: Pick<WriteInput, 'collection' | 'partition' | 'changes'>): Fault | undefined {
+  if (!isCollection(collection))
+    return { message: `${collection} is not a collection name`, remedy: 'Use lower-case letters, digits, dots and hyphens.' }
+  if (collection === SHARED_COLLECTION)
+    return { message: `${collection} holds shared documents, not records`, remedy: 'Use another collection.' }
+  if (!isPartition(partition)) return badPartition(partition)
+  if (changes.length === 0 || changes.length > CHANGES_MAX)
+    return { message: `a write of ${changes.length} changes`, remedy: `Write 1 to ${CHANGES_MAX} keys at once.` }
+  for (const change of changes) {
+    const fault = changeFault(change)
+    if (fault) return fault
+  }
+  return undefined
+}
+
+/** `writeRefusal` of an update of a shared document. */
 export function sharedRefusal(
   { name, update }: SharedWriteInput,
   { credential, scope }: Pick<WriterCredential, 'credential' | 'scope'>,
@@ -47,6 +65,7 @@ export function sharedRefusal(
 ): WriteOutcome | undefined {
   if (update.length > recordBytesMax)
     return refused(`the update has ${update.length} bytes, more than ${recordBytesMax}`, 'Edit in smaller steps.')
+  if (!isPartition(name)) return refused(badPartition(name).message, badPartition(name).remedy)
   return placeRefusal(SHARED_COLLECTION, name, { credential, scope }, wallMs)
 }
 
@@ -56,7 +75,6 @@ function placeRefusal(
   { credential, scope }: Pick<WriterCredential, 'credential' | 'scope'>,
   wallMs: number,
 ): WriteOutcome | undefined {
-  if (!isPartition(partition)) return refused(`${partition} is not a partition`, 'Use one to four names joined by slashes.')
   if (!scope.matches(collection, partition)) {
     const remedy = `Issue its credential with --write '${collection}/${partition}'.`
     return refused(`${credential.name} may not write ${collection}/${partition}`, remedy)
@@ -68,21 +86,29 @@ export function changeBytes({ key, operation }: WriteChange): number {
   return encodeRecord([key, operation.type === 'delete' ? null : [operation.value, operation.labels]]).length
 }
 
-function changeFault({ key, operation }: WriteChange): WriteOutcome | undefined {
+function badPartition(partition: string): Fault {
+  return { message: `${partition} is not a partition`, remedy: 'Use one to four names joined by slashes.' }
+}
+
+function changeFault({ key, operation }: WriteChange): Fault | undefined {
   const badKey = keyFault(key)
-  if (badKey) return refused(`the key ${badKey}`, 'Use 1 to 512 characters without control characters.')
+  if (badKey) return { message: `the key ${badKey}`, remedy: 'Use 1 to 512 characters without control characters.' }
   if (operation.type === 'delete') return undefined
   const badValue = plainDataFault(operation.value)
-  if (badValue) return refused(`the value ${badValue}`, 'Write plain JSON.')
-  if (operation.type === 'patch' && !isFields(operation.value)) return refused('the patch is not a map of fields', 'Send a JSON object.')
+  if (badValue) return { message: `the value ${badValue}`, remedy: 'Write plain JSON.' }
+  if (operation.type === 'patch' && !isFields(operation.value))
+    return { message: 'the patch is not a map of fields', remedy: 'Send a JSON object.' }
   const badLabels = operation.labels === undefined ? undefined : labelsFault(settable(operation))
-  if (badLabels) return refused(`the labels ${badLabels}`, 'Use at most 64 short strings.')
+  if (badLabels) return { message: `the labels ${badLabels}`, remedy: 'Use at most 64 short strings.' }
   if (
     operation.type !== 'patch' &&
     operation.ttlMs !== undefined &&
     !(operation.ttlMs > 0 && isNatural(Math.ceil(operation.ttlMs), TTL_MS_MAX))
   )
-    return refused(`a time to live of ${operation.ttlMs} ms`, 'Use a positive number of milliseconds.')
+    return {
+      message: `a time to live of ${operation.ttlMs} ms is out of range`,
+      remedy: 'Use more than nothing, and at most a hundred years.',
+    }
   return undefined
 }
 

@@ -71,7 +71,7 @@ function check({ parameters = {}, query = {} }: Operation): MiddlewareHandler {
   return async (context, next) => {
     for (const [name, schema] of Object.entries(parameters)) {
       const text = context.req.param(name) ?? ''
-      judge(schema, text, (message) => usage(`"${short(text)}" in the path is not understood: ${message}`, 'correct it'))
+      judge(schema, text, (message) => usage(`${name} "${short(text)}" is not understood: ${message}`, 'correct it'))
     }
     for (const [name, values] of Object.entries(context.req.queries())) {
       const schema = Object.hasOwn(query, name) ? query[name] : undefined

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { NAME_PATTERN, TASK_ID_PATTERN, TASK_PHASES } from '@causeway/protocol'
+import { isPartition } from '@causeway/state'
 import { forwardSchema } from '../forwarding/settings.ts'
 import { batchSchema, fieldsSchema } from '../kv-request.ts'
 import { taskBodies } from '../tasks/task-request.ts'
@@ -15,15 +16,16 @@ const text = z.string().min(1)
 const json = z.unknown()
 const vitals = z.record(z.string(), z.number())
 
+const partition = z.string().refine(isPartition, { error: 'expected one to four names joined by slashes' }).optional()
 const write = {
-  partition: words,
+  partition,
   durability: z.enum(['local', 'site', 'hub'], { error: 'expected local, site or hub' }).optional(),
   strict: flag,
 }
 const label = { label: z.array(z.string()).optional() }
 const put = { ...write, ...label, ttl: words }
 const dryRun = { dryRun: flag }
-const record = { collection: text, key: text }
+const record = { collection: name, key: text }
 const taskFilter = {
   selector: words,
   site: name.optional(),
@@ -102,14 +104,14 @@ export const OPERATIONS: Readonly<Record<OperationId, Operation>> = {
   listRecords: {
     method: 'get',
     path: '/v1/kv/{collection}',
-    parameters: { collection: text },
-    query: { partition: words, selector: words, limit: count, continue: words, 'at-least': words, watch: flag, since: words },
+    parameters: { collection: name },
+    query: { partition, selector: words, limit: count, continue: words, 'at-least': words, watch: flag, since: words },
   },
   getRecord: {
     method: 'get',
     path: '/v1/kv/{collection}/{key}',
     parameters: record,
-    query: { partition: words, 'at-least': words, history: flag },
+    query: { partition, 'at-least': words, history: flag },
   },
   putRecord: {
     method: 'put',
