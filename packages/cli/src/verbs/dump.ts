@@ -27,7 +27,7 @@ export const declareDump: DeclareVerb = (program, onResult) => {
       if (file === '-') process.stdout.write(text)
       else {
         const path = file ?? `causeway-dump-${node}-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`
-        if (existsSync(path)) throw new CausewayError('usage', `${path} is there already`, 'name another file')
+        if (existsSync(path)) throw new CausewayError('conflict', `${path} exists`, 'choose another name, or remove it')
         writeNew(path, text)
         const fileBytes = Buffer.byteLength(text)
         await printDocument(output, { node, file: path, fileBytes }, () => `${path}: ${bytes(fileBytes)}`)
