@@ -57,6 +57,26 @@ test('every subcommand tells what it does, and is shown in an example, its own o
   expect(subcommands.map(pathOf).filter((path) => !shown.has(path))).toEqual([])
 })
 
+test('help fits a terminal: but for what is to be typed, and what explains it, no line is too long', () => {
+  const wide = program.commands
+    .flatMap((verb) => [verb, ...leaves(verb)])
+    .flatMap((command) => {
+      const [told = ''] = helpOf(command)
+        .replace(/^Usage: .*/, '')
+        .split(/^(?:Examples?|Targets|Scenarios|The command finds .*):$/m)
+      return told.split('\n').filter((line) => line.length > 80)
+    })
+  expect(wide).toEqual([])
+})
+
+test('a default is told in the unit of its option', () => {
+  const probe = program.commands.find((each) => each.name() === 'probe')
+  if (!probe) throw new Error('there is no probe')
+  const help = helpOf(probe).replaceAll(/\s+/g, ' ')
+  expect(help).toMatch(/--interval <seconds> time between two \(default: 1\)/)
+  expect(help).toMatch(/--timeout <seconds> what is not answered by then is lost \(default: 2\)/)
+})
+
 test('what is shown can be typed', async () => {
   expect(EXAMPLES.length).toBeGreaterThan(60)
   program.commands.forEach(parse)

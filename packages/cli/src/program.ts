@@ -76,7 +76,7 @@ export async function buildProgram(word: string | undefined, onResult: (code: nu
     .usage('VERB [options]')
     .helpOption('-h, --help', 'show this, or the help of a verb')
     .helpCommand(false)
-    .configureHelp({ commandUsage })
+    .configureHelp({ commandUsage, subcommandTerm })
     .configureOutput({ outputError: (text) => process.stderr.write(`${usageLine(text, word)}\n`) })
     .addHelpText('after', AFTER_HELP)
     .exitOverride()
@@ -85,6 +85,15 @@ export async function buildProgram(word: string | undefined, onResult: (code: nu
   // It speaks of all the others.
   if (!only) (await import('./completion.ts')).addCompletion(program, connectTo)
   return program
+}
+
+/** What it is called and takes; that it has options goes without saying. */
+function subcommandTerm(command: Command): string {
+  const words = command.registeredArguments.map((each) => {
+    const name = `${each.name()}${each.variadic ? '...' : ''}`
+    return each.required ? `<${name}>` : `[${name}]`
+  })
+  return [command.name(), ...words].join(' ')
 }
 
 function commandUsage(command: Command): string {

@@ -26,7 +26,7 @@ export function addReadingOptions(command: Command, formats: readonly string[] =
 
 export function addApiOption(command: Command): Command {
   return command.addOption(
-    new Option('--api <where>', "the daemon's socket or http://HOST:PORT").default(undefined, 'CAUSEWAY_API, else ./causeway.sock'),
+    new Option('--api <where>', "the daemon's socket or http://HOST:PORT; default: CAUSEWAY_API, else ./causeway.sock"),
   )
 }
 

@@ -26,6 +26,8 @@ Examples:
   $ causeway docs compact ./data
 `
 
+const STORE = 'dataDir of a node, or a backup'
+
 export const declareDocs: DeclareVerb = (program, onResult) => {
   const docs = program
     .command('docs')
@@ -35,13 +37,13 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
     .addHelpText('after', EXAMPLES)
 
   addWatchOption(addReadingOptions(docs.command('list', { isDefault: true })))
-    .description('the documents that a running node holds; with a directory, those on its disk')
-    .argument('[dir]', 'dataDir of a node, or a backup')
+    .description('Shows the documents that a running node holds; with a directory, those on its disk.')
+    .argument('[dir]', STORE)
     .action(async (dir: string | undefined, options: WatchedOptions) => {
       onResult(await (dir === undefined ? listHeld(options) : listStored(dir, options)))
     })
 
-  subcommand(docs, 'verify <dir>', 'read and check all of it, or of a backup; exit 1 if anything is damaged').action(
+  subcommand(docs, 'verify', STORE, 'Reads and checks all of a store, or of a backup; exit 1 if anything is damaged.').action(
     async (dir: string, { output }: { output: Format }) => {
       const { inspectStore } = await import('@causeway/daemon')
       const report = await withProgress(output, (tell) => inspectStore(dir, tell))
@@ -50,18 +52,17 @@ export const declareDocs: DeclareVerb = (program, onResult) => {
     },
   )
 
-  subcommand(docs, 'compact <dir>', 'write it anew without the room that deleted entries left; its node must not run').action(
-    async (dir: string, { output }: { output: Format }) => {
-      const { compactStore } = await import('@causeway/daemon')
-      const { bytesBefore, bytesAfter } = await withProgress(output, (tell) => compactStore(dir, tell))
-      await printDocument(
-        output,
-        { dir, bytesBefore, bytesAfter },
-        () => `${dir}: ${bytes(bytesBefore)} before, ${bytes(bytesAfter)} after`,
-      )
-      onResult(DONE)
-    },
-  )
+  subcommand(
+    docs,
+    'compact',
+    'dataDir of a node',
+    'Writes a store anew without the room that deleted entries left; its node must not run.',
+  ).action(async (dir: string, { output }: { output: Format }) => {
+    const { compactStore } = await import('@causeway/daemon')
+    const { bytesBefore, bytesAfter } = await withProgress(output, (tell) => compactStore(dir, tell))
+    await printDocument(output, { dir, bytesBefore, bytesAfter }, () => `${dir}: ${bytes(bytesBefore)} before, ${bytes(bytesAfter)} after`)
+    onResult(DONE)
+  })
 }
 
 async function listHeld({ api, output, watch = false }: WatchedOptions): Promise<number> {
@@ -87,8 +88,8 @@ async function listStored(dir: string, { output }: ReadingOptions): Promise<numb
   return DONE
 }
 
-function subcommand(docs: Command, grammar: string, description: string): Command {
-  return docs.command(grammar).description(description).addOption(outputOption())
+function subcommand(docs: Command, name: 'verify' | 'compact', store: string, description: string): Command {
+  return docs.command(name).description(description).argument('<dir>', store).addOption(outputOption())
 }
 
 function verdict({ path, entries, documents, fileBytes, cleanStop, faults }: StoreReport): string {

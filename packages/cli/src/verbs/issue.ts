@@ -22,6 +22,7 @@ export const declareIssue: DeclareVerb = (program, onResult) => {
     .command('issue')
     .summary('make a credential for a node')
     .description("Makes a node's credential, its key included. An edge node may write its own site's partitions, and what --write adds.")
+    .usage('<dir> --role edge|hub --name <name> --site <site> --region <region> --out <file> [options]')
     .argument('<dir>', 'the directory that "causeway init" made')
     .addOption(new Option('--role <role>', 'what the node is').choices(['edge', 'hub']).makeOptionMandatory())
     .requiredOption('--name <name>', 'name of the node, unique in the network')

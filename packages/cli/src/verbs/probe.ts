@@ -34,6 +34,11 @@ Examples:
   $ causeway probe stamp://192.0.2.7 -c 600 -i 0.1 --max-loss 1% --max-rtt-p95 80 || echo "not today"
 `
 
+/** Told in seconds, kept in milliseconds. */
+function seconds(flags: string, description: string, usual: number): Option {
+  return new Option(flags, description).argParser(durationBetween(0.001, 3600)).default(usual * 1_000, `${usual}`)
+}
+
 export const declareProbe: DeclareVerb = (program, onResult) => {
   addApiOption(program.command('probe'))
     .summary('measure loss each way, round trip and jitter')
@@ -43,9 +48,9 @@ export const declareProbe: DeclareVerb = (program, onResult) => {
     .argument('<target...>', 'what to probe')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table'))
     .option('-c, --count <n>', 'how many to send to each target', numberBetween(1, 100_000_000))
-    .option('-i, --interval <seconds>', 'time between two', durationBetween(0.001, 3600), 1_000)
+    .addOption(seconds('-i, --interval <seconds>', 'time between two', 1))
     .option('-s, --size <bytes>', 'bytes of a packet (UDP payload, or message to a node)', numberBetween(0, 65_507))
-    .option('-t, --timeout <seconds>', 'what is not answered by then is lost', durationBetween(0.001, 3600), 2_000)
+    .addOption(seconds('-t, --timeout <seconds>', 'what is not answered by then is lost', 2))
     .option('--duration <seconds>', 'stop sending after this time', durationBetween(0.001, 31_536_000))
     .option('--dscp <class>', 'class of service of what is sent: 0 to 63, ef, af41, …', parseDscp)
     .option('--ports <n>', 'source ports, used in turn, to see all ways of routers that spread by port', numberBetween(1, 256), 1)

@@ -8,6 +8,7 @@ export const declareRun: DeclareVerb = (program, onResult) => {
     .command('run')
     .summary('run a node: hub or sidecar, as its config says')
     .description('Runs a node until SIGTERM or Ctrl-C, then stops in good order: peers are told, writes are on disk.')
+    .usage('--config <file> [options]')
     .requiredOption('--config <file>', 'config of the node (YAML)')
     .option('--check', 'only check the config and what it points to')
     .addOption(outputOption())

@@ -20,13 +20,19 @@ interface SimulateOptions {
 type Report = ScenarioReport | TaskScenarioReport
 
 const DESCRIPTION = `Runs a whole network in this process: the machines that the daemon runs, over a virtual clock and a network with \
-delays measured between real places. Faults of all kinds strike it, everything heals, and checkers look at what came of it.
+delays measured between real places. Faults of all kinds strike it, everything heals, and checkers look at what came of it. \
+The seed tells the whole story: the same seed, the same world. Exit 1 if a checker objects.`
 
+const EXAMPLES = `
 Scenarios:
   storm   messages and records under cuts, brown-outs, crashes, stalls, power cuts and wrong clocks
   tasks   tasks with leases under faults that last longer than a lease
 
-The seed tells the whole story: the same seed, the same world. Exit 1 if a checker objects.`
+Examples:
+  $ causeway simulate storm --seed 7
+  $ causeway simulate storm --hubs 4 --sites 40 --nodes 2 --seconds 60
+  $ causeway simulate tasks --seed 3 -o json
+`
 
 const SCENARIOS: Readonly<Record<string, (options: SimulateOptions, matrix: RttMatrix | undefined) => Promise<Report>>> = {
   storm: async ({ hubs, sites, nodes, seed = 1, seconds }, matrix) => {
@@ -65,10 +71,7 @@ export const declareSimulate: DeclareVerb = (program, onResult) => {
     .option('--seconds <n>', 'virtual seconds for which faults strike; default: 30, of tasks 60', numberBetween(1, 86_400))
     .option('--rtt <file>', 'round trips between places: n rows of n numbers in ms, plain or gzipped; default: measured ones of 490 places')
     .addOption(outputOption(['table', 'json']))
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ causeway simulate storm --seed 7\n  $ causeway simulate storm --hubs 4 --sites 40 --nodes 2 --seconds 60\n  $ causeway simulate tasks --seed 3 -o json\n',
-    )
+    .addHelpText('after', EXAMPLES)
     .action(async (scenario: string, options: SimulateOptions) => {
       const run = Object.hasOwn(SCENARIOS, scenario) ? SCENARIOS[scenario] : undefined
       if (!run) throw new CausewayError('usage', `there is no scenario "${scenario}"`, `choose ${Object.keys(SCENARIOS).join(' or ')}`)

@@ -90,8 +90,7 @@ function declareDelete(kv: Command, onResult: (code: number) => void): void {
 
 function declareBatch(kv: Command, onResult: (code: number) => void): void {
   const description =
-    'Several changes of one partition: all are made or none. The file holds a JSON array, or one change a line:\n' +
-    '{"key", "op": "put|create|update|patch|delete", "value", "labels", "revision", "ttlMs"}'
+    'Makes several changes of one partition, all or none. The file holds a JSON array of them, or one a line: {"key", "op", "value", "labels", "revision", "ttlMs"}, of which op is put, create, update, patch or delete.'
   const command = addSubcommand(kv, 'batch <collection>', description, OWN_SITE, [
     'batch tasks changes.json',
     'batch tasks - --partition hkg-1 < changes.ndjson',
@@ -108,9 +107,12 @@ function declareBatch(kv: Command, onResult: (code: number) => void): void {
 }
 
 function addWriteOptions(command: Command): Command {
-  const durability = new Option('--durability <level>', 'what to wait for: the disk of this node, of one more of its site, of a hub')
+  const durability = new Option(
+    '--durability <level>',
+    'what to wait for: the disk of this node (default), of one more of its site, of a hub',
+  )
   return command
-    .addOption(durability.choices(['local', 'site', 'hub']).default(undefined, 'local'))
+    .addOption(durability.choices(['local', 'site', 'hub']))
     .option('--strict', 'compared and made by the hub that grants leases; never while cut off')
     .option(...DRY_RUN)
 }

@@ -15,7 +15,7 @@ type SubmitOptions = ReadingOptions &
     readonly dryRun?: boolean
   }
 
-const POLICY = `what becomes of it when its lease cannot be renewed: at-most-one: it stops; sticky: it goes on while its site is cut off, \
+const POLICY = `what becomes of it when its lease cannot be renewed: at-most-one: it stops; sticky (default): it goes on while its site is cut off, \
 and nobody else is granted it; at-least-one: it goes on, and is granted anew`
 
 const DESCRIPTION = `Submits a task. The spec is for its worker: JSON, or else taken as text; "-" reads it from stdin. Exit 1 if it is refused. \
@@ -32,7 +32,7 @@ export function declareSubmit(task: Command, onResult: (code: number) => void): 
     .option('--converge-key <key>', 'two submissions with the same key are the same task')
     .option('--labels <k=v,...>', 'labels, by which workers choose and lists select', collectLabels)
     .addOption(new Option('--label <k=v>', 'the same').argParser(collectLabels).hideHelp())
-    .addOption(new Option('--policy <policy>', POLICY).choices(['at-most-one', 'sticky', 'at-least-one']).default(undefined, 'sticky'))
+    .addOption(new Option('--policy <policy>', POLICY).choices(['at-most-one', 'sticky', 'at-least-one']))
     .option('--near <site>', "there, or as near as there is room; default: this node's site")
     .option('--site <site>', 'only there')
     .option('--needs <k=v,...>', 'what must be free at the node, as its workers or vitals tell: gpu=1,mem=4', parseAmounts)
