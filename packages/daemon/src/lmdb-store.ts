@@ -31,6 +31,7 @@ import {
   isLoose,
   SWAP_LOCK,
   openDatabase,
+  pagedBytes,
   readStoreFile,
   replaceStoreFile,
   sealed,
@@ -173,11 +174,12 @@ export class LmdbStore {
     const changes = new Map(tickets.flatMap(({ entries }) => entries.map(({ key, stored }) => [key, stored] as const)))
     let [put, removed] = [0, 0]
     for (const [key, stored] of changes) {
-      if (stored) put += stored.length
-      else removed += this.#database.get(key)?.length ?? 0
+      if (stored) put += pagedBytes(stored.length)
+      else removed += pagedBytes(this.#database.get(key)?.length ?? 0)
     }
     const { fileBytes, usedBytes } = sizesOf(this.#database)
-    const loose = isLoose(Math.max(fileBytes, usedBytes + put), Math.max(0, usedBytes + put - removed))
+    // What a transaction frees it cannot use, and what the last ones have freed it hardly can.
+    const loose = isLoose(fileBytes + put, Math.max(0, usedBytes + put - removed))
     return fileBytes >= this.#tightenFrom && loose && this.#rewrite(fileBytes, changes)
   }
 

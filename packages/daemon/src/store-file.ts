@@ -17,9 +17,10 @@ const FILE = 'store.mdb'
 export const SWAP_LOCK = 'swap-lock'
 const CRC_BYTES = 4
 const META_PAGES = 2
+const PAGE_BYTES = 4096
 /** LMDB never makes a file smaller. With less room than this one would be written anew for every little that is deleted. */
 const LOOSE_RATIO = 1.5
-const LOOSE_BYTES = 128 * 1024
+const LOOSE_BYTES = 64 * 1024
 /** What is copied at one go, while everything else waits. */
 const PORTION_BYTES = 1024 * 1024
 const PORTION_ENTRIES = 2_000
@@ -103,6 +104,11 @@ export function openDatabase(path: string, unsynced = false): StoreDatabase {
 /** Whether a file of so many bytes should be written anew for the sake of those that are used in it. */
 export function isLoose(fileBytes: number, usedBytes: number): boolean {
   return fileBytes > LOOSE_RATIO * usedBytes + LOOSE_BYTES
+}
+
+/** What a value takes of a file: one that is not small has pages of its own. */
+export function pagedBytes(valueBytes: number): number {
+  return valueBytes > PAGE_BYTES / 2 ? Math.ceil(valueBytes / PAGE_BYTES) * PAGE_BYTES : valueBytes
 }
 
 /** Of the file, and of the pages in it that hold something. */

@@ -23,6 +23,10 @@ const FORMAT_KEY = 'state/format'
 export const CLEAN_KEY = 'state/clean'
 const BATCH_PREFIX = 'state/batch|'
 const HEARD_PREFIX = 'state/heard|'
+const PAGE_BYTES = 4096
+const PAGE_FILL = 0.7
+/** Key, checksums and the like. */
+const ENTRY_BYTES = 100
 
 /** What was found in the store. */
 export interface StoredState {
@@ -36,6 +40,15 @@ export interface StoredState {
 export interface FoundBatches {
   batch(batch: Batch): void
   damaged(key: string): void
+}
+
+/**
+ * About how much of a disk an entry takes whose value has so many bytes. LMDB keeps small ones in pages that are between half
+ * full and full, beside keys of some 80 bytes, and gives those that are larger than half a page pages of their own.
+ */
+export function storedBytes(valueBytes: number): number {
+  if (valueBytes > PAGE_BYTES / 2) return Math.ceil(valueBytes / PAGE_BYTES) * PAGE_BYTES + ENTRY_BYTES
+  return (valueBytes + ENTRY_BYTES) / PAGE_FILL
 }
 
 export function batchKey(name: DocumentName, { epoch, seq }: Pick<LogPoint, 'epoch' | 'seq'>): string {

@@ -20,6 +20,8 @@ export interface Sealed {
 export interface Settled {
   readonly keys: ReadonlySet<string>
   readonly sealed: readonly Sealed[]
+  /** Documents in which a fold has taken the place of what was before. */
+  readonly folded: readonly ReplicatedDocument[]
 }
 
 export class Documents {
@@ -114,11 +116,11 @@ export class Documents {
   }
 
   /**
-   * Takes the folds of a partition that can be taken now, of documents that have changed and of those that waited. Returns the
-   * keys of which some document has nothing left, and the seals that came with the folds.
+   * Takes the folds of a partition that can be taken now, of documents that have changed and of those that waited. Returns these,
+   * the keys of which some document has nothing left, and the seals that came with the folds.
    */
   settle(partition: Partition, changed: Iterable<ReplicatedDocument>): Settled {
-    const settled = { keys: new Set<string>(), sealed: [] as Sealed[] }
+    const settled = { keys: new Set<string>(), sealed: [] as Sealed[], folded: [] as ReplicatedDocument[] }
     for (const document of changed) if (document.hasOpenFold) partition.deferred.add(document)
     for (let taken = partition.deferred.size > 0; taken;) {
       taken = false
@@ -127,6 +129,7 @@ export class Documents {
         if (!document.hasOpenFold) partition.deferred.delete(document)
         if (!keys) continue
         taken = true
+        settled.folded.push(document)
         for (const key of keys) settled.keys.add(key)
         settled.sealed.push(...document.seals.map((seal) => ({ partition, seal, by: document })))
       }

@@ -47,24 +47,29 @@ describe('a document that is folded', () => {
     expect(hub.violations()).toEqual([])
   })
 
-  it('takes the place of what it replaces in one go: the disk of its writer never holds both', () => {
+  it('takes the place of what it replaces in one go: no disk holds both, neither that of its writer nor one of others', () => {
     const lab = new Lab(3)
     const node = lab.add('a', LIMITED)
     const hub = lab.add('hub', LIMITED)
     lab.connect(node, hub, 'up')
     lab.run(100)
-    const seen = new Set<string>()
-    const persistNext = node.persistNext.bind(node)
-    node.persistNext = () => {
-      persistNext()
-      const there = new Set(batchKeys(node).map((key) => key.split('|')[4] ?? ''))
-      expect(there.size).toBeLessThan(2)
-      for (const epoch of there) seen.add(epoch)
-    }
+    const nodes = [node, hub].map((each) => {
+      const seen = new Set<string>()
+      const persistNext = each.persistNext.bind(each)
+      each.persistNext = () => {
+        persistNext()
+        const there = new Set(batchKeys(each).map((key) => key.split('|')[4] ?? ''))
+        expect(there.size).toBeLessThan(2)
+        for (const epoch of there) seen.add(epoch)
+      }
+      return { each, seen }
+    })
     overwrite(lab, node, 200)
-    expect(seen.size).toBeGreaterThan(3)
-    node.restart()
-    expect(node.replica.get('tasks', 'hkg-1', 'k3')?.value).toMatchObject({ n: 199 })
+    for (const { each, seen } of nodes) {
+      expect(seen.size).toBeGreaterThan(3)
+      each.restart()
+      expect(each.replica.get('tasks', 'hkg-1', 'k3')?.value).toMatchObject({ n: 199 })
+    }
   })
 
   it('costs one who was cut off no more than what is live and what came since', () => {
@@ -90,12 +95,14 @@ describe('a document that is folded', () => {
     const hub = lab.add('hub', LIMITED)
     lab.connect(node, hub, 'up')
     lab.run(100)
-    for (let n = 0; n < 200; n++) {
-      node.put('hkg-1', `k${n}`, { n, text: 'x'.repeat(50) })
+    // A fifth once more: not so much that it is folded at once.
+    for (const count of [60, 13]) {
+      for (let n = 0; n < count; n++) node.put('hkg-1', `k${n}`, { count, text: 'x'.repeat(500) })
       lab.run(11)
     }
     const [epoch] = epochs(node)
     expect(epochs(node)).toHaveLength(1)
+    expect(batchKeys(node).length).toBeGreaterThan(1)
     lab.run(80_000)
     expect(epochs(hub)).toEqual(epochs(node))
     expect(epochs(node)).not.toContain(epoch)

@@ -5,22 +5,26 @@
  */
 import { encodeRecord } from '@causeway/protocol'
 import { wallMsOf } from './batch.ts'
+import { storedBytes } from './batch-store.ts'
 import { ACK_KEY, type Content, type Entry, compareEntries, contentOf, encodeContent, markContent } from './entry.ts'
 import { mergeEntries } from './merged-record.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 
-/** A log may grow to so many times what is live; and to this while its writer does nothing to it. */
-const RATIO = 2
+/**
+ * A log may take so many times as much of the disk as what is live. The fold is written to a new file beside the old one: both
+ * together, and the room that LMDB keeps in them, stay below 3.
+ */
+const RATIO = 1.4
+/** And in bytes it may be so many times as long while its writer does nothing to it. */
 const QUIET_RATIO = 1.2
 const PART_ENTRIES_MAX = 500
 const PART_BYTES_MAX = 48 * 1024
 
 export function isFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
-  const { logBytes } = document
-  if (document.isShared || logBytes < Math.max(bytesMin, document.foldDueBytes)) return false
+  if (document.isShared || document.logBytes < bytesMin || document.storedBytes < document.foldDueBytes) return false
   // To know what is live costs as much as to write it: not asked with every batch.
-  document.foldDueBytes = RATIO * document.encodedBytes()
-  return logBytes >= document.foldDueBytes
+  document.foldDueBytes = RATIO * storedBytes(document.encodedBytes())
+  return document.storedBytes >= document.foldDueBytes
 }
 
 /** Nothing has been written for a while: whoever joins now should not have to read much more than what is live. */

@@ -11,6 +11,7 @@ import type { HybridClock } from './hybrid-clock.ts'
 import type { Partition } from './partition.ts'
 import type { Readers } from './readers.ts'
 import type { ReplicaConfig, ReplicaEffect, Signer } from './replica-contract.ts'
+import type { ReplacedLogs } from './replaced-logs.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import type { Retirement } from './retirement.ts'
 import type { Silence } from './silence.ts'
@@ -33,6 +34,7 @@ export interface IntakeParts {
   readonly tickets: Tickets
   readonly readers: Readers
   readonly retirement: Retirement
+  readonly replaced: ReplacedLogs
   readonly silence: Silence
 }
 
@@ -138,10 +140,11 @@ export class Intake {
 
   /** Folds that are complete take the place of what was before, and with them goes who is retired. */
   #settle({ now, changes, touched }: Message): Sealed[] {
-    const { documents, writer, config } = this.#parts
+    const { documents, writer, config, replaced } = this.#parts
     return [...touched].flatMap(([partition, changed]) => {
-      const { keys, sealed } = documents.settle(partition, changed)
+      const { keys, sealed, folded } = documents.settle(partition, changed)
       changes.touch(partition, keys)
+      for (const document of folded) changes.drop(replaced.erase(document))
       if (keys.size > 0) writer.sweepSoon(now, partition)
       for (const document of changed) if (document.writer === config.writer && document.hasOpenFold) writer.foldSoon(now, document)
       return sealed

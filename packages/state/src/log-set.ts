@@ -37,9 +37,12 @@ export class LogSet {
 
   /** Of the batches since the newest fold, and of that. */
   get logBytes(): number {
-    let bytes = 0
-    for (const log of this.#logs.values()) if (log.epoch >= this.#foldEpoch) bytes += log.bytes
-    return bytes
+    return this.currentLogs().reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  /** About what these take of the disk. */
+  get storedBytes(): number {
+    return this.currentLogs().reduce((sum, log) => sum + log.storedBytes, 0)
   }
 
   log(epoch: number): Log | undefined {

@@ -9,6 +9,7 @@
  */
 import { invariant, joinBytes } from '@causeway/protocol'
 import { type Batch, type DocumentName, type LogHead, type LogPoint, decodeBatch } from './batch.ts'
+import { storedBytes } from './batch-store.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
 const NO_LINK = new Uint8Array(0)
@@ -32,6 +33,7 @@ export class Log {
   /** Those that are not in a piece yet. */
   #last: { readonly encoded: Uint8Array; readonly link: Uint8Array }[] = []
   #bytes = 0
+  #storedBytes = 0
   /** The batch that was last asked for: who asks for one asks again. */
   #asked: Batch | undefined
   durable = 0
@@ -53,6 +55,11 @@ export class Log {
     return this.#bytes
   }
 
+  /** About what it takes of the disk. */
+  get storedBytes(): number {
+    return this.#storedBytes
+  }
+
   /** What the next batch has to follow. */
   get tip(): Uint8Array {
     return this.seq === 0 ? NO_LINK : this.#linkOf(this.seq)
@@ -67,6 +74,7 @@ export class Log {
     invariant(batch.seq === this.seq + 1 && link.length === LINK_BYTES, 'a log is appended to in order')
     this.#last.push({ encoded: batch.encoded, link })
     this.#bytes += batch.encoded.length
+    this.#storedBytes += storedBytes(batch.encoded.length)
     if (this.#last.length < TOGETHER) return
     let end = 0
     const ends = Uint32Array.from(this.#last, ({ encoded }) => (end += encoded.length))

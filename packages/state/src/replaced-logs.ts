@@ -1,7 +1,7 @@
 /**
  * Logs that a fold has replaced. They are dropped as soon as the fold is durable and on its way to all who listen; but kept for
- * a while for a peer that is about to get their end: it can then make the fold by itself. From the disk our own go with the
- * fold: it never holds both.
+ * a while for a peer that is about to get their end: it can then make the fold by itself. From the disk they go with what
+ * completes the fold: it never holds both.
  */
 import { type Instant, type StoreEntry, after, earliest } from '@causeway/protocol'
 import { dropEntries } from './batch-store.ts'
@@ -25,7 +25,7 @@ export class ReplacedLogs {
     this.#documents = documents
   }
 
-  /** What a fold of our own replaces, which is about to be written: to be deleted from the store in the same go. */
+  /** What a fold replaces that is about to be written as a whole: to be deleted from the store in the same go. */
   erase(document: ReplicatedDocument): Log[] {
     const logs = document.logs().filter(({ epoch }) => epoch < document.foldEpoch)
     for (const log of logs) this.#erased.add(log)

@@ -113,7 +113,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const rest = { backlog: this.#backlog, awaited: this.#awaited, tickets: this.#tickets, unmark: () => this.#unmark() }
     this.#retirement = new Retirement(config, now, { ...parts, ...rest })
     this.#departures = new Departures(config, now, { ...parts, ...rest })
-    this.#intake = new Intake({ ...parts, ...rest, readers: this.#readers, retirement: this.#retirement })
+    this.#intake = new Intake({ ...parts, ...rest, readers: this.#readers, retirement: this.#retirement, replaced: this.#replaced })
     this.#startup = [...loaded.events]
     const entries: StoreEntry[] = [...loaded.quarantined.map((key) => ({ key, value: undefined })), ...loaded.dropped.flatMap(dropEntries)]
     if (loaded.isNew) entries.unshift(formatEntry(crypto))

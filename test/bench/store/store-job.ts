@@ -29,6 +29,8 @@ export interface StoreResult {
   /** Until it could be read. */
   readonly openMs: number
   readonly seconds: number
+  /** Processor time of the process until then, outside of the system. */
+  readonly userMs: number
   readonly writesPerSecond: number
   readonly ackMsP50: number | null
   readonly ackMsP99: number | null
