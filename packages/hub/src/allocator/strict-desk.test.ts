@@ -120,6 +120,17 @@ describe('one of several hubs', () => {
     expect(JSON.parse(bench.calls.at(-1)?.value ?? '')).toMatchObject({ after: 'p1:counters:all:core-2:1.1:core-1:1.1' })
   })
 
+  test('goes on as soon as another that has claimed it settles', () => {
+    const bench = new Bench('external')
+    bench.set(progress(true, 1_500_000))
+    bench.write().answerAll().at(100).answerAll()
+    expect(bench.written).toEqual([])
+    bench.set(progress(false, 1_400_000))
+    bench.at(150).answerAll().at(200).answerAll()
+    expect(bench.written).toMatchObject([{ stamps: { afterMs: 1_400_000 } }])
+    expect(bench.results).toMatchObject([{ ok: true }])
+  })
+
   test('does not compare before it shows what was settled elsewhere, and gives up on what is lost', () => {
     const bench = new Bench('external')
     bench.set(progress(false, 900_000))

@@ -21,7 +21,7 @@ import type { AllocatorSurroundings } from './allocator-surroundings.ts'
 const CLAIM_MS = 4_000
 /** A claim that is not settled for so long is taken over. */
 const OVERDUE_MS = 2_000
-/** What was settled elsewhere and is not here yet is looked for so often. */
+/** What is claimed elsewhere, or was settled and is not here yet, is looked for so often. */
 const LOOK_MS = 20
 /** A write that could not be begun within this is refused. */
 const PATIENCE_MS = 3_000
@@ -130,7 +130,8 @@ export class StrictDesk implements StrictAuthority {
     if (lane.waiting.length === 0) {
       // What its register says is told again when somebody asks.
       if (this.#lanes.size > LANES_MAX) this.#lanes.delete(lane.name)
-    } else if (this.#obstacle(now, lane)) this.#due.set(lane, after(now, LOOK_MS))
+    } else if (this.#isTaken(now, lane)) this.#look(now, lane)
+    else if (this.#isBehind(now, lane)) this.#due.set(lane, after(now, LOOK_MS))
     else this.#claim(now, lane)
   }
 
@@ -141,13 +142,32 @@ export class StrictDesk implements StrictAuthority {
     return refusal('unreachable', `${message}: nothing was written`, 'Try again; see `causeway status` at both hubs.')
   }
 
-  /** Another hub is at it, or what it wrote is not here yet. */
-  #obstacle(now: Instant, { progress, since }: Lane): boolean {
-    if (!progress) return false
+  /** Another hub is at it. */
+  #isTaken(now: Instant, { progress, since }: Lane): boolean {
+    return progress !== undefined && progress.claimed && !this.#isOurs(progress) && now < after(since, OVERDUE_MS)
+  }
+
+  /** Asks what has become of the register, as nobody tells: a claim upon one that is not there changes none that is. */
+  #look(now: Instant, lane: Lane): void {
+    lane.busy = true
+    const value = JSON.stringify(lane.progress)
+    this.#of.engine.call(now, { op: 'claim', name: lane.name, expected: null, value }, (at, answer) => {
+      this.#learn(at, lane, answer)
+      lane.busy = false
+      this.#due.set(lane, after(at, LOOK_MS))
+    })
+  }
+
+  #isOurs({ by }: Progress): boolean {
+    return by === this.#of.host.credential.name
+  }
+
+  /** What another hub wrote is not here yet. */
+  #isBehind(now: Instant, { progress, since }: Lane): boolean {
+    if (!progress || progress.after === '') return false
     const { host, replica, reaches } = this.#of
-    const isOurs = progress.by === host.credential.name
-    if (progress.claimed && !isOurs && now < after(since, OVERDUE_MS)) return true
-    if (progress.after === '' || replica.covers(progress.after)) return false
+    if (replica.covers(progress.after)) return false
+    const isOurs = this.#isOurs(progress)
     // Invariant 4.
     const isLost = now >= after(since, LOST_MS) && replica.complete() && (isOurs || reaches(progress.by) || replica.isRevoked(progress.by))
     if (isLost) host.emit({ type: 'event', name: 'strict-writes-lost', data: { by: progress.by, after: progress.after } })
