@@ -61,7 +61,8 @@ test('every operation answers as documented', async () => {
     const operation = document.operations.find((each) => each.id === id)
     if (!operation) throw new Error(`${id} is not in the document`)
     const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(fill[name]?.(told) ?? name))
-    const json = body === undefined ? undefined : JSON.stringify(body)
+    const sent: unknown = typeof body === 'function' ? body(told) : body
+    const json = sent === undefined ? undefined : JSON.stringify(sent)
     const asked = { method: operation.method, path: path + query, headers: { 'content-type': 'application/json', ...headers }, body: json }
     const answer = await eventually(`${id} is answered`, async () => {
       const got = await ask(socket(at), asked)

@@ -22,6 +22,7 @@ import { DEFAULT_SOCKET, describeAddress, parseApiAddress } from './api-address.
 import { type ChannelStream, type Datagrams, type DatagramsOptions, openDatagrams, openStream } from './channel.ts'
 import { type Collection, type CollectionOptions, openCollection } from './collection.ts'
 import { type Forwards, openForwards } from './forwards.ts'
+import { type SharedDocument, openShared } from './shared.ts'
 import { type Tasks, openTasks } from './tasks.ts'
 import { Transport } from './transport.ts'
 
@@ -86,6 +87,8 @@ export interface Causeway {
   drain(draining: boolean): Promise<StatusView>
   /** With a schema (Standard Schema v1: Zod, Valibot, ArkType, …) values are checked when written and when read. */
   collection<Input = unknown, Output = Input>(name: string, options?: CollectionOptions<Input, Output>): Collection<Input, Output>
+  /** A document that applications hold as a Y.Doc and edit together: `documents/NAME`. */
+  shared(name: string): SharedDocument
   readonly tasks: Tasks
   readonly forwards: Forwards
   /**
@@ -124,6 +127,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Causeway> {
     trace: (to, { signal } = {}) => transport.json({ method: 'GET', path: ['trace', to], signal }),
     drain: (draining) => transport.json({ method: draining ? 'POST' : 'DELETE', path: ['drain'] }),
     collection: (name, options) => openCollection(transport, name, options),
+    shared: (name) => openShared(transport, name),
     tasks: openTasks(transport),
     forwards: openForwards(transport),
     open: (service, { signal } = {}) => openStream(transport, service, signal),

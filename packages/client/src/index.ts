@@ -26,6 +26,8 @@ export type {
 } from './collection.ts'
 export { type Causeway, type ConnectOptions, connect, type EventsOptions, type PingOptions, type StreamOptions } from './connect.ts'
 export type { Forwards } from './forwards.ts'
+export type { SharedDocument, SharedEvent, SharedState } from './shared.ts'
+export type { Attachment, AttachOptions, EditedDoc, YjsFunctions } from './shared-attachment.ts'
 export { describeIssue, type SchemaIssue, SchemaViolation, type StandardSchema } from './standard-schema.ts'
 export { type TaskContext, type TaskHandler, TaskInterruption, type TypedTask } from './task-run.ts'
 export type { TaskFilter, TaskListOptions, TaskMove, Tasks, TaskUpdate, TaskWatchOptions } from './tasks.ts'

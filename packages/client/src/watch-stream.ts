@@ -7,7 +7,7 @@
  *  3. A fault of the first connection, and one that no repetition can mend, is thrown.
  */
 import { CausewayError, type RecordView, type WatchEvent } from '@causeway/protocol'
-import { setTimeout as wait } from 'node:timers/promises'
+import { isPassing, pauseBefore } from './reconnection.ts'
 
 export interface WatchStreamOptions {
   /** Goes on from there instead of telling what is there: the token of a list, a write or a bookmark. */
@@ -33,9 +33,6 @@ export type RelistedEvent = {
 
 /** Opens the connection: a watch from the start, or since a token. */
 type Open = (since: string | undefined) => AsyncIterable<WatchEvent>
-
-const RETRY_MS = 200
-const RETRY_MS_MAX = 5_000
 
 export async function* watchStream(open: Open, options: WatchStreamOptions): AsyncGenerator<WatchEvent | RelistedEvent, void, undefined> {
   const { signal, resume = true } = options
@@ -67,14 +64,9 @@ export async function* watchStream(open: Open, options: WatchStreamOptions): Asy
       options.onInterrupted?.(error)
       // Before the first bookmark there is no place to go on from: all is told again.
       if (since === undefined) told.relist()
-      // Full jitter: the readers of one daemon should not come back all at once.
-      await wait(Math.random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** attempts++), undefined, { signal }).catch(() => {})
+      await pauseBefore(attempts++, signal)
     }
   }
-}
-
-function isPassing({ code }: CausewayError): boolean {
-  return code === 'daemon-unreachable' || code === 'timeout'
 }
 
 /** What the reader has been told, so that what comes again after a break can be told apart from what is new. */

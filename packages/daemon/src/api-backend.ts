@@ -12,6 +12,9 @@ import type {
   PathsView,
   PingReply,
   RecordView,
+  SharedNews,
+  SharedView,
+  SharedWritten,
   StatusView,
   TraceView,
   WatchEvent,
@@ -62,8 +65,18 @@ export interface RecordBackend {
   write(write: RecordsWrite): Promise<BatchResult>
 }
 
+/** Documents of applications, which hold them as a Y.Doc. */
+export interface SharedBackend {
+  view(name: string): SharedView
+  /** Calls `listener` from now on, until `close` is called. */
+  follow(name: string, listener: (news: SharedNews) => void): { readonly initial: SharedNews; readonly close: () => void }
+  /** Resolves when all are on the disk. Throws why one is not; those before it are, and it does no harm to repeat them. */
+  write(name: string, updates: readonly Uint8Array[]): Promise<SharedWritten>
+}
+
 export interface ApiBackend {
   readonly records: RecordBackend
+  readonly shared: SharedBackend
   readonly fleet: FleetBackend
   readonly tasks: TaskBackend
   readonly forwarding: ForwardingBackend

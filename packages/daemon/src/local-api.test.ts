@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CausewayError, type EventView, type PingReply, type StatusView, type TraceView, type WhyView } from '@causeway/protocol'
-import type { ApiBackend, RecordBackend } from './api-backend.ts'
+import type { ApiBackend, RecordBackend, SharedBackend } from './api-backend.ts'
 import type { FleetBackend } from './fleet-routes.ts'
 import type { ForwardingBackend } from './forwarding/forwarding.ts'
 import { LocalApi } from './local-api.ts'
@@ -18,6 +18,7 @@ import type { TaskBackend } from './tasks/task-backend.ts'
 /** A node that only talks: enough to be seen over HTTP. Its records have a test of their own, kv-routes.test.ts. */
 class TalkingBackend implements ApiBackend {
   readonly records = {} as RecordBackend
+  readonly shared = {} as SharedBackend
   readonly fleet = {} as FleetBackend
   readonly forwarding = {} as ForwardingBackend
   readonly tasks = {} as TaskBackend

@@ -20,6 +20,7 @@ import { metricsRoutes } from './metrics/metrics-server.ts'
 import { NdjsonStream } from './ndjson-stream.ts'
 import type { PingRequest } from './node-runtime.ts'
 import { problemResponse } from './problem.ts'
+import { sharedRoutes } from './shared-routes.ts'
 import { taskRoutes } from './tasks/task-routes.ts'
 import { WorkDesk } from './tasks/work-routes.ts'
 import { listenOnSocket, removeSocket } from './unix-socket.ts'
@@ -77,6 +78,7 @@ function createApiRoutes(backend: ApiBackend, desk: WorkDesk, exporter: MetricsE
     return ping(backend, { to: req.param('to'), count: Number(count), intervalMs: Number(intervalMs), bytes: Number(bytes) })
   })
   routes.route('/v1/kv', kvRoutes(backend.records))
+  routes.route('/v1/shared', sharedRoutes(backend.shared))
   routes.route('/v1', fleetRoutes(backend.fleet))
   routes.route(
     '/v1',

@@ -21,6 +21,7 @@ import type { FleetBackend } from './fleet-routes.ts'
 import type { ForwardingBackend } from './forwarding/forwarding.ts'
 import type { Inquiries } from './inquiries.ts'
 import { NodeRecords } from './node-records.ts'
+import { NodeShared } from './node-shared.ts'
 import type { NodeRuntime, PingRequest } from './node-runtime.ts'
 import { NodeTasks } from './tasks/node-tasks.ts'
 
@@ -38,6 +39,7 @@ export interface BackendParts {
 
 export class NodeBackend implements ApiBackend {
   readonly records: NodeRecords
+  readonly shared: NodeShared
   readonly fleet: FleetBackend
   readonly tasks: NodeTasks
   readonly forwarding: ForwardingBackend
@@ -64,6 +66,11 @@ export class NodeBackend implements ApiBackend {
       },
       limits,
     )
+    this.shared = new NodeShared({
+      shared: runtime.machine.replica.shared,
+      onShared: (listener) => runtime.onShared(listener),
+      write: (name, update) => runtime.writeShared(name, update),
+    })
     this.tasks = new NodeTasks(runtime, credential.name, allocator, () => this.records.freshness())
   }
 

@@ -27,7 +27,7 @@ import {
   instant,
 } from '@causeway/protocol'
 import type { EngineEffect, NodeEffect, NodeInput, NodeMachine, RequestInput, ResponseEffect } from '@causeway/node'
-import type { ChangeEffect, UnsyncedEffect, WriteInput, WrittenEffect } from '@causeway/state'
+import type { ChangeEffect, SharedEffect, UnsyncedEffect, WriteInput, WrittenEffect } from '@causeway/state'
 import { Clockwork } from './clockwork.ts'
 import { ProgramPort } from './program-port.ts'
 import type { Pulse } from './pulse.ts'
@@ -85,6 +85,7 @@ export class NodeRuntime {
   readonly #onEvent = new Set<(event: EventView) => void>()
   readonly #onChange = new Set<(change: ChangeEffect) => void>()
   readonly #onUnsynced = new Set<(left: UnsyncedEffect) => void>()
+  readonly #onShared = new Set<(news: SharedEffect) => void>()
   readonly #recentEvents: EventView[] = []
   readonly #violations = new Map<string, number>()
   readonly #violationCounts: Record<ViolationCode, number> = {
@@ -128,6 +129,15 @@ export class NodeRuntime {
 
   /** Answers when the write is done; throws what refused it. */
   write(write: WriteRequest): Promise<WrittenEffect> {
+    return this.#write((request) => ({ ...write, type: 'write', request }))
+  }
+
+  /** The same of an update of a shared document. */
+  writeShared(name: string, update: Uint8Array): Promise<WrittenEffect> {
+    return this.#write((request) => ({ type: 'writeShared', request, name, update }))
+  }
+
+  #write(inputOf: (request: number) => RequestInput): Promise<WrittenEffect> {
     if (this.#writeRefusal) return Promise.reject(this.#writeRefusal)
     return new Promise((resolve, reject) => {
       const request = this.#expect((effect) => {
@@ -138,7 +148,7 @@ export class NodeRuntime {
         this.#writing.delete(request)
       })
       this.#writing.add(request)
-      this.input({ ...write, type: 'write', request })
+      this.input(inputOf(request))
     })
   }
 
@@ -188,6 +198,12 @@ export class NodeRuntime {
   onUnsynced(listener: (left: UnsyncedEffect) => void): () => void {
     this.#onUnsynced.add(listener)
     return () => this.#onUnsynced.delete(listener)
+  }
+
+  /** What comes to shared documents that are open. */
+  onShared(listener: (news: SharedEffect) => void): () => void {
+    this.#onShared.add(listener)
+    return () => this.#onShared.delete(listener)
   }
 
   /** The last events, oldest first. */
@@ -268,7 +284,7 @@ export class NodeRuntime {
         for (const listener of this.#onUnsynced) listener(effect)
         return
       case 'shared':
-        // Nobody here asks for one: shared documents are for programs that have a replica of their own.
+        for (const listener of this.#onShared) listener(effect)
         return
       default:
         for (const listener of this.#onChange) listener(effect)

@@ -31,7 +31,7 @@ import type {
   VitalValues,
   Wake,
 } from '@causeway/protocol'
-import type { ChangeEffect, Replica, SharedEffect, UnsyncedEffect, Vitals, WriteInput, WrittenEffect } from '@causeway/state'
+import type { ChangeEffect, Replica, ReplicaInput, SharedEffect, UnsyncedEffect, Vitals, WriteInput, WrittenEffect } from '@causeway/state'
 import type { AllocatorPlace, EngineEffect, EngineInput, TaskDesk, TaskEffect, TaskInput } from './task-contract.ts'
 import type { NodeVerdict } from './verdict.ts'
 
@@ -39,6 +39,7 @@ import type { NodeVerdict } from './verdict.ts'
 export type RequestInput =
   /** `strict`: compared and made by whoever grants; so are all to strict collections. */
   | (WriteInput & { readonly strict?: boolean })
+  | Extract<ReplicaInput, { readonly type: 'writeShared' }>
   /** Sends `count` messages of `bytes` bytes, one every `intervalMs`, to the echo service of node `to`. */
   | {
       readonly type: 'ping'

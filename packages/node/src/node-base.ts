@@ -172,8 +172,9 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         for (const service of this.#services) service.wake(now)
         break
       case 'persisted':
+      case 'writeShared':
       case 'write':
-        if (input.type === 'persisted' || !this.desk.takesStrict(now, input)) this.toReplica(now, input)
+        if (input.type !== 'write' || !this.desk.takesStrict(now, input)) this.toReplica(now, input)
         break
       case 'wall':
         if (input.offsetMs - this.#wallOffsetMs > SLEPT_MS) this.desk.slept(now, input.offsetMs - this.#wallOffsetMs)
@@ -276,15 +277,12 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         this.#effects.push(effect)
         this.desk.changed(now, effect)
         this.recordChanged(now, effect)
-        if (effect.collection === REVOCATIONS) this.#cutRevoked(effect.record.key)
+        if (effect.collection === REVOCATIONS && this.replica.isRevoked(effect.record.key))
+          this.mesh.stop(`${effect.record.key} was revoked`, nodeId(effect.record.key))
         break
       default:
         this.#effects.push(effect)
     }
-  }
-
-  #cutRevoked(node: string): void {
-    if (this.replica.isRevoked(node)) this.mesh.stop(`${node} was revoked`, nodeId(node))
   }
 
   #ofMesh(now: Instant, effect: MeshEffect): void {

@@ -200,6 +200,23 @@ export interface HistoryView {
   readonly since: number
 }
 
+/** A shared document as this node shows it. */
+export interface SharedView {
+  /** For a Y.Doc that is about to be edited: its client id from before its first edit until it is thrown away. No other Y.Doc may have it. */
+  readonly clientId: number
+  /** All of it, as one Yjs update in base64. */
+  readonly update: string
+}
+
+/** A line of a shared document that is followed: as it is, then what is made of it, by anybody. */
+export type SharedNews = ({ readonly type: 'STATE' } & SharedView) | { readonly type: 'UPDATE'; readonly update: string }
+
+/** Updates are on the disk of this node. */
+export interface SharedWritten {
+  /** Names what has been written. */
+  readonly token: string
+}
+
 /** One line of a running ping. */
 export interface PingReply {
   readonly sequence: number

@@ -21,13 +21,13 @@ import type {
   WrittenEffect,
 } from './replica-contract.ts'
 import { parseSelector } from './selector.ts'
+import type { SharedDocuments } from './shared-documents.ts'
 import { Watches, type WatchedReplica } from './watches.ts'
 
 export interface CollectionsParts {
   readonly replica: WatchedReplica & {
     get(collection: string, partition: string, key: string): RecordView | undefined
-    sharedState(name: string): Uint8Array
-    sharedClient(): number
+    readonly shared: Pick<SharedDocuments, 'client' | 'state'>
   }
   /** Hands an input to the replica, and its effects to `take`; at once or later. */
   readonly submit: (input: WriteInput | SharedWriteInput) => void
@@ -159,8 +159,8 @@ export class Collections {
     const listeners = this.#shared.get(name) ?? new Set()
     this.#shared.set(name, listeners)
     return {
-      clientId: replica.sharedClient(),
-      state: () => replica.sharedState(name),
+      clientId: replica.shared.client(),
+      state: () => replica.shared.state(name),
       write: (update, done) => {
         const request = ++this.#request
         this.#writes.set(request, done)

@@ -13,7 +13,6 @@ import {
   type Credential,
   type Instant,
   type Machine,
-  type Random,
   type RecordView,
   type ReplicaView,
   type StoreEntry,
@@ -57,6 +56,8 @@ export interface DocumentHeads {
 }
 
 export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
+  /** Documents of applications; what comes to those that are open is told by effects. */
+  readonly shared: SharedDocuments
   readonly #config: ReplicaConfig
   readonly #crypto: Signer
   readonly #documents: Documents
@@ -73,8 +74,6 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #retirement: Retirement
   readonly #departures: Departures
   readonly #intake: Intake
-  readonly #shared: SharedDocuments
-  readonly #random: Random
   readonly #revocations: Revocations
   #wallOffsetMs: number
   /** Effects of the start, given out with the first input. */
@@ -104,9 +103,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     this.#writer = new Writer(config, own, this.#documents, this.#clock, random, loaded.cleanEpoch)
     this.#sync = new Sync(config, this.#documents, this.#backlog, random, vitals)
     this.#vitals = vitals
-    this.#random = random
-    this.#shared = new SharedDocuments(this.#documents)
-    this.#readers = new Readers({ documents: this.#documents, shared: this.#shared, expiries: this.#expiries, tickets: this.#tickets })
+    this.shared = new SharedDocuments(this.#documents, () => drawClient(crypto, config.writer, random))
+    this.#readers = new Readers({ documents: this.#documents, shared: this.shared, expiries: this.#expiries, tickets: this.#tickets })
     this.#silence = new Silence(config.limits.retireAfterMs, now, now + wallOffsetMs, loaded.heard)
     const trade = { config, crypto, documents: this.#documents, clock: this.#clock, writer: this.#writer, sync: this.#sync }
     const parts = { ...trade, silence: this.#silence }
@@ -205,16 +203,6 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
    */
   changedSince(collection: string, partition: string, token: string): Shown[] | undefined {
     return changedSince(this.#documents, collection, partition, token)
-  }
-
-  /** All of a shared document, as one Yjs update; what comes from now on is told by effects. */
-  sharedState(name: string): Uint8Array {
-    return this.#shared.state(name)
-  }
-
-  /** A client id for a Y.Doc that is about to write to shared documents here. For one session of an application. */
-  sharedClient(): number {
-    return drawClient(this.#crypto, this.#config.writer, this.#random)
   }
 
   /** Every session towards the core has served its initial state, or there never was one. */

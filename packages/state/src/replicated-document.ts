@@ -140,9 +140,10 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     return this.#add(epoch, head, credential, this.#document.write(epoch, contents), known, 'written')
   }
 
-  /** An update of a shared document, or what is wrong with it. */
-  writeShared(epoch: number, credential: WriterCredential, update: Uint8Array): OwnBatch | string {
+  /** An update of a shared document, or what is wrong with it; nothing if it is here already. */
+  writeShared(epoch: number, credential: WriterCredential, update: Uint8Array): OwnBatch | string | undefined {
     invariant(this.#shared !== undefined, 'only shared documents take updates as they are')
+    if (this.#shared.has(update)) return undefined
     const fault = this.#shared.take(update)
     if (fault) return fault
     const log = this.log(epoch)

@@ -40,6 +40,16 @@ function pair(seed: number): { lab: Lab; a: LabNode; b: LabNode; hub: LabNode } 
   return { lab, a, b, hub }
 }
 
+/** Of what a Y.Doc with that client id types at first, all but the first ten letters. */
+function laterPart(client: number): Uint8Array {
+  const doc = new Y.Doc()
+  doc.clientID = client
+  doc.getText('text').insert(0, 'ten more, ')
+  const before = Y.encodeStateVector(doc)
+  doc.getText('text').insert(0, 'and one')
+  return Y.encodeStateAsUpdate(doc, before)
+}
+
 describe('a shared document', () => {
   it('is edited by two at once, and comes out the same, also after restarts and cuts', () => {
     for (let seed = 0; seed < 20; seed++) {
@@ -82,6 +92,37 @@ describe('a shared document', () => {
     }
   })
 
+  it('takes an update once, however often it comes, and says so only when it is durable', () => {
+    const { lab, a, b } = pair(1)
+    const one = new Application(a)
+    const updates: Uint8Array[] = []
+    one.doc.on('update', (update: Uint8Array) => updates.push(update))
+    const outcomes: boolean[] = []
+    const repeat = (): void => one.shared.write(updates[0] as Uint8Array, ({ ok }) => outcomes.push(ok))
+    one.doc.getText('text').insert(0, 'hello')
+    repeat()
+    expect([...one.outcomes, ...outcomes]).toEqual([])
+    lab.run(100)
+    const [written] = a.replica.heads()
+    repeat()
+    lab.run(100)
+    expect([...one.outcomes, ...outcomes]).toEqual(['ok', true, true])
+    expect(a.replica.heads()).toEqual([written])
+    one.doc.getText('text').insert(5, ' world')
+    lab.run(100)
+    expect(new Application(b).text).toBe('hello world')
+  })
+
+  it('leaves memory when it is closed, and is there again when somebody asks', () => {
+    const { lab, a, b } = pair(1)
+    const [one, two] = [new Application(a), new Application(b)]
+    b.replica.shared.close('board')
+    one.doc.getText('text').insert(0, 'hello')
+    lab.run(100)
+    expect(two.text).toBe('')
+    expect(new Application(b).text).toBe('hello')
+  })
+
   it('takes nothing in the name of another, no gap, no garbage, and no records', () => {
     const { lab, a, b } = pair(1)
     const one = new Application(a)
@@ -101,8 +142,7 @@ describe('a shared document', () => {
     }
     expect(refused(by(drawClient(labCrypto('b'), 'b', new SeededRandom(1))))).toMatch(/does not belong/)
     expect(refused(by(7))).toMatch(/does not belong/)
-    // A clock that was used before.
-    expect(refused(by(one.shared.clientId))).toMatch(/comes next/)
+    expect(refused(laterPart(one.shared.clientId))).toMatch(/comes next/)
     expect(refused(Uint8Array.of(1, 2, 3))).toMatch(/cannot be decoded/)
     expect(refused(Uint8Array.of(0, 0))).toMatch(/empty/)
     expect(refused(new Uint8Array(1_000_000))).toMatch(/bytes/)

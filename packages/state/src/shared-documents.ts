@@ -23,16 +23,29 @@ export class SharedDocuments {
   readonly #documents: Documents
   readonly #open = new Map<string, Shared>()
 
-  constructor(documents: Documents) {
+  readonly #drawClient: () => number
+
+  constructor(documents: Documents, drawClient: () => number) {
     this.#documents = documents
+    this.#drawClient = drawClient
   }
 
-  /** All of the document, as one update. From now on `news` tells what comes. */
+  /** A client id for a Y.Doc that is about to write to shared documents here. For one session of an application. */
+  client(): number {
+    return this.#drawClient()
+  }
+
+  /** All of the document, as one Yjs update. From now on `news` tells what comes, until it is closed. */
   state(name: string): Uint8Array {
     return (this.#open.get(name) ?? this.#start(name)).content.encoded()
   }
 
-  /** What has come to a document that somebody has asked for. */
+  /** Nobody wants to hear of it any more: it leaves memory, as far as it is there twice. */
+  close(name: string): void {
+    this.#open.delete(name)
+  }
+
+  /** What has come to a document that is open. */
   news(name: string): SharedEffect[] {
     const shared = this.#open.get(name)
     return shared ? this.#apply(name, shared).map((update) => ({ type: 'shared', name, update })) : []

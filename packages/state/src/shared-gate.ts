@@ -35,6 +35,12 @@ export class SharedGate {
     this.#first = firstClientOf(crypto, writer)
   }
 
+  /** It brings structs, and all of them were taken before: somebody who has heard no answer says it again. */
+  has(update: Uint8Array): boolean {
+    const { runs = [] } = decodeShared(update) ?? {}
+    return runs.length > 0 && runs.every(({ client, clock, length }) => clock + length <= (this.#clocks.get(client) ?? 0))
+  }
+
   /** Takes the update as the next one, or says what is wrong with it. */
   take(update: Uint8Array): string | undefined {
     const decoded = decodeShared(update)

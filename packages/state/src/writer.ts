@@ -20,6 +20,7 @@ import type { Partition } from './partition.ts'
 import type { ReplicaConfig, SharedWriteInput, WriteInput, WriteOutcome, WrittenEffect } from './replica-contract.ts'
 import type { OwnBatch, ReplicatedDocument } from './replicated-document.ts'
 import { SHARED_COLLECTION } from './shared-gate.ts'
+import { SharedWrites } from './shared-writes.ts'
 import { compareStamps } from './stamp.ts'
 import { Sweeper, acknowledgedBy, othersOf, unacknowledged, unneeded, without } from './sweep.ts'
 import { encodeToken } from './token.ts'
@@ -73,7 +74,7 @@ export class Writer {
   readonly #clock: HybridClock
   readonly #random: Random
   readonly #waiting = new WriteQueue()
-  readonly #shared: SharedWriteInput[] = []
+  readonly #shared = new SharedWrites()
   #dueAt: Instant | undefined
   /** Batches of ours are on their way to the disk. */
   #storing = false
@@ -142,31 +143,30 @@ export class Writer {
   /** The store is busy with batches of ours, or is no longer. */
   storing(now: Instant, storing: boolean): void {
     this.#storing = storing
-    if (!storing && (!this.#waiting.isEmpty || this.#shared.length > 0)) this.#dueAt = now
+    if (!storing && (!this.#waiting.isEmpty || !this.#shared.isEmpty)) this.#dueAt = now
   }
 
   /** Takes an update of a shared document; answers at once only to refuse. */
   writeShared(now: Instant, wallMs: number, input: SharedWriteInput): WrittenEffect | undefined {
     const refusal = sharedRefusal(input, this.#credential, wallMs, this.#config.limits)
     if (refusal) return { type: 'written', request: input.request, result: refusal }
-    this.#shared.push(input)
+    this.#shared.add(input)
     if (!this.#storing) this.#dueAt = now
     return undefined
   }
 
-  /** One batch for each update: what is refused of one must not take others with it. */
   #flushShared(wallMs: number, informed: boolean, written: OwnWrite[], batches: OwnBatch[]): void {
-    const waiting = this.#shared.splice(0)
-    if (waiting.length > 0) this.#renewEpoch(wallMs, informed)
-    for (const { name: partition, update, request } of waiting) {
-      const { document, epoch } = this.#group({ collection: SHARED_COLLECTION, partition, writer: this.#config.writer })
-      const own = document.writeShared(epoch, this.#credential, update)
-      const input = { type: 'write', request, collection: SHARED_COLLECTION, partition, changes: [] } as const
-      if (typeof own === 'string') written.push(answer(input, refused(own, 'Give the Y.Doc the client id that it was given here.')))
+    if (this.#shared.isEmpty) return
+    this.#renewEpoch(wallMs, informed)
+    const open = (partition: string): Gathered => this.#group({ collection: SHARED_COLLECTION, partition, writer: this.#config.writer })
+    for (const { input, document, result } of this.#shared.flush(this.#credential, open)) {
+      const { request, name: partition } = input
+      const asWrite = { type: 'write', request, collection: SHARED_COLLECTION, partition, changes: [] } as const
+      if ('ok' in result) written.push(answer(asWrite, result))
       else {
         this.#documents.keep(document)
-        batches.push(own)
-        written.push(accept(input, document, own.batch, []))
+        batches.push(result)
+        written.push(accept(asWrite, document, result.batch, []))
       }
     }
   }

@@ -58,6 +58,8 @@ export class OpenDocument {
     )
     this.#ajv = new Ajv2020({ strict: false })
     formats.default(this.#ajv)
+    // Of the schemas beside it the pattern says as much.
+    this.#ajv.addFormat('base64', true)
     this.#ajv.addSchema(closed(json) as object, 'document')
   }
 

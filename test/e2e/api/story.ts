@@ -1,4 +1,6 @@
 /** A request for every operation, in an order in which each can be answered; what was answered before fills in the next. */
+import * as Y from 'yjs'
+
 type Told = ReadonlyMap<string, unknown>
 
 export interface Step {
@@ -9,6 +11,7 @@ export interface Step {
   readonly fill?: Readonly<Record<string, (told: Told) => string>>
   readonly query?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Or what makes it of what was told before. */
   readonly body?: unknown
   /** @default 200 */
   readonly status?: number | readonly number[]
@@ -21,7 +24,16 @@ const told =
     String((all.get(id) as Record<string, unknown>)[field])
 const record = { collection: fixed('config'), key: fixed('limits/audio é') }
 const GLOBAL = '?partition=global'
+const shared = { document: fixed('hkg-1') }
 const task = { id: told('submitTask', 'id') }
+
+/** What a Y.Doc with that client id makes when the first letter is typed. */
+function firstEdit(clientId: number): string {
+  const doc = new Y.Doc()
+  doc.clientID = clientId
+  doc.getText('text').insert(0, 'x')
+  return Buffer.from(Y.encodeStateAsUpdate(doc)).toString('base64')
+}
 
 export const STORY: readonly Step[] = [
   { id: 'openapi' },
@@ -64,6 +76,10 @@ export const STORY: readonly Step[] = [
   { id: 'listRecords', fill: record, query: '?watch=true&partition=global' },
   { id: 'deleteRecord', fill: record, query: GLOBAL },
   { id: 'documents' },
+  { id: 'getShared', fill: shared },
+  { id: 'writeShared', fill: shared, body: (all: Told) => ({ updates: [firstEdit(Number(told('getShared', 'clientId')(all)))] }) },
+  { id: 'writeShared', fill: shared, body: { updates: [firstEdit(7)] }, status: 403 },
+  { id: 'getShared', fill: shared, query: '?watch=true' },
   { id: 'openForward', query: '?follow=true', body: { listen: 0, to: 'word@core/core-1', proto: 'udp', class: 'twin', idleSeconds: 1 } },
   { id: 'openForward', body: { listen: '127.0.0.1:0', to: 'word@core' }, status: 201 },
   { id: 'listForwards' },

@@ -90,6 +90,21 @@ export const DESCRIPTIONS: Readonly<Record<OperationId, Description>> = {
   deleteRecord: { tag: 'records', summary: 'Deletes a record', headers: ONLY_IF, answers: { 200: records.written } },
   changeRecords: { tag: 'records', summary: 'Several changes of one partition: all or none', answers: { 200: records.changed } },
 
+  getShared: {
+    tag: 'shared',
+    summary: 'A shared document as this node shows it; or with watch=true that, then every update, by anybody',
+    description:
+      'The Y.Doc that is edited takes the clientId before its first edit, and keeps it as long as it lives. What it has already is no news to it: apply all.',
+    answers: { 200: records.shared },
+    lines: records.sharedNews,
+  },
+  writeShared: {
+    tag: 'shared',
+    summary: 'Writes updates of a Y.Doc, in the order in which it made them',
+    description: 'All are on the disk when it answers. What was written before may be repeated.',
+    answers: { 200: records.sharedWritten },
+  },
+
   listForwards: {
     tag: 'services',
     summary: 'Ports of this node that lead to services elsewhere',

@@ -17,6 +17,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   network: 'Links, ways and channels',
   fleet: 'Nodes and sites as this node has heard of them',
   records: 'Records, read and written on the replica of this node; they spread from there',
+  shared: 'Documents that applications hold as a Y.Doc and edit together',
   services: 'Programs that know nothing of the network',
   tasks: 'What is to run once, and those who run it',
 }

@@ -63,7 +63,9 @@ export function refuseOtherMethods(routes: Hono, operations: readonly Operation[
 }
 
 function routePath(path: string): string {
-  return path.replace(':batch', '').replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === 'key' ? ':key{.+}' : `:${name}`))
+  return path
+    .replace(':batch', '')
+    .replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === 'key' || name === 'document' ? `:${name}{.+}` : `:${name}`))
 }
 
 function check({ parameters = {}, query = {} }: Operation): MiddlewareHandler {

@@ -7,6 +7,7 @@ import { NAME_PATTERN, TASK_ID_PATTERN, TASK_PHASES } from '@causeway/protocol'
 import { isPartition } from '@causeway/state'
 import { forwardSchema } from '../forwarding/settings.ts'
 import { batchSchema, fieldsSchema } from '../kv-request.ts'
+import { updatesSchema } from '../shared-routes.ts'
 import { taskBodies } from '../tasks/task-request.ts'
 import { type Operation, count, flag, numberFrom, words } from './operation.ts'
 
@@ -58,6 +59,8 @@ export type OperationId =
   | 'patchRecord'
   | 'deleteRecord'
   | 'changeRecords'
+  | 'getShared'
+  | 'writeShared'
   | 'listForwards'
   | 'openForward'
   | 'removeForward'
@@ -130,6 +133,9 @@ export const OPERATIONS: Readonly<Record<OperationId, Operation>> = {
   },
   deleteRecord: { method: 'delete', path: '/v1/kv/{collection}/{key}', parameters: record, query: { ...write, revision: words } },
   changeRecords: { method: 'post', path: '/v1/kv/{collection}:batch', parameters: { collection: text }, query: write, body: batchSchema },
+
+  getShared: { method: 'get', path: '/v1/shared/{document}', parameters: { document: text }, query: { watch: flag } },
+  writeShared: { method: 'post', path: '/v1/shared/{document}', parameters: { document: text }, body: updatesSchema },
 
   listForwards: { method: 'get', path: '/v1/forwards' },
   openForward: { method: 'post', path: '/v1/forwards', query: { follow: flag }, body: forwardSchema },

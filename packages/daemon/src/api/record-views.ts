@@ -8,6 +8,9 @@ import type {
   RecordListView,
   RecordView,
   ServiceView,
+  SharedNews,
+  SharedView,
+  SharedWritten,
   SubmittedTask,
   TaskPageView,
   TaskView,
@@ -178,3 +181,15 @@ export const workAnswer: z.ZodType<WorkAnswer> = named(
   'WorkAnswer',
   z.object({ held: z.array(z.object({ id: z.string(), token: whole, forMs: figure, reason: z.string() })) }),
 )
+
+const clientId = z.int().meta({ description: 'for one Y.Doc, from before its first edit until it is thrown away' })
+const update = z.base64().meta({ description: 'a Yjs update' })
+
+export const shared: z.ZodType<SharedView> = named('Shared', z.object({ clientId, update }))
+
+export const sharedNews: z.ZodType<SharedNews> = named(
+  'SharedNews',
+  z.union([z.object({ type: z.literal('STATE'), clientId, update }), z.object({ type: z.literal('UPDATE'), update })]),
+)
+
+export const sharedWritten: z.ZodType<SharedWritten> = named('SharedWritten', z.object({ token: z.string() }))
