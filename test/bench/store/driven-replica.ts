@@ -13,9 +13,9 @@ import { SystemRandom } from '../../../packages/daemon/src/system-random.ts'
 import { ReplicaDriver } from './replica-driver.ts'
 import type { Table } from './table.ts'
 
-const COLLECTION = 'tasks'
-const SITE = 'hkg-1'
-const [WRITER, HUB] = ['writer-1', 'core-1']
+export const COLLECTION = 'tasks'
+export const SITE = 'hkg-1'
+export const [WRITER, HUB]: readonly [string, string] = ['writer-1', 'core-1']
 
 export class DrivenReplica implements Table {
   readonly #driver: ReplicaDriver
@@ -37,8 +37,8 @@ export class DrivenReplica implements Table {
       const hub: ReplicaDriver = new ReplicaDriver(replicaOf(directory, HUB, ['**'], []), ({ ticket }) =>
         queueMicrotask(() => hub.handle({ type: 'persisted', ticket })),
       )
-      hub.meet(driver, WRITER, 'down')
-      driver.meet(hub, HUB, 'up')
+      hub.meet(WRITER, 'down', (message) => queueMicrotask(() => driver.hear(message)))
+      driver.meet(HUB, 'up', (message) => queueMicrotask(() => hub.hear(message)))
     }
     return new DrivenReplica(driver, store)
   }
@@ -73,10 +73,25 @@ export class DrivenReplica implements Table {
   }
 }
 
-function replicaOf(directory: string, name: string, interest: readonly string[], stored: Iterable<StoreEntry>): Replica {
+/** `foldBytesMin`: a document whose log takes less is not folded. */
+export function replicaOf(
+  directory: string,
+  name: string,
+  interest: readonly string[],
+  stored: Iterable<StoreEntry>,
+  foldBytesMin: number = LIMITS.foldBytesMin,
+): Replica {
   const { credential, signed, seed, authorityKey } = loadCredential(join(directory, `${name}.cred`), Date.now())
   const { write, role } = credential
-  const config = { writer: name, interest, write, limits: LIMITS, core: role === 'hub', credential: signed, authorityKey }
+  const config = {
+    writer: name,
+    interest,
+    write,
+    limits: { ...LIMITS, foldBytesMin },
+    core: role === 'hub',
+    credential: signed,
+    authorityKey,
+  }
   const environment = {
     crypto: createNodeCrypto(seed),
     random: new SystemRandom(),

@@ -9,7 +9,7 @@ export class ReplicaDriver {
   readonly #persist: (effect: StoreEffect) => void
   readonly #waiting = new Map<number, (outcome: WriteOutcome) => void>()
   readonly #flushed = Promise.withResolvers<void>()
-  #peer: ReplicaDriver | undefined
+  #toPeer: (message: Uint8Array) => void = () => {}
   #lastRequest = 0
   #timer: NodeJS.Timeout | undefined
   #dueAt = Infinity
@@ -21,10 +21,19 @@ export class ReplicaDriver {
     this.handle({ type: 'wall', offsetMs: performance.timeOrigin })
   }
 
-  /** A session with a peer in this process. */
-  meet(peer: ReplicaDriver, name: string, relation: Relation): void {
-    this.#peer = peer
+  /** The session with its only peer begins; `send` takes a message to that. What comes back goes to `hear`. */
+  meet(name: string, relation: Relation, send: (message: Uint8Array) => void): void {
+    this.#toPeer = send
     this.handle({ type: 'sessionOpened', session: SESSION, peer: name, relation })
+  }
+
+  hear(message: Uint8Array): void {
+    this.handle({ type: 'sessionMessage', session: SESSION, message })
+  }
+
+  /** The peer takes nothing more for now, or does again. */
+  blocked(isBlocked: boolean): void {
+    this.handle({ type: isBlocked ? 'sessionBlocked' : 'sessionDrained', session: SESSION })
   }
 
   write(collection: string, partition: string, changes: readonly WriteChange[]): Promise<WriteOutcome> {
@@ -39,7 +48,7 @@ export class ReplicaDriver {
     for (const effect of this.replica.handle(instant(performance.now()), input)) {
       if (effect.type === 'persist') this.#persist(effect)
       else if (effect.type === 'flushed') this.#flushed.resolve()
-      else if (effect.type === 'sessionSend') this.#send(effect.message)
+      else if (effect.type === 'sessionSend') this.#toPeer(effect.message)
       else if (effect.type === 'written') {
         this.#waiting.get(effect.request)?.(effect.result)
         this.#waiting.delete(effect.request)
@@ -50,14 +59,10 @@ export class ReplicaDriver {
 
   /** Resolves when all is on disk. */
   async stop(): Promise<void> {
-    this.#peer = undefined
+    this.#toPeer = () => {}
     this.handle({ type: 'flush' })
     await this.#flushed.promise
     clearTimeout(this.#timer)
-  }
-
-  #send(message: Uint8Array): void {
-    queueMicrotask(() => this.#peer?.handle({ type: 'sessionMessage', session: SESSION, message }))
   }
 
   #wakeAt(at: number): void {

@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Bench, type Column, type Flag, type Measured, type Row, type Settings, judge } from '../bench.ts'
 import { DrivenReplica } from './driven-replica.ts'
+import { replay } from './replay.ts'
 import { type StoreResult, runStoreJob } from './store-job.ts'
 import type { TableKind } from './table.ts'
 
 const FLAGS = {
   seconds: { what: 'how long each rate is measured', usual: 5, quick: 1 },
   overwrites: { what: 'writes upon the same records', usual: 1_000_000, quick: 50_000 },
+  batches: { what: 'batches that a node that joins has to take', usual: 1_000_000, quick: 20_000 },
   'peer-overwrites': { what: 'the same upon y-leveldb', usual: 100_000, quick: 50_000 },
 } as const satisfies Record<string, Flag>
 
@@ -21,6 +23,7 @@ type StoreSettings = Settings<keyof typeof FLAGS>
 const KINDS: readonly TableKind[] = ['causeway', 'y-leveldb']
 const WRITERS = [1, 16, 256]
 const KEYS = 1_000
+const RESIDENT_MB_MAX = 500
 const [DISK_RATIO_MAX, HEAP_RATIO_MAX] = [3, 3]
 /** As many as a replica gathers at most. */
 const FILLERS = 1_000
@@ -35,6 +38,7 @@ export const STORE_BENCH: Bench<keyof typeof FLAGS> = {
   flags: FLAGS,
   parts: [
     { name: 'rate', what: 'acknowledged writes a second', measure: measureRates },
+    { name: 'replay', what: 'a node without anything that joins one with many small batches', measure: measureReplay },
     { name: 'overwrites', what: `what is left of many writes upon ${KEYS} records`, measure: measureOverwrites },
   ],
 }
@@ -60,6 +64,28 @@ async function measureRates({ seconds }: StoreSettings): Promise<Measured> {
     'causeway flushes a lone write at once, and what comes meanwhile together: a single writer that waits for each is as fast as the disk flushes',
   ]
   return { columns, rows, judgements: [], notes, charts: [] }
+}
+
+async function measureReplay({ batches }: StoreSettings): Promise<Measured> {
+  const { joined, started } = await inDirectory((directory) => replay({ directory, batches, keys: KEYS }))
+  const rows = [
+    { what: 'joins', ...joined },
+    { what: 'starts again', ...started },
+  ]
+  const columns: Column[] = [
+    { key: 'what', head: 'A NODE' },
+    { key: 'seconds', head: 'SECONDS', digits: 1 },
+    { key: 'userSeconds', head: 'CPU s', digits: 1 },
+    { key: 'bareMb', head: 'BARE MB' },
+    { key: 'residentMb', head: 'RESIDENT MB, MOST' },
+    { key: 'found', head: 'RECORDS' },
+  ]
+  const judgements = rows.flatMap(({ what, found, residentMb }) => [
+    judge(`records that a node that ${what} does not have`, KEYS - found, 0, 'records'),
+    judge(`resident memory of a node that ${what}, at the most`, residentMb, RESIDENT_MB_MAX, 'MB'),
+  ])
+  const notes = [`${batches} batches of one record each, upon ${KEYS} records, which their writer has never folded`]
+  return { columns, rows, judgements, notes, charts: [] }
 }
 
 async function measureOverwrites(settings: StoreSettings): Promise<Measured> {
