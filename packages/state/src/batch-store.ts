@@ -52,8 +52,8 @@ export function storedBytes(valueBytes: number): number {
 }
 
 export function batchKey(name: DocumentName, { epoch, seq }: Pick<LogPoint, 'epoch' | 'seq'>): string {
-  const end = `${epoch.toString(16).padStart(13, '0')}|${seq.toString(16).padStart(9, '0')}`
-  return `${BATCH_PREFIX}${name.collection}|${name.partition}|${name.writer}|${end}`
+  const point = [epoch.toString(16).padStart(13, '0'), seq.toString(16).padStart(9, '0')]
+  return [BATCH_PREFIX + name.collection, name.partition, name.writer, ...point].join('|')
 }
 
 export function batchEntry(crypto: Hasher, batch: Batch): StoreEntry {

@@ -14,13 +14,15 @@ export interface MergedRecord {
   readonly patches: readonly Entry[]
 }
 
+const NO_PATCHES: readonly Entry[] = Object.freeze([])
+
 /** Merges the live entries of one key; `undefined` if there is no put or mark among them. */
 export function mergeEntries(entries: readonly Entry[]): MergedRecord | undefined {
   let base: Entry | undefined
   for (const entry of entries)
     if ((entry.kind === 'put' || entry.kind === 'mark') && (!base || compareEntries(entry, base) > 0)) base = entry
   if (!base) return undefined
-  if (entries.length === 1 || base.kind === 'mark') return { base, patches: [] }
+  if (entries.length === 1 || base.kind === 'mark') return { base, patches: NO_PATCHES }
   const { birth } = base
   const patches = entries.filter((entry) => {
     if (entry.kind !== 'patch' || entry.birth.ms !== birth.ms || entry.birth.counter !== birth.counter) return false
@@ -39,11 +41,11 @@ export function newestOf({ base, patches }: MergedRecord): Entry {
 /** Different for every state of a record. */
 export function revisionOfMerged({ base, patches }: MergedRecord): string {
   // Each patch alone may be newer than one that arrives after it, so all of them name the state.
-  return [base, ...patches].map(revisionOf).join('+')
+  return patches.length === 0 ? revisionOf(base) : [base, ...patches].map(revisionOf).join('+')
 }
 
-/** `undefined` for a record that was deleted. */
-export function viewOf(merged: MergedRecord, partition: string): RecordView | undefined {
+/** `undefined` for a record that was deleted. `revision`: of this state. */
+export function viewOf(merged: MergedRecord, partition: string, revision: string): RecordView | undefined {
   const { base } = merged
   if (base.kind === 'mark') return undefined
   const { writer, ms } = newestOf(merged)
@@ -53,7 +55,7 @@ export function viewOf(merged: MergedRecord, partition: string): RecordView | un
     partition,
     value,
     labels,
-    revision: revisionOfMerged(merged),
+    revision,
     writer,
     asOf: ms,
   }

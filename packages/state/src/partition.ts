@@ -122,7 +122,7 @@ export class Partition {
       return undefined
     }
     const expired = expiresMs !== undefined && expiresMs <= wallMs
-    return this.#replace(key, before, { merged, revision, record: expired ? undefined : viewOf(merged, this.name) })
+    return this.#replace(key, before, { merged, revision, record: expired ? undefined : viewOf(merged, this.name, revision) })
   }
 
   /** The record is gone if its time has come. */
@@ -178,7 +178,7 @@ export class Partition {
     const sorted = [...this.#visible.values()].sort((a, b) => (a.merged.base.key < b.merged.base.key ? -1 : 1))
     const state = sorted.map(({ merged, revision }) => {
       const { key, kind } = merged.base
-      const view = viewOf(merged, this.name)
+      const view = viewOf(merged, this.name, revision)
       return [key, kind, revision, view?.value ?? null, view?.labels ?? null, view?.expiresAt ?? null]
     })
     return hex(crypto.hash(encodeRecord(state)))

@@ -233,7 +233,8 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     const head = this.log(batch.epoch)?.head ?? batch.head
     if (head?.more && head.more.seals.length > 0 && signed.credential.credential.role !== 'hub')
       return { type: 'bad', reason: 'only a hub retires writers' }
-    const result = checkUpdate({ ...batch, head }, this.#document)
+    // Entries keep the name: ours, not that of each batch.
+    const result = checkUpdate({ ...batch, writer: this.writer, head }, this.#document)
     if (!result.ok) return { type: 'bad', reason: result.reason }
     const { checked } = result
     const { notAfterMs } = signed.credential.credential
@@ -287,7 +288,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
       const credential = log?.credential ?? this.#credentialOf(batch)
       const result = this.#shared
         ? judged(batch, this.#shared.take(batch.update))
-        : checkUpdate({ ...batch, head: log?.head ?? batch.head }, ahead)
+        : checkUpdate({ ...batch, writer: this.writer, head: log?.head ?? batch.head }, ahead)
       if (!result.ok || typeof credential === 'string') break
       ahead.set(batch.epoch, ahead.clockOf(batch.epoch) + result.checked.entries.length)
       checked.push(result.checked)

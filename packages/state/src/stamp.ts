@@ -21,6 +21,7 @@ export function compareStamps(a: Stamp, b: Stamp): number {
 }
 
 /** Opaque to readers: equal if and only if the stamps are. */
-export function revisionOf(stamp: Stamp): string {
-  return `${stamp.ms.toString(36)}.${stamp.counter.toString(36)}.${stamp.epoch.toString(36)}.${stamp.writer}`
+export function revisionOf({ ms, counter, epoch, writer }: Stamp): string {
+  // Kept for every record: what is joined is one string, what is concatenated stays a tree of its parts, of four times the size.
+  return [ms.toString(36), counter.toString(36), epoch.toString(36), writer].join('.')
 }

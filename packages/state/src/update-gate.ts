@@ -9,7 +9,7 @@
  */
 import type { Batch, HeadMore, LogHead } from './batch.ts'
 import { type CheckedUpdate, type DecodedStruct, type DecodedUpdate, decodeUpdate, isEntriesRoot } from './document.ts'
-import { type Content, type Entry, decodeContent } from './entry.ts'
+import { type Content, type Entry, decodeContent, entryAt } from './entry.ts'
 
 const STRUCTS_MAX = 1_000
 const ENTRIES_MAX = 2_000
@@ -47,8 +47,7 @@ export function checkUpdate({ update, writer, epoch, seq, head }: UpdateOrigin, 
       if (typeof content === 'string') return refused(content)
       const alien = originFault(content, epoch, head?.more)
       if (alien) return refused(alien)
-      const stamped = { ...content, writer: content.writer ?? writer, epoch: content.epoch ?? epoch }
-      entries.push({ ...stamped, author: writer, log: epoch, seq, clock: clock++ })
+      entries.push(entryAt(content, { author: writer, log: epoch, seq, clock: clock++ }))
     }
   }
   const fault = deletesFault(decoded, known)

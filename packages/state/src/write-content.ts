@@ -26,7 +26,7 @@ export function contentAfter(
     const expiresMs = operation.ttlMs === undefined ? undefined : Math.ceil(wallMs + operation.ttlMs)
     return putContent(head, operation.value, operation.labels ?? NO_LABELS, current?.base.birth, expiresMs)
   }
-  const view = current && viewOf(current, '')
+  const view = current && viewOf(current, '', '')
   if (!current || !view || !isFields(view.value)) return `${head.key} is not a map of fields, so it cannot be patched`
   const { birth, expiresMs } = current.base
   const { value, labels } = operation
