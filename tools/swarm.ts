@@ -10,6 +10,9 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
 import { type ScenarioReport, runScenario } from '@causeway/simulator'
 import { type StormReport, runStorm } from '../packages/state/src/replica-storm.ts'
 
+/** What is on its way in a world lives for a virtual moment: in V8's default of 48 MB it is copied and promoted again and again. */
+const YOUNG_MB = 192
+
 interface Task {
   readonly seconds: number
   readonly storm: boolean
@@ -65,7 +68,7 @@ async function main(): Promise<void> {
 function runAll(seeds: number[], task: Task, done: (report: Report) => void): Promise<Report[]> {
   const reports: Report[] = []
   const workers = Array.from({ length: Math.min(seeds.length, availableParallelism()) }, async () => {
-    const worker = new Worker(import.meta.filename, { workerData: task })
+    const worker = new Worker(import.meta.filename, { workerData: task, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } })
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
       const report = await ask(worker, seed)
       reports.push(report)

@@ -8,6 +8,9 @@ import { parseArgs } from 'node:util'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { type TaskScenarioOptions, type TaskScenarioReport, runTaskScenario } from '@causeway/simulator'
 
+/** What is on its way in a world lives for a virtual moment: in V8's default of 48 MB it is copied and promoted again and again. */
+const YOUNG_MB = 192
+
 type Story = Omit<TaskScenarioOptions, 'seed'>
 
 if (isMainThread) await main()
@@ -37,7 +40,7 @@ async function main(): Promise<void> {
   const seeds = Array.from({ length: count }, (_, index) => from + index)
   const reports: TaskScenarioReport[] = []
   const workers = Array.from({ length: Math.min(seeds.length, Number(values.workers)) }, async () => {
-    const worker = new Worker(import.meta.filename, { workerData: story })
+    const worker = new Worker(import.meta.filename, { workerData: story, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } })
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
       const report = await ask(worker, seed)
       reports.push(report)
