@@ -301,6 +301,7 @@ describe('a command', () => {
     ['kv get config', /"config" is not of the form COLLECTION\/KEY\. Write it like tasks\/rec-42\./],
     ['ping', /missing required argument 'to'\./],
     ['ping core-1 -c 0', /It must be a whole number from 1 to 1000000\./],
+    ['ping core-1 -s 16385', /It must be a whole number from 8 to 16384\./],
     ['run', /required option '--config <file>' not specified\./],
     ['status --api ftp://x', /"ftp:\/\/x" is not an API address\. Give a socket path/],
     ['issue mynet --role edge --name A_B --site s --region r --out x.cred', /"A_B" is not a node name\. Use 1 to 63 lower-case/],
@@ -397,6 +398,6 @@ describe('a request', () => {
       /no way to nosuch is known to the network: no node of that name is connected\. See why: causeway paths nosuch\./,
     )
     expectFault(await ask('paths nosuch'), ANSWER_NO, /no way to nosuch is known here\. Check the name/)
-    expectFault(await ask('ping ams-1-a'), ANSWER_NO, /a node does not ping itself; name another node\./)
+    expectFault(await ask('ping ams-1-a'), ANSWER_NO, /a node does not ping itself\. Name another node\./)
   })
 })

@@ -135,6 +135,7 @@ function events(backend: ApiBackend, follow: boolean): Response {
 }
 
 function ping(backend: ApiBackend, request: PingRequest): Response {
+  if (request.to === backend.status().node) throw new CausewayError('refused', 'a node does not ping itself', 'name another node')
   const stream = new NdjsonStream(() => running.cancel())
   const running = backend.ping(request, (reply) => stream.write(reply))
   const remedy = `see why: causeway paths ${request.to}`

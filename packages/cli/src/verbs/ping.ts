@@ -20,7 +20,7 @@ export const declarePing: DeclareVerb = (program, onResult) => {
     .argument('<to>', 'name of the other node', nodeName)
     .option('-c, --count <n>', 'how many to send', numberBetween(1, 1_000_000), 10)
     .option('-i, --interval <seconds>', 'time between two', numberBetween(0.001, 3600, 'real'), 1)
-    .option('-s, --size <bytes>', 'bytes of a message', numberBetween(8, 32_768), 64)
+    .option('-s, --size <bytes>', 'bytes of a message', numberBetween(8, 16_384), 64)
     .option('-t, --timeout <seconds>', 'give up if not one answer has come by then', numberBetween(0.1, 3600, 'real'), 10)
     .addHelpText('after', '\nExamples:\n  $ causeway ping nrt-2-a\n  $ causeway ping nrt-2-a -c 1000 -i 0.01 -o json\n')
     .action(async (to: string, options: PingVerbOptions) => {

@@ -101,7 +101,7 @@ export const OPERATIONS: Readonly<Record<OperationId, Operation>> = {
     method: 'post',
     path: '/v1/ping/{to}',
     parameters: { to: name },
-    query: { count: numberFrom(1, 1_000_000), intervalMs: numberFrom(1, 3_600_000, 'real'), bytes: numberFrom(0, 16 * 1024 * 1024) },
+    query: { count: numberFrom(1, 1_000_000), intervalMs: numberFrom(1, 3_600_000, 'real'), bytes: numberFrom(0, 16 * 1024) },
   },
 
   listRecords: {
