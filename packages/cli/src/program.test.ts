@@ -54,6 +54,11 @@ const TRACE_HOP = {
   ...{ rttMs: { last: 3, p50: 3, p95: 4 }, lossRatio: { forward: 0, backward: null }, costMs: 2 },
 }
 const TRACE = { to: 'b', hops: [TRACE_HOP], rttMs: 3, unknown: [] }
+const HUB = {
+  ...{ node: 'core-1', network: 'lab', role: 'hub', site: 'core', region: 'eu', gateway: null, version: '1', uptimeSeconds: 3 },
+  ...{ uplinks: [], links: 2, channels: 2, cutOff: true, relay: { draining: false, framesPerSecond: 7, frames: 9 } },
+  replica: { documents: 2, records: 3, pending: 2, lagMs: 2_500, sessions: ['hkg-1-a'] },
+}
 const NOT_FOUND = { code: 'not-found', status: 404, title: 'not found', detail: 'no such record', remedy: 'list them', type: 'about:blank' }
 
 /** Answers as the local API is specified. */
@@ -68,6 +73,7 @@ beforeAll(async () => {
     else if (request.url?.startsWith('/v1/kv/config?watch=true'))
       response.end(`${WATCHED.map((event) => JSON.stringify(event)).join('\n')}\n`)
     else if (request.url?.startsWith('/v1/kv/config/a%2Fb')) response.end(JSON.stringify(RECORD))
+    else if (request.url === '/v1/status') response.end(JSON.stringify(HUB))
     else if (request.url === '/v1/kv/config') response.end(JSON.stringify({ items: [RECORD], token: 't' }))
     else if (request.url?.startsWith('/v1/ping/far?count=3&')) {
       for (const sequence of [0, 1]) {
@@ -141,6 +147,12 @@ test('lists say that there is more and that the site is cut off; a watch and a h
   ])
   const history = await causeway('kv', 'history', 'config/a/b', '--api', api)
   expect(history.stdout).toMatch(/1970-01-01T00:00:01\.000Z +ADDED +{"n":1}/)
+})
+
+test('the status of a hub that has just begun and is alone is no alarm', async () => {
+  const { stdout } = await causeway('status', '--api', api)
+  expect(stdout).toMatch(/^unsent +2 batches that no other hub has, the oldest 2s old$/m)
+  expect(stdout).toMatch(/^hubs +none is reached yet$/m)
 })
 
 test('why tells candidates, reasons and the path in use; trace every hop', async () => {

@@ -22,7 +22,12 @@ export const declareServices: DeclareVerb = (program, onResult) => {
       const { showView } = await import('../show-view.ts')
       const shown = { format: output, watch }
       if (site === undefined) await showView({ ...shown, read: async () => ({ items: await forwards.services() }), table: servicesTable })
-      else await showView({ ...shown, read: async () => ({ items: await forwards.offersAt(site) }), table: offersTable })
+      else
+        await showView({
+          ...shown,
+          read: async () => ({ items: await forwards.offersAt(site) }),
+          table: (offers) => offersTable(site, offers),
+        })
       onResult(DONE)
     })
 }
@@ -45,8 +50,8 @@ async function servicesTable({ items: services }: { readonly items: readonly Ser
   return renderTable(['SERVICE', 'PROTOCOL', 'ADDRESS', 'ALLOWED', '>OPEN', '>EVER', '>REFUSED', '>FAILED', '>RECEIVED', '>SENT'], rows)
 }
 
-async function offersTable({ items: offers }: { readonly items: readonly OfferView[] }): Promise<string> {
-  if (offers.length === 0) return 'nothing is offered there'
+async function offersTable(site: string, { items: offers }: { readonly items: readonly OfferView[] }): Promise<string> {
+  if (offers.length === 0) return `as far as is known, nobody at ${site} offers anything`
   const { renderTable } = await import('../table.ts')
   return renderTable(
     ['SERVICE', 'PROTOCOL', 'NODE'],

@@ -5,6 +5,9 @@ import { DONE } from '../fault.ts'
 import { duration, milliseconds, percent } from '../quantity.ts'
 import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type WatchedOptions } from '../verb.ts'
 
+/** Who has just begun is not cut off: its first link is on its way. */
+const BEGINNING_SECONDS = 10
+
 export const declareStatus: DeclareVerb = (program, onResult) => {
   addWatchOption(addReadingOptions(program.command('status')))
     .summary('this node at a glance')
@@ -26,17 +29,30 @@ async function statusTable(status: StatusView): Promise<string> {
     ['network', status.network],
     ['site', `${status.site} in ${status.region}`],
     ['gateway', status.role === 'hub' ? 'none: a hub' : (status.gateway ?? 'not known')],
-    ['hubs', status.cutOff ? tint('bad', 'cut off: no hub can be reached; the site goes on by itself') : tint('good', 'reachable')],
+    ['hubs', hubsText(status)],
     ['links', `${status.links} up`],
     ...(status.relay ? [['relays', relayed(status.relay)] as const] : []),
     ['channels', String(status.channels)],
     ['replica', `${replica.records} records in ${replica.documents} documents`],
-    ['unsent', replica.pending === 0 ? 'nothing' : `${replica.pending} batches, the oldest ${milliseconds(replica.lagMs)} ms old`],
+    ['unsent', unsentText(status)],
     ['sessions', replica.sessions.join(', ') || 'none'],
     ['up for', duration(status.uptimeSeconds)],
   ])
   if (status.uplinks.length === 0) return facts
   return `${facts}\n\n${renderTable(['UPLINK', 'STATE', '>RTT ms', '>LOSS', 'HOME'], status.uplinks.map(uplinkRow))}`
+}
+
+function hubsText({ cutOff, uptimeSeconds }: StatusView): string {
+  if (!cutOff) return tint('good', 'reachable')
+  if (uptimeSeconds < BEGINNING_SECONDS) return tint('doubt', 'none is reached yet')
+  return tint('bad', 'cut off: no hub can be reached; the site goes on by itself')
+}
+
+/** A hub that is alone has nobody to send to. */
+function unsentText({ role, replica: { pending, lagMs } }: StatusView): string {
+  if (pending === 0) return 'nothing'
+  const age = lagMs < 1000 ? `${milliseconds(lagMs)} ms` : duration(lagMs / 1000)
+  return `${pending} batches${role === 'hub' ? ' that no other hub has' : ''}, the oldest ${age} old`
 }
 
 function relayed({ draining, framesPerSecond }: RelayView): string {
