@@ -26,7 +26,8 @@ beforeAll(async () => {
   writeFileSync(join(directory, 'causeway'), `#!/bin/sh\nexec '${process.execPath}' '${mainPath()}' "$@"\n`, { mode: 0o755 })
   const free = await findLoopbackPorts(PORTS.length)
   const typed = [...SECTION.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block).join('')
-  const there = PORTS.reduce((all, port, index) => all.replaceAll(port, String(free[index])), typed)
+  // All at once: a free port may have one of these in it.
+  const there = typed.replaceAll(new RegExp(PORTS.join('|'), 'g'), (port) => String(free[PORTS.indexOf(port)]))
   // A here-document is part of its command.
   commands = there.match(/^.*<<'EOF'\n[^]*?\nEOF$|^.+$/gm) ?? []
 })
