@@ -14,6 +14,17 @@ test('a path with a link that nobody has measured is given the patience of one o
   expect(new Path(ROUTE, UNMEASURED_COST_MS + 42).patienceMs).toBe(new Path(ROUTE, null).patienceMs)
 })
 
+test('a path that leaves the plan has not become slower by that', () => {
+  const path = new Path(ROUTE, 40)
+  const { patienceMs } = path
+  path.costMs = null
+  expect(path.patienceMs).toBe(patienceMs)
+  path.costMs = UNMEASURED_COST_MS + 42
+  expect(path.patienceMs).toBe(patienceMs)
+  path.costMs = 20
+  expect(path.patienceMs).toBeLessThan(patienceMs)
+})
+
 test('what was overdue and only late has not made the window smaller', () => {
   const path = new Path(ROUTE, 20)
   const windowBytes = path.windowBytes(instant(0))

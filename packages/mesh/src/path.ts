@@ -39,8 +39,6 @@ const UNTRIED_MS = 10_000
 export class Path {
   /** Nodes after the source; the last is the destination. */
   readonly route: readonly NodeId[]
-  /** What the plan says it costs, one way, milliseconds; `null` if it is not known. */
-  costMs: number | null
   /** The first link of the path is up. */
   up = false
   inFlightBytes = 0
@@ -49,6 +47,9 @@ export class Path {
   /** Of them each channel's, by whatever stands for it. */
   readonly #shares = new Map<object, number>()
 
+  #costMs: number | null = null
+  /** The last that was known: a path that leaves the plan has not become slower by that. */
+  #knownCostMs: number | undefined
   #smoothedMs: number | undefined
   #varianceMs = 0
   readonly #rate = new DeliveryRate()
@@ -66,6 +67,17 @@ export class Path {
   constructor(route: readonly NodeId[], costMs: number | null) {
     this.route = route
     this.costMs = costMs
+  }
+
+  /** What the plan says it costs, one way, milliseconds; `null` if it is not known. */
+  get costMs(): number | null {
+    return this.#costMs
+  }
+
+  set costMs(costMs: number | null) {
+    this.#costMs = costMs
+    // A cost with an unmeasured link in it is a deterrent, no delay: taken for one it would be waited for 6 s.
+    if (costMs !== null && costMs < UNMEASURED_COST_MS) this.#knownCostMs = costMs
   }
 
   get firstHop(): NodeId {
@@ -107,9 +119,7 @@ export class Path {
 
   /** How long an acknowledgement may take before the packet is doubted: the probe timeout (after RFC 9002, 6.2.1). */
   get patienceMs(): number {
-    // A cost with an unmeasured link in it is a deterrent, no delay: taken for one it would be waited for 6 s.
-    const { costMs } = this
-    const guess = costMs === null || costMs >= UNMEASURED_COST_MS ? UNKNOWN_RTT_MS : 2 * costMs + PTO_VARIANCE_FLOOR_MS
+    const guess = this.#knownCostMs === undefined ? UNKNOWN_RTT_MS : 2 * this.#knownCostMs + PTO_VARIANCE_FLOOR_MS
     const smoothed = this.#smoothedMs ?? guess
     const variance = this.#smoothedMs === undefined ? guess / 2 : this.#varianceMs
     return smoothed + Math.max(4 * variance, PTO_VARIANCE_FLOOR_MS) + ACK_DELAY_MS
