@@ -100,6 +100,8 @@ export class Allocator implements Authority {
 
   leaseAnswered(now: Instant, input: EngineInput): void {
     this.#of.engine.answered(now, input)
+    // At once: of what was listed seconds ago some has been moved on meanwhile, and would be brought back.
+    for (const { task, holder, token } of this.#of.engine.strangers()) this.#adopt(now, task, holder, token)
   }
 
   explain(...args: Parameters<Authority['explain']>): ReturnType<Authority['explain']> {
@@ -140,7 +142,6 @@ export class Allocator implements Authority {
 
   wake(now: Instant): void {
     this.#of.engine.wake(now)
-    for (const { task, holder, token } of this.#of.engine.strangers()) this.#adopt(now, task, holder, token)
     const until = this.#of.leads() ? now : instant(now - DEPUTY_MS)
     for (const id of this.#due.due(until)) this.#decide(now, id)
   }

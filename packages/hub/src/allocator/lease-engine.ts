@@ -28,7 +28,7 @@ export interface LeaseEngine {
   lease(now: Instant, task: string, holder: string, token: TaskToken): LeaseView
   /** A grant that the records show, at the start or later: it was made by an earlier life of ours, or by another hub. */
   restore(now: Instant, state: Omit<LeaseState, 'free'>): void
-  /** What others hold that the records do not show; only of a shared engine. */
+  /** What others hold that the records do not show, as the last answer tells; only of a shared engine. */
   strangers(): readonly LeaseState[]
   /** What is behind the driver has answered. */
   answered(now: Instant, input: EngineInput): void
@@ -146,6 +146,8 @@ const ANSWER_MS = 5_000
 const LIST_MS = 2_000
 /** A register that the records do not show for so long is adopted: its grantor has died in between. */
 const STRANGE_MS = 5_000
+/** Nothing is adopted from a list that was asked for longer ago: it has waited here, and the register may be another's. */
+const FRESH_MS = 1_000
 
 interface Pending {
   readonly done: Answered
@@ -161,6 +163,8 @@ export class ExternalEngine implements LeaseEngine {
   #listed = new Map<string, LeaseState>()
   /** When that list was asked for; `undefined`: there is none yet. */
   #listedAt: Instant | undefined
+  /** It is what has just been answered. */
+  #isFresh = false
   /** Since when it is known that a register is held by whom the records do not show. */
   readonly #strange = new Map<string, { readonly state: LeaseState; readonly since: Instant }>()
   /** Grants that the records show, and since when we know. */
@@ -185,6 +189,7 @@ export class ExternalEngine implements LeaseEngine {
     const pending = this.#pending.get(request)
     this.#pending.delete(request)
     this.#deadlines.set(request, undefined)
+    this.#isFresh = false
     pending?.done(now, answer)
   }
 
@@ -207,7 +212,7 @@ export class ExternalEngine implements LeaseEngine {
 
   strangers(): readonly LeaseState[] {
     const listedAt = this.#listedAt
-    if (listedAt === undefined) return []
+    if (listedAt === undefined || !this.#isFresh) return []
     return [...this.#strange.values()].filter(({ since }) => listedAt >= after(since, STRANGE_MS)).map(({ state }) => state)
   }
 
@@ -219,8 +224,10 @@ export class ExternalEngine implements LeaseEngine {
     }
     if (now < this.#listAt) return
     this.#listAt = after(now, LIST_MS)
-    this.call(now, { op: 'list' }, (_, answer) => {
-      if (answer.ok) this.#look(now, answer.leases)
+    this.call(now, { op: 'list' }, (at, answer) => {
+      if (!answer.ok) return
+      this.#look(now, answer.leases)
+      this.#isFresh = at <= after(now, FRESH_MS)
     })
   }
 
