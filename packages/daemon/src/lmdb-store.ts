@@ -45,6 +45,8 @@ import {
 const RETRY_MS = 1_000
 /** Pages that a transaction writes besides its values. */
 const SPARE_BYTES = 256 * 1024
+/** Pages of the tree that a transaction writes anew: it changes none in its place. */
+const COPIED_BYTES = 16 * 1024
 
 export interface LmdbStoreOptions {
   readonly dataDir: string
@@ -179,7 +181,7 @@ export class LmdbStore {
     }
     const { fileBytes, usedBytes } = sizesOf(this.#database)
     // What a transaction frees it cannot use, and what the last ones have freed it hardly can.
-    const loose = isLoose(fileBytes + put, Math.max(0, usedBytes + put - removed))
+    const loose = isLoose(fileBytes + put + COPIED_BYTES, Math.max(0, usedBytes + put - removed))
     return fileBytes >= this.#tightenFrom && loose && this.#rewrite(fileBytes, changes)
   }
 

@@ -80,10 +80,10 @@ describe('maintenance of a store', () => {
       ...keys.map((key) => [key, new Uint8Array(50_000).fill(1)] as const),
       ...keys.slice(1).map((key) => [key, undefined] as const),
     )
-    // The store has seen to that itself; what is left of its room goes as well.
+    // The store has seen to that itself; if it left room, that goes as well.
     const { bytesBefore, bytesAfter } = await compactStore(dataDir)
     expect(bytesBefore).toBeLessThan(300_000)
-    expect(bytesAfter).toBeLessThan(Math.min(bytesBefore, 80_000))
+    expect(bytesAfter).toBeLessThanOrEqual(Math.min(bytesBefore, 80_000))
     expect(statSync(join(dataDir, 'store.mdb')).size).toBe(bytesAfter)
     await write(['k', Uint8Array.of(1)])
     expect(readStoreFile(join(dataDir, 'store.mdb')).entries.map(({ key }) => key)).toEqual(['k', 'k0'])
