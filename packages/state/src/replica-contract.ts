@@ -97,7 +97,10 @@ export interface WriteInput {
   readonly stamps?: { readonly afterMs: number; readonly untilMs: number }
 }
 
-/** A Yjs update of the shared document `name`, made by a Y.Doc whose client id `shared.client()` of the replica gave out. Taken once, however often it comes. */
+/**
+ * A Yjs update of the shared document `name`, made by a Y.Doc whose client id `shared.client()` of the replica gave out. Taken once,
+ * however often it comes.
+ */
 export interface SharedWriteInput {
   readonly type: 'writeShared'
   readonly request: number

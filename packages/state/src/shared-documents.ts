@@ -22,7 +22,6 @@ interface Shared {
 export class SharedDocuments {
   readonly #documents: Documents
   readonly #open = new Map<string, Shared>()
-
   readonly #drawClient: () => number
 
   constructor(documents: Documents, drawClient: () => number) {
