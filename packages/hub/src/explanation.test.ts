@@ -84,6 +84,31 @@ test('names what is shared, and takes what drains for want of another', () => {
   expect(only.candidates).toMatchObject([{ planned: true, reason: 'the cheapest, although h1 drains: there is no other' }])
 })
 
+test('goes around the last link of the only path that shares nothing, and says that it does', () => {
+  const state = stateOf([
+    { name: 'h1', costMs: 10 },
+    { name: 'h2', costMs: 40 },
+  ])
+  state.advertise(instant(10), [link('h2', 5, 'hub'), link('a', 10, 'edge'), link('b', 10, 'edge')])
+  state.learn(instant(10), [
+    {
+      origin: nodeId('h2'),
+      name: 'h2',
+      incarnation: 1,
+      sequence: 2,
+      ageMs: 0,
+      draining: false,
+      domains: [],
+      links: [link('h1', 5, 'hub'), link('b', 40, 'edge')],
+    },
+  ])
+  const { candidates } = explainPlan(state, 'h1', A, B)
+  expect(candidates.map(({ hops, planned, reason }) => [hops.join('>'), planned, reason])).toEqual([
+    ['h1>b', true, 'the cheapest'],
+    ['h1>h2>b', true, 'the cheapest around a link of path 1; it shares h1: no other way shares nothing'],
+  ])
+})
+
 test('says which hub is not reached, and finds nothing to a node that nobody sees', () => {
   const state = stateOf([
     { name: 'h1', costMs: 10 },

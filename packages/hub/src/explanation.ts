@@ -78,6 +78,9 @@ class Reasons {
     const drains = relaysOf(path).find((relay) => this.#graph.draining(relay))
     if (drains !== undefined) return `the cheapest, although ${this.#name(drains)} drains: there is no other`
     if (index === 0) return 'the cheapest'
+    const relays = relaysOf(path)
+    const common = relaysOf(this.#plan[0] as GraphPath).find((relay) => relays.includes(relay))
+    if (common !== undefined) return `the cheapest around a link of path 1; it shares ${this.#name(common)}: no other way shares nothing`
     const shared = this.#sharedDomain(path, this.#plan.slice(0, index))
     if (shared === undefined) return 'the cheapest that shares nothing with those before'
     return `the cheapest that shares no node with those before; it shares ${shared}`

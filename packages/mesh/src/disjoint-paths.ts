@@ -8,9 +8,14 @@
  *  1. Every path is the cheapest there is under the strictest of these rules that leaves any:
  *     no relay that drains, shares a node or a failure domain with an earlier path; as before, but domains may be
  *     shared; for the first path only, relays that drain as well.
- *  2. No two paths share a relay, nor are both direct.
+ *  2. No two of these share a relay, nor are both direct.
+ *  3. If there is but one, the cheapest detours follow around as many of its links as there are ways around: a node with
+ *     one uplink need not wait for a verdict when a link further on is cut.
  */
 import type { NodeId } from '@causeway/protocol'
+
+/** More than any way around costs. */
+const SHARED_COST_MS = 1e9
 
 /** Directed, weighted; costs in milliseconds. */
 export interface Graph {
@@ -62,7 +67,48 @@ export function disjointPaths(graph: Graph, query: PathQuery): GraphPath[] {
       for (const domain of graph.domains(relay)) domains.add(domain)
     }
   }
+  const [only] = paths
+  return only && paths.length === 1 ? [only, ...detours(graph, query, only)] : paths
+}
+
+/** The cheapest paths around the links of the only one, each around as many as it can of those left; none if there is no way around any. */
+function detours(graph: Graph, query: PathQuery, only: GraphPath): GraphPath[] {
+  const kept = (relay: NodeId): boolean => only.route.includes(relay) || (!graph.draining(relay) && query.avoid?.has(relay) !== true)
+  const left = new Set(linksOf(query.from, only.route))
+  const paths: GraphPath[] = []
+  while (left.size > 0 && paths.length < query.count - 1) {
+    const path = shortestPath(dearer(graph, left), query, kept, true)
+    const links = linksOf(query.from, path?.route ?? [])
+    const around = [...left].filter((link) => !links.includes(link))
+    if (!path || around.length === 0) break
+    paths.push({ route: path.route, costMs: path.costMs - (left.size - around.length) * SHARED_COST_MS })
+    for (const link of around) left.delete(link)
+  }
   return paths
+}
+
+/** The same graph, in which some links are used only if there is no way around them. */
+function dearer(graph: Graph, links: ReadonlySet<string>): Graph {
+  const priced = (from: NodeId, to: NodeId, costMs: number): number => costMs + (links.has(linkOf(from, to)) ? SHARED_COST_MS : 0)
+  return {
+    ...graph,
+    cost: (from, to) => {
+      const costMs = graph.cost(from, to)
+      return costMs === undefined ? undefined : priced(from, to, costMs)
+    },
+    relays: (from) => {
+      const relays = graph.relays(from)
+      return relays && new Map([...relays].map(([to, costMs]) => [to, priced(from, to, costMs)]))
+    },
+  }
+}
+
+function linksOf(from: NodeId, route: readonly NodeId[]): string[] {
+  return route.map((to, index) => linkOf(route[index - 1] ?? from, to))
+}
+
+function linkOf(from: NodeId, to: NodeId): string {
+  return `${from}>${to}`
 }
 
 interface Reached {
