@@ -15,6 +15,7 @@ import { runBench } from './run-bench.ts'
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   failover: async () => (await import('./failover/failover-bench.ts')).FAILOVER_BENCH,
+  fleet: async () => (await import('./fleet/fleet-bench.ts')).FLEET_BENCH,
   probe: async () => (await import('./probe/probe-bench.ts')).PROBE_BENCH,
   store: async () => (await import('./store/store-bench.ts')).STORE_BENCH,
   sync: async () => (await import('./sync/sync-bench.ts')).SYNC_BENCH,

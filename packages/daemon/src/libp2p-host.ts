@@ -5,7 +5,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Connection, Libp2p, MultiaddrConnection, PrivateKey } from '@libp2p/interface'
 import { type TCPOptions, tcp } from '@libp2p/tcp'
 import { CausewayError } from '@causeway/protocol'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -34,11 +34,18 @@ export interface LocalAddresses {
   used?: string
 }
 
-/** Starts listening. Throws `port-in-use` or `config-invalid`. What is in `dialledFrom` is dialled from those local addresses. */
+export interface TransportHostOptions {
+  /** Where dials come from, by what is dialled. @default any local address */
+  readonly dialledFrom?: ReadonlyMap<string, LocalAddresses>
+  /** Asked of everyone who connects; who is not admitted is disconnected. @default everybody at once */
+  readonly admit?: (connection: MultiaddrConnection) => Promise<boolean>
+}
+
+/** Starts listening. Throws `port-in-use` or `config-invalid`. */
 export async function createTransportHost(
   privateKey: PrivateKey,
   listen: HostPort,
-  dialledFrom: ReadonlyMap<string, LocalAddresses> = new Map(),
+  { dialledFrom = new Map(), admit }: TransportHostOptions = {},
 ): Promise<Libp2p> {
   try {
     return await createLibp2p({
@@ -78,6 +85,7 @@ export async function createTransportHost(
         addressDialTimeout: UPGRADE_MS_MAX,
       },
       connectionMonitor: { enabled: false },
+      ...(admit && { connectionGater: { denyInboundConnection: async (connection) => !(await admit(connection)) } }),
     })
   } catch (cause) {
     throw listenError(asError(cause), listen)
@@ -137,7 +145,7 @@ export function multiaddrOf(address: HostPort): string {
 }
 
 /** Where the peer is, for people: `host:port`. */
-export function remoteOf(connection: Connection): string {
+export function remoteOf(connection: Pick<Connection, 'remoteAddr'>): string {
   const address = connection.remoteAddr
   const host = componentOf(address, 'ip4') ?? componentOf(address, 'ip6')
   return host === undefined ? address.toString() : formatHostPort({ host, port: Number(componentOf(address, 'tcp')) })

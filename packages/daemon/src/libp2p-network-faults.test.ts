@@ -344,13 +344,17 @@ describe('the stream lane among faults', () => {
 })
 
 describe('a hub', () => {
-  it('takes 200 gateways that dial it at once, and resets none', async () => {
+  it('takes 200 gateways that dial it at once, behind 100 strangers that say nothing, and resets none', async () => {
     const hub = await startNode()
+    const port = Number(hub.network.addresses.tcp.split(':')[1])
+    const strangers = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    await Promise.all(strangers.map((socket) => new Promise((connected) => socket.once('connect', connected))))
     const gateways = await Promise.all(Array.from({ length: 200 }, startNode))
     for (const { network } of gateways) network.apply({ type: 'dial', address: hub.network.addresses.tcp })
     await vi.waitFor(() => expect(gateways.every(({ inputs }) => inputs.length > 0)).toBe(true), { timeout: 40_000, interval: 50 })
     await waitFor(() => hub.inputs.length >= gateways.length, 'the last ones, at the hub')
     for (const { inputs } of [hub, ...gateways]) expect(new Set(inputs.map((input) => input.type))).toEqual(new Set(['connected']))
     await Promise.all([hub, ...gateways].map(({ network }) => network.stop()))
+    for (const socket of strangers) socket.destroy()
   }, 90_000)
 })

@@ -12,13 +12,14 @@
  *  4. No fault of a socket or a peer escapes as an unhandled rejection or error event.
  */
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, MultiaddrConnection, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { randomBytes } from 'node:crypto'
 import type { ConnectionId, Limits, NetworkEffect, NetworkInput, StreamKey } from '@causeway/protocol'
 import type { DatagramDrops } from './datagram-drops.ts'
 import { Datagrams } from './datagrams.ts'
 import { firstToWork } from './first-to-work.ts'
+import { HandshakeQueue } from './handshake-queue.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
 import { createTransportHost, listenPort, multiaddrOf, remoteOf, addressesOf, type LocalAddresses } from './libp2p-host.ts'
 import { NetworkConnection, STREAM_LANES, type StreamedLane, asError } from './network-connection.ts'
@@ -64,6 +65,7 @@ export interface Libp2pNetworkOptions {
 interface Sockets {
   readonly host: Libp2p
   readonly dialledFrom: Map<string, LocalAddresses>
+  readonly handshakes: HandshakeQueue
   readonly datagrams: Datagrams | null
   readonly streams: StreamListener | null
 }
@@ -96,6 +98,7 @@ export class Libp2pNetwork {
   readonly #crypto: StreamCrypto
   readonly #connections = new Map<ConnectionId, NetworkConnection>()
   readonly #halfOpen = new Map<Connection, HalfOpen>()
+  readonly #handshakes: HandshakeQueue
   /** The last dial of an address (as libp2p sees it); the next one waits for it. */
   readonly #dials = new Map<string, Promise<void>>()
   /** Where the dial of an address that is under way is to come from. */
@@ -105,8 +108,9 @@ export class Libp2pNetwork {
   #lastId = 0
   #stopped = false
 
-  private constructor(options: Libp2pNetworkOptions, { host, dialledFrom, datagrams, streams }: Sockets) {
+  private constructor(options: Libp2pNetworkOptions, { host, dialledFrom, handshakes, datagrams, streams }: Sockets) {
     this.#options = options
+    this.#handshakes = handshakes
     this.#dialledFrom = dialledFrom
     this.#host = host
     this.#datagrams = datagrams
@@ -119,14 +123,16 @@ export class Libp2pNetwork {
     const { tcp, udp, stream } = options.listen
     for (let choice = 1; ; choice++) {
       const dialledFrom = new Map<string, LocalAddresses>()
-      const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp, dialledFrom)
+      const handshakes = new HandshakeQueue()
+      const admit = (connection: MultiaddrConnection): Promise<boolean> => handshakes.enter(connection)
+      const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp, { dialledFrom, admit })
       let datagrams: Datagrams | null = null
       let streams: StreamListener | null = null
       try {
         const udpPort = udp?.port === 0 ? listenPort(host) : udp?.port
         datagrams = udp && udpPort !== undefined ? await openDatagrams(options, { host: udp.host, port: udpPort }) : null
         streams = stream && (await StreamListener.start(stream))
-        const network = new Libp2pNetwork(options, { host, dialledFrom, datagrams, streams })
+        const network = new Libp2pNetwork(options, { host, dialledFrom, handshakes, datagrams, streams })
         await network.#listen()
         return network
       } catch (error) {
@@ -219,6 +225,7 @@ export class Libp2pNetwork {
     const { control, stream: bulk } = half.streams
     if (!control || !bulk) return
     this.#forgetHalfOpen(connection)
+    this.#handshakes.leave(remoteOf(connection))
     this.#opened(connection, { control, stream: bulk }, undefined)
   }
 
