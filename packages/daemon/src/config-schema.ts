@@ -185,7 +185,9 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     .min(1)
     .max(16)
     .default(4)
-    .describe('hubs that the gateway keeps links with. Four in distinct failure domains: any three may die. Each costs about 1 kbit/s'),
+    .describe(
+      'hubs that the gateway of a site keeps links with; a hub does with all that it is told of. Four in distinct failure domains: any three may die. Each costs about 1 kbit/s',
+    ),
   parents: z
     .array(dialAddress)
     .max(64)

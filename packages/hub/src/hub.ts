@@ -27,7 +27,7 @@ import {
   jittered,
   nodeId,
 } from '@causeway/protocol'
-import { LinkState, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
+import { Dialer, LinkState, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
 import {
   type NodeConfig,
   type NodeEnvironment,
@@ -79,8 +79,10 @@ export class Hub extends NodeBase implements VerdictSource {
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>) {
     // The mesh is made before the link state that routes for it.
     const made: { linkState?: LinkState } = {}
+    // What `uplinks` says is for edge nodes: hubs that are named are held, all of them, for only neighbours exchange state.
+    const dialer = new Dialer(environment.now, { ...config, uplinks: Infinity, random: environment.random })
     super(config, environment, stored, {
-      relay: 'all',
+      ...{ relay: 'all', dialer },
       router: {
         wayTo: (to, avoid) => made.linkState?.paths(this.self, to, 1, config.limits.routeHopsMax, avoid)[0]?.route,
       },
