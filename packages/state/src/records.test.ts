@@ -221,3 +221,37 @@ describe('tokens', () => {
     expect(() => hub.replica.changedSince('tasks', 'nrt-1', token)).toThrow(/not of tasks\/nrt-1/)
   })
 })
+
+describe('a delete of what was known', () => {
+  it('leaves what somebody wrote meanwhile who knew the record, also before it by the clock', () => {
+    const { lab, a, b, hub, link, cut } = trio()
+    const sessions = link()
+    a.put('hkg-1', 'k', 1)
+    lab.run(100)
+    cut(sessions)
+    b.put('hkg-1', 'k', 2)
+    lab.run(1_000)
+    a.write('hkg-1', 'k', { type: 'delete', asOf: at(a, 'k')!.asOf })
+    lab.run(100)
+    expect(at(a, 'k')).toBeUndefined()
+    link()
+    lab.run(100)
+    for (const node of [a, b, hub]) expect(at(node, 'k')).toMatchObject({ value: 2 })
+    expect(hashes([a, b, hub]).size).toBe(1)
+    expect([...a.told('superseded'), ...b.told('superseded')]).toEqual([])
+  })
+
+  it('is refused if the record has been written since', () => {
+    const { lab, a, link } = trio()
+    link()
+    a.put('hkg-1', 'k', 1)
+    lab.run(100)
+    const { asOf } = at(a, 'k')!
+    a.put('hkg-1', 'k', 2)
+    lab.run(100)
+    const request = a.write('hkg-1', 'k', { type: 'delete', asOf })
+    lab.run(100)
+    expect(a.answers.get(request)).toMatchObject({ ok: false, code: 'conflict' })
+    expect(at(a, 'k')).toMatchObject({ value: 2 })
+  })
+})

@@ -71,7 +71,14 @@ export type WriteOperation =
       readonly value: Readonly<Record<string, unknown>>
       readonly labels?: Readonly<Record<string, string | null>>
     }
-  | { readonly type: 'delete' }
+  | {
+      readonly type: 'delete'
+      /**
+       * Only what had been written by then, milliseconds since 1970: the mark gets the stamp next to that of the record, so that whatever
+       * is written by somebody who knew the record stays, also if it is older than this delete.
+       */
+      readonly asOf?: number
+    }
 
 export interface WriteChange {
   readonly key: string

@@ -1,7 +1,7 @@
 /** What a write comes to: the entry that takes the place of what its writer had said of the record before. */
-import { type Content, type Entry, type FieldPatch, NO_LABELS, markContent, patchContent, putContent } from './entry.ts'
+import { type Birth, type Content, type Entry, type FieldPatch, NO_LABELS, markContent, patchContent, putContent } from './entry.ts'
 import { mergePatch } from './merge-patch.ts'
-import { type MergedRecord, isFields, viewOf } from './merged-record.ts'
+import { type MergedRecord, isFields, newestOf, viewOf } from './merged-record.ts'
 import type { WriteChange } from './replica-contract.ts'
 
 /** What there is of the record. */
@@ -21,7 +21,10 @@ export function contentAfter(
   head: { readonly key: string; readonly ms: number; readonly counter: number },
   { current, before, own, wallMs }: RecordBefore,
 ): Content | string {
-  if (operation.type === 'delete') return markContent(head)
+  if (operation.type === 'delete') {
+    const { ms, counter } = operation.asOf === undefined || !current ? head : next(newestOf(current))
+    return markContent({ key: head.key, ms, counter })
+  }
   if (operation.type !== 'patch') {
     const expiresMs = operation.ttlMs === undefined ? undefined : Math.ceil(wallMs + operation.ttlMs)
     return putContent(head, operation.value, operation.labels ?? NO_LABELS, current?.base.birth, expiresMs)
@@ -51,6 +54,11 @@ export function contentAfter(
     labels ?? {},
   )
   return patchContent(head, birth, fields, labelFields)
+}
+
+/** Above that, and below whatever its reader writes: a clock that has seen it stands there, and has ticked in between. */
+function next({ ms, counter }: Birth): Birth {
+  return { ms, counter: counter + 1 }
 }
 
 function newestFields(fields: readonly FieldPatch[]): FieldPatch[] {

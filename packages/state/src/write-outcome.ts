@@ -1,5 +1,5 @@
 /** Why a write is refused, in words for people: the fault, and what to do. */
-import { type MergedRecord, revisionOfMerged } from './merged-record.ts'
+import { type MergedRecord, newestOf, revisionOfMerged } from './merged-record.ts'
 import type { WriteChange, WriteOutcome } from './replica-contract.ts'
 
 export function conflict(message: string, remedy: string): WriteOutcome {
@@ -19,6 +19,8 @@ export function preconditionFault({ key, operation, revision }: WriteChange, cur
     const remedy = operation.type === 'delete' ? 'Check the key and the partition.' : 'Use create or put to make it.'
     return { ok: false, code: 'not-found', message: `${key} does not exist`, remedy }
   }
+  if (operation.type === 'delete' && operation.asOf !== undefined && current && newestOf(current).ms > operation.asOf)
+    return conflict(`${key} has been written since`, 'Read it again and repeat the change.')
   if (revision === undefined) return undefined
   if (!current) return conflict(`${key} does not exist, so it is not at revision ${revision}`, 'Read it again, or leave the revision out.')
   const now = revisionOfMerged(current)

@@ -209,7 +209,7 @@ export class Allocator implements Authority {
   #outrun(now: Instant, old: TaskParts, present: TaskParts): void {
     if (!present.grant || old.claim >= present.grant.token) return
     const trace = { token: old.grant?.token ?? 0, reason: `moved to ${present.site}` } as const
-    this.#of.ledger.erase(now, old, { ...trace, phase: 'gone', node: null, goal: null, to: null })
+    this.#of.ledger.erase(now, old, { ...trace, phase: 'gone', node: null, goal: null, to: null }, present.grant.token)
   }
 
   /**

@@ -4,6 +4,7 @@
  *
  *  1. Where a task leaves a site, a trace stays for an hour that says where it went.
  *  2. A task's records are whole in the new place before they go from the old.
+ *  3. Nothing is erased but what was known: a task that has come back meanwhile, under a higher token, stays.
  */
 import {
   type GrantRecord,
@@ -13,6 +14,7 @@ import {
   type TaskCondition,
   type TaskPhase,
   type TaskRecord,
+  type TaskToken,
 } from '@causeway/protocol'
 import type { TaskIndex, TaskParts, Write } from '@causeway/node'
 
@@ -65,32 +67,31 @@ export class Ledger {
     const token = Math.min(parts.grant?.token ?? 0, grant.token - 1)
     const trace: Grant = { phase: 'gone', token, node: null, reason: `moved to ${site}`, goal: null, to: null }
     this.create(now, { id, site, task: task.value, labels: task.labels }, grant, (at, ok) => {
-      if (ok) this.erase(at, parts, trace)
+      if (ok && parts.claim <= grant.token) this.erase(at, parts, trace, grant.token)
       done(at, ok)
     })
   }
 
-  /** Takes all records of a task away, but for the trace. */
-  erase(now: Instant, parts: TaskParts, trace: Grant): void {
+  /** Takes all records of a task away, but for the trace, and what was said under a token above `upTo`. */
+  erase(now: Instant, parts: TaskParts, trace: Grant, upTo: TaskToken = trace.token): void {
     const { id, site, grants, task, request } = parts
-    const gone = { type: 'delete' } as const
     this.#putGrant(now, site, id, trace, () => {}, TRACE_MS)
-    for (const hub of grants.keys()) if (hub !== this.#self) this.#put(now, TASK_COLLECTIONS.grants, site, `${id}@${hub}`, gone)
-    this.eraseStatuses(now, parts, Number.MAX_SAFE_INTEGER)
-    if (task) this.#put(now, TASK_COLLECTIONS.tasks, site, id, gone)
-    if (request) this.#put(now, TASK_COLLECTIONS.requests, site, id, gone)
+    for (const [hub, grant] of grants) if (hub !== this.#self) this.#delete(now, TASK_COLLECTIONS.grants, site, `${id}@${hub}`, grant)
+    this.eraseStatuses(now, parts, upTo)
+    if (task) this.#delete(now, TASK_COLLECTIONS.tasks, site, id, task)
+    if (request) this.#delete(now, TASK_COLLECTIONS.requests, site, id, request)
   }
 
   /** What was said under this token, or a lower one. */
   eraseStatuses(now: Instant, { id, site, statuses }: TaskParts, token: number): void {
-    for (const [node, { value }] of statuses)
-      if (value.token <= token) this.#put(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, { type: 'delete' })
+    for (const [node, status] of statuses)
+      if (status.value.token <= token) this.#delete(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, status)
   }
 
   /** The request has become a task, or will not. */
   settleRequest(now: Instant, { id, site, request, task }: TaskParts, outcome: string): void {
     if (!request) return
-    this.#put(now, TASK_COLLECTIONS.requests, site, id, { type: 'delete' })
+    this.#delete(now, TASK_COLLECTIONS.requests, site, id, request)
     if (task || this.#index.parts(id, site)?.grant) return
     this.#putGrant(now, site, id, { phase: 'gone', token: 0, node: null, reason: outcome, goal: null, to: null }, () => {}, TRACE_MS)
   }
@@ -99,6 +100,11 @@ export class Ledger {
     const value = { conditions: this.#index.parts(id, site)?.grant?.conditions ?? [], ...grant }
     const operation = { type: 'put', value, ...(ttlMs !== undefined && { ttlMs }) } as const
     this.#put(now, TASK_COLLECTIONS.grants, site, `${id}@${this.#self}`, operation, done)
+  }
+
+  /** Invariant 3. */
+  #delete(now: Instant, collection: string, partition: string, key: string, { asOf }: { readonly asOf: number }): void {
+    this.#put(now, collection, partition, key, { type: 'delete', asOf })
   }
 
   #put(
