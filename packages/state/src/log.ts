@@ -2,7 +2,8 @@
  * A log: the batches of one epoch of one document, 1, 2, 3, …, each signed as the one that follows the one before. They are
  * kept in memory, because peers may need any of them, until the writer folds its document and the whole log is dropped.
  *
- * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much.
+ * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much. Of
+ * a piece what its batches repeat of each other is taken out (`repeats.ts`): it is mostly never asked for again.
  *
  *  1. The batches are 1 to `seq`; there are no gaps.
  *  2. durable ≤ shown ≤ seq: what is on disk is shown to readers, and what others wrote a moment before it is.
@@ -10,6 +11,7 @@
 import { invariant, joinBytes } from '@causeway/protocol'
 import { type Batch, type DocumentName, type LogHead, type LogPoint, decodeBatch } from './batch.ts'
 import { storedBytes } from './batch-store.ts'
+import { PACKED_BYTES_MAX, pack, unpack } from './repeats.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
 const NO_LINK = new Uint8Array(0)
@@ -18,11 +20,15 @@ const TOGETHER = 64
 const LINK_BYTES = 16
 
 interface Piece {
-  readonly bytes: Uint8Array
+  /** The batches: packed if they are fewer bytes so. */
+  readonly kept: Uint8Array
   /** Where each batch ends. */
   readonly ends: Uint32Array
   readonly links: Uint8Array
 }
+
+/** The piece that was last read, of any log: who reads one batch reads the next. */
+let opened: { readonly piece: Piece; readonly bytes: Uint8Array } | undefined
 
 export class Log {
   readonly name: DocumentName
@@ -79,7 +85,9 @@ export class Log {
     let end = 0
     const ends = Uint32Array.from(this.#last, ({ encoded }) => (end += encoded.length))
     const bytes = joinBytes(...this.#last.map(({ encoded }) => encoded))
-    this.#pieces.push({ bytes, ends, links: joinBytes(...this.#last.map((each) => each.link)) })
+    const kept = bytes.length <= PACKED_BYTES_MAX ? pack(bytes) : bytes
+    const links = joinBytes(...this.#last.map((each) => each.link))
+    this.#pieces.push({ kept: kept.length < bytes.length ? kept : bytes, ends, links })
     this.#last = []
   }
 
@@ -104,7 +112,7 @@ export class Log {
   #encoded(seq: number): Uint8Array {
     const [piece, at] = this.#placeOf(seq)
     if (!piece) return this.#last[at]?.encoded ?? NO_LINK
-    return piece.bytes.subarray(at === 0 ? 0 : piece.ends[at - 1], piece.ends[at])
+    return bytesOf(piece).subarray(at === 0 ? 0 : piece.ends[at - 1], piece.ends[at])
   }
 
   #linkOf(seq: number): Uint8Array {
@@ -117,4 +125,11 @@ export class Log {
     invariant(seq >= 1 && seq <= this.seq, `the log has no batch ${seq}`)
     return [this.#pieces[Math.floor((seq - 1) / TOGETHER)], (seq - 1) % TOGETHER]
   }
+}
+
+function bytesOf(piece: Piece): Uint8Array {
+  const length = piece.ends[TOGETHER - 1] ?? 0
+  if (piece.kept.length === length) return piece.kept
+  if (opened?.piece !== piece) opened = { piece, bytes: unpack(piece.kept, length) }
+  return opened.bytes
 }
