@@ -39,8 +39,8 @@ import type { WriterCredential, WriterCredentials } from './writer-credentials.t
 
 /** Epochs of one document; a writer that restarts uncleanly every hour reaches it after half a year. */
 const LOGS_MAX = 4096
-/** Yjs merges per transaction: larger chunks cost memory, smaller ones time. */
-const CHUNK = 1_000
+/** Updates in one transaction of Yjs: of 1,000 it makes long runs that it cuts up again, copying what is left. */
+const CHUNK = 100
 
 export type Acceptance =
   | { readonly type: 'applied'; readonly batch: Batch; readonly entries: readonly Entry[]; readonly changed: ReadonlySet<string> }
