@@ -78,6 +78,8 @@ async function measureReplay({ batches }: StoreSettings): Promise<Measured> {
     { key: 'userSeconds', head: 'CPU s', digits: 1 },
     { key: 'bareMb', head: 'BARE MB' },
     { key: 'residentMb', head: 'RESIDENT MB, MOST' },
+    { key: 'anonMb', head: 'OF ITS OWN' },
+    { key: 'fileMb', head: 'OF FILES' },
     { key: 'found', head: 'RECORDS' },
   ]
   const judgements = rows.flatMap(({ what, found, residentMb }) => [
