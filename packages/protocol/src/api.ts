@@ -45,7 +45,7 @@ export interface UplinkView {
 export interface ReplicaView {
   readonly documents: number
   readonly records: number
-  /** Batches of ours that no upstream peer has acknowledged yet. */
+  /** Batches of ours that nobody towards the core, or at a hub no other hub, has acknowledged yet. 0 at a hub that has never met another. */
   readonly pending: number
   /** Age of the oldest pending batch; 0 if there is none. */
   readonly lagMs: number

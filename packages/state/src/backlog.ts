@@ -1,6 +1,6 @@
 /**
  * Who else holds the batches of ours: what nobody towards the core has acknowledged yet, and since when, which is what
- * `pending` and `lagMs` of the status show; and how far a write is that waits for more than this disk.
+ * `pending` and `lagMs` of the status show, but for a hub that has never met another; and how far a write is that waits for more than this disk.
  */
 import type { Instant } from '@causeway/protocol'
 import type { LogPoint } from './batch.ts'

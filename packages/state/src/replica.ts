@@ -173,8 +173,10 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   view(now: Instant): ReplicaView {
     let records = 0
     for (const partition of this.#documents.allPartitions()) records += partition.live
-    const { count: pending } = this.#backlog
-    return { documents: this.#documents.size, records, pending, lagMs: this.#backlog.lagMs(now), sessions: this.#sync.peers }
+    // The only hub there is: its disk is as far as a write can get.
+    const isOnly = this.#config.core === true && this.#silence.hubs().length === 0
+    const [pending, lagMs] = isOnly ? [0, 0] : [this.#backlog.count, this.#backlog.lagMs(now)]
+    return { documents: this.#documents.size, records, pending, lagMs, sessions: this.#sync.peers }
   }
 
   /** Names what readers are shown: the same wherever the same batches are durable. Opaque. */

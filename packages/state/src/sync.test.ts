@@ -5,6 +5,7 @@ import { Lab, type LabNode, labCredential, labCrypto } from './replica-lab.ts'
 
 /** Acknowledgements wait so long for company, on each of the hops of the tree. */
 const ACKS_MS = 3_500
+const HOUR_MS = 3_600_000
 
 /** The parts of kind `kind` of a message, without the kind. */
 function partsOf(message: Uint8Array, kind: number): unknown[][] {
@@ -118,6 +119,28 @@ describe('sync', () => {
     lab.connect(gateway, hub, 'up')
     lab.run(ACKS_MS)
     expect(gateway.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0 })
+  })
+
+  it('counts nothing at a hub that never met another, and again what another lacks once it did', () => {
+    const lab = new Lab(1)
+    const [first, second] = [lab.add('core-1', { core: true }), lab.add('core-2', { core: true })]
+    lab.connect(lab.add('hkg-1-a', HKG), first, 'up')
+    first.put('hkg-1', 'a', 1)
+    lab.run(ACKS_MS)
+    expect(first.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0 })
+    const session = lab.connect(first, second, 'mesh')
+    lab.run(ACKS_MS)
+    expect(first.replica.view(lab.now)).toMatchObject({ pending: 0, lagMs: 0 })
+    lab.cut(session)
+    first.put('hkg-1', 'b', 2)
+    lab.run(ACKS_MS)
+    expect(first.replica.view(lab.now).pending).toBe(1)
+    expect(first.replica.view(lab.now).lagMs).toBeGreaterThan(0)
+    // It notes now and then whom it has met.
+    lab.run(HOUR_MS)
+    first.restart()
+    lab.run(ACKS_MS)
+    expect(first.replica.view(lab.now).pending).toBe(2)
   })
 
   it('costs only heads to resume', () => {

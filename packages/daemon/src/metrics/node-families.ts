@@ -80,7 +80,7 @@ const REPLICA: readonly MetricFamily[] = [
     name: 'causeway_replica_pending_batches',
     type: 'gauge',
     labels: [],
-    help: 'Batches of ours that no upstream peer has acknowledged yet.',
+    help: 'Batches of ours that nobody towards the core has acknowledged yet; 0 at a hub that has never met another.',
     read: ofNode(({ status }) => status.replica.pending),
   },
   {
