@@ -22,7 +22,6 @@ import {
   type Lane,
   type NetworkInput,
   type NodeId,
-  type Random,
   type Role,
   after,
   decodeControl,
@@ -30,6 +29,7 @@ import {
   encodeControl,
   frameClass,
 } from '@causeway/protocol'
+import { IdleBeat } from '@causeway/probe'
 import { type Peer, helloOf, readGreeting } from './admission.ts'
 import { type Connection, olderStays, openedConnection } from './connection.ts'
 import { Dialer } from './dialer.ts'
@@ -47,7 +47,8 @@ const LAN_PACE_MS = 500
 export class Links {
   readonly table: LinkTable
   readonly #config: LinksConfig
-  readonly #random: Random
+  /** Of the links that carry nothing. */
+  readonly #beat = new IdleBeat()
   readonly #dialer: Dialer
   readonly #connections = new Map<ConnectionId, Connection>()
   readonly #deadlines = new Deadlines<Link | Connection>()
@@ -61,7 +62,6 @@ export class Links {
   constructor(now: Instant, config: LinksConfig) {
     this.#config = config
     this.table = new LinkTable(config.name)
-    this.#random = config.random
     this.#dialer = config.dialer ?? new Dialer(now, config)
   }
 
@@ -336,7 +336,7 @@ export class Links {
     this.#deadlines.set(connection, undefined)
     let link = this.table.get(peer.id)
     if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
-    link ??= this.table.add(new Link(peer, this.#random))
+    link ??= this.table.add(new Link(peer, this.#config.random, this.#beat))
     connection.link = link
     if (link.isHub) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
     const near = !link.isHub && peer.credential.site === this.#config.site
