@@ -59,7 +59,7 @@ export class NodeBackend implements ApiBackend {
       {
         replica: runtime.machine.replica,
         now: () => runtime.now(),
-        cutOff: () => this.status().cutOff,
+        cutOff: () => runtime.machine.cutOff(),
         onChange: (listener) => runtime.onChange(listener),
         onUnsynced: (listener) => runtime.onUnsynced(listener),
         write: (write) => runtime.write(write),

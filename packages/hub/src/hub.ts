@@ -138,7 +138,7 @@ export class Hub extends NodeBase implements VerdictSource {
   }
 
   /** A hub of the core is never cut off from itself: what it cannot reach shows in its links. */
-  protected override cutOff(): boolean {
+  override cutOff(): boolean {
     return this.#statePeers.cutOff
   }
 

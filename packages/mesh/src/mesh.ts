@@ -41,6 +41,8 @@ import { readNeighbourPacket } from './neighbour-packet.ts'
 
 /** Costs of own links move all the time; how often the order of paths follows them. */
 const TIDY_MS = 2_000
+/** So much sooner it is done with what else wakes the node: to be woken costs a node at rest more than what it does then. */
+const TIDY_EARLY_MS = 600
 
 export class Mesh {
   readonly #config: MeshConfig
@@ -169,7 +171,7 @@ export class Mesh {
     this.#links.wake(now)
     this.#associations.wake(now)
     this.#channels.wake(now)
-    if (now >= this.#tidyAt) this.#tidy(now)
+    if (this.#tidyAt - now <= TIDY_EARLY_MS) this.#tidy(now)
     this.#settle(now)
   }
 

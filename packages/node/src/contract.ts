@@ -161,6 +161,8 @@ export interface NodeEnvironment {
 export interface NodeMachine extends Machine<NodeInput, NodeEffect>, TaskDesk {
   /** Reads are plain calls: they change nothing and cost no I/O. */
   status(now: Instant): StatusView
+  /** No hub can be reached from this site. */
+  cutOff(): boolean
   links(now: Instant): LinkView[]
   /** The same links, with what is counted of them. */
   linkMetrics(now: Instant): LinkMetrics[]

@@ -47,6 +47,8 @@ const STEP_IN_MS = 1_000
 const GATEWAYS_ASKED = 2
 /** How often what follows from costs alone is looked at. */
 const REVIEW_MS = 2_000
+/** So much sooner it is looked at with what else wakes the node, which costs less than to be woken. */
+const EARLY_MS = 600
 
 export class EdgeNode extends NodeBase {
   /** Nodes of this site that are linked with us. */
@@ -114,7 +116,7 @@ export class EdgeNode extends NodeBase {
     return this.mesh.nameOf(this.#gateway)
   }
 
-  protected override cutOff(): boolean {
+  override cutOff(): boolean {
     return this.#hubs().length === 0 && ![...this.#neighbours.keys()].some((id) => this.#reachesHub(id))
   }
 
@@ -287,7 +289,7 @@ export class EdgeNode extends NodeBase {
 
   /** Called with every turn: mostly there is nothing to decide. */
   protected override decide(now: Instant): void {
-    if (!this.#changed && (this.#decideAt === undefined || now < this.#decideAt)) return
+    if (!this.#changed && (this.#decideAt === undefined || now < this.#decideAt - EARLY_MS)) return
     this.#changed = false
     this.#introduce(now)
     this.#electGateway()

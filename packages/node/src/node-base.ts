@@ -138,7 +138,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   protected abstract decide(now: Instant): void
   protected abstract nextDecision(): Instant | undefined
   protected abstract gateway(): string | null
-  protected abstract cutOff(): boolean
+  abstract cutOff(): boolean
   abstract verdicts(now: Instant): readonly NodeVerdict[]
   abstract planHub(): string | null
   abstract explain(from: string, to: string): PlanExplanation | null
