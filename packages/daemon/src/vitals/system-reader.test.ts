@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SystemReader, networkTotals } from './system-reader.ts'
+import { SystemReader, networkTotals, processorTotals } from './system-reader.ts'
 
 const NETWORK = `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -27,6 +27,17 @@ describe('the network file', () => {
 
   test.each(['', 'no interfaces here', 'eth0: a b c', '\0:\0'])('%j is no reason to fail', (text) => {
     expect(networkTotals(text)).toBeUndefined()
+  })
+})
+
+describe('the processor file', () => {
+  test('all processors together, of which waiting for the disk is idle', () => {
+    const text = 'cpu  100 20 30 700 50 0 60 40 7 7\ncpu0 50 10 15 350 25 0 30 20 3 3\nintr 1 2\n'
+    expect(processorTotals(text)).toEqual({ busyMs: 2_500, totalMs: 10_000 })
+  })
+
+  test.each(['', 'cpu  1 2 3', 'cpu  a b c d e f g h'])('%j is none', (text) => {
+    expect(processorTotals(text)).toBeUndefined()
   })
 })
 

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
-import { cpus, freemem, loadavg, platform, totalmem } from 'node:os'
+import { type CpuInfo, cpus, freemem, loadavg, platform, totalmem } from 'node:os'
 import type { VitalValues } from '@causeway/protocol'
 
 export interface SystemReaderOptions {
@@ -17,10 +17,13 @@ export interface SystemReaderOptions {
 /** How often the disk is looked at: it fills slowly, and to ask takes another thread. */
 const DISK_MS = 10_000
 
-interface Counters {
-  readonly atMs: number
+interface ProcessorTimes {
   readonly busyMs: number
   readonly totalMs: number
+}
+
+interface Counters extends ProcessorTimes {
+  readonly atMs: number
   readonly network: { readonly in: number; readonly out: number } | undefined
 }
 
@@ -41,12 +44,13 @@ export class SystemReader {
       this.#disk = await readDisk(this.#dataDir)
       this.#diskAt = performance.now()
     }
-    const now: Counters = { atMs: performance.now(), ...processorTimes(), network: readNetwork(this.#networkFile) }
+    const now: Counters = { atMs: performance.now(), ...processorTimes(), network: networkTotals(readKernelFile(this.#networkFile)) }
     const rates = this.#before ? ratesBetween(this.#before, now) : {}
     this.#before = now
     // Windows has no load average, and says 0.
     const load = platform() === 'win32' ? {} : { load: loadavg()[0] ?? 0 }
-    return { ...rates, mem: percent(totalmem() - freemem(), totalmem()), ...this.#disk, ...load }
+    const memory = totalmem()
+    return { ...rates, mem: percent(memory - freemem(), memory), ...this.#disk, ...load }
   }
 }
 
@@ -61,10 +65,25 @@ function ratesBetween(before: Counters, now: Counters): VitalValues {
   return netIn < 0 || netOut < 0 ? cpu : { ...cpu, netIn, netOut }
 }
 
-function processorTimes(): Pick<Counters, 'busyMs' | 'totalMs'> {
+/** `os.cpus` reads a page for each processor beside the times, which takes a large machine milliseconds. */
+function processorTimes(): ProcessorTimes {
+  return processorTotals(readKernelFile('/proc/stat')) ?? timesOf(cpus())
+}
+
+/** `cpu  user nice system idle iowait irq softirq steal …`, in hundredths of a second, all processors together. */
+export function processorTotals(text: string): ProcessorTimes | undefined {
+  const [, columns] = /^cpu +(\d+(?: \d+){7})/.exec(text) ?? []
+  if (columns === undefined) return undefined
+  const ticks = columns.split(' ').map(Number)
+  const total = ticks.reduce((sum, each) => sum + each, 0)
+  const [, , , idle = 0, waiting = 0] = ticks
+  return { busyMs: 10 * (total - idle - waiting), totalMs: 10 * total }
+}
+
+function timesOf(processors: readonly CpuInfo[]): ProcessorTimes {
   let idleMs = 0
   let totalMs = 0
-  for (const { times } of cpus()) {
+  for (const { times } of processors) {
     idleMs += times.idle
     totalMs += times.user + times.nice + times.sys + times.idle + times.irq
   }
@@ -82,12 +101,15 @@ async function readDisk(folder: string): Promise<VitalValues> {
   }
 }
 
-/** The kernel writes it while it is read: no disk is waited for, and another thread would cost more than the reading. */
-function readNetwork(file: string): Counters['network'] {
+/**
+ * The kernel writes it while it is read: no disk is waited for, and another thread would cost more than the reading. Empty if there
+ * is none.
+ */
+function readKernelFile(file: string): string {
   try {
-    return networkTotals(readFileSync(file, 'utf8'))
+    return readFileSync(file, 'utf8')
   } catch {
-    return undefined
+    return ''
   }
 }
 
