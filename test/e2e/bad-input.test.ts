@@ -168,7 +168,11 @@ describe('a credential', () => {
     const place = ['--role', 'edge', '--name', 'late-1', '--site', 'bad-1', '--region', 'lab']
     succeeded(await lab.causeway('issue', 'mynet', ...place, '--expires', '0.001s', '--out', 'late-1.cred'))
     const outcome = await runWith(['bad-1.cred', 'late-1.cred'])
-    expectFault(outcome, WRONG_USAGE, /the credential of late-1 has expired\. Issue a new one .+ clock of this machine\./)
+    expectFault(
+      outcome,
+      WRONG_USAGE,
+      /the credential of late-1 has expired, 1 min ago by the clock that judges it\. Issue a new one .+ clock of this machine\./,
+    )
   })
 
   test('of another network: each side says so once, however often it is tried, and it is tried ever more rarely', async () => {
@@ -346,7 +350,7 @@ describe('a request', () => {
 
   test('to write what the node may not', async () => {
     const outcome = await ask('kv put tasks/a 1 --partition hkg-1')
-    expectFault(outcome, ANSWER_NO, /ams-1-a may not write tasks\/hkg-1\. Issue its credential with --write 'tasks\/hkg-1'\./)
+    expectFault(outcome, ANSWER_NO, /ams-1-a may not write tasks\/hkg-1\. Renew its credential with --write 'tasks\/hkg-1'\./)
   })
 
   test.each([

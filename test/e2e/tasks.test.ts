@@ -159,7 +159,7 @@ test('what cannot be is refused, with the reason, in API and CLI alike', async (
   const foreign = await lab.causeway('task', 'stop', id, '--api', 'hkg-1-b.sock')
   expect([foreign.code, foreign.stdout]).toEqual([1, ''])
   expect(foreign.stderr).toBe(
-    "causeway: hkg-1-b may not order tasks of nrt-2. Order at a hub or at nrt-2, or issue its credential with --write 'tasks/nrt-2'.\n",
+    "causeway: hkg-1-b may not order tasks of nrt-2. Order at a hub or at nrt-2, or renew its credential with --write 'tasks/nrt-2'.\n",
   )
 
   // Tried, and not given.

@@ -55,7 +55,17 @@ const TRACE_HOP = {
 }
 const TRACE = { to: 'b', hops: [TRACE_HOP], rttMs: 3, unknown: [] }
 const HUB = {
-  ...{ node: 'core-1', network: 'lab', role: 'hub', site: 'core', region: 'eu', gateway: null, version: '1', uptimeSeconds: 3 },
+  ...{
+    node: 'core-1',
+    network: 'lab',
+    role: 'hub',
+    site: 'core',
+    region: 'eu',
+    gateway: null,
+    version: '1',
+    uptimeSeconds: 3,
+    credentialEndsAt: 0,
+  },
   ...{ uplinks: [], links: 2, channels: 2, cutOff: true, relay: { draining: false, framesPerSecond: 7, frames: 9 } },
   replica: { documents: 2, records: 3, pending: 2, lagMs: 2_500, sessions: ['hkg-1-a'] },
 }
@@ -147,6 +157,11 @@ test('lists say that there is more and that the site is cut off; a watch and a h
   ])
   const history = await causeway('kv', 'history', 'config/a/b', '--api', api)
   expect(history.stdout).toMatch(/1970-01-01T00:00:01\.000Z +ADDED +{"n":1}/)
+})
+
+test('a credential that has ended is seen in the status, with the remedy', async () => {
+  const { stdout } = await causeway('status', '--api', api)
+  expect(stdout).toContain('has ended: renew it with "causeway renew"')
 })
 
 test('the status of a hub that has just begun and is alone is no alarm', async () => {

@@ -13,6 +13,7 @@ const VERBS: Readonly<Record<string, () => Promise<DeclareVerb>>> = {
   demo: async () => (await import('./verbs/demo.ts')).declareDemo,
   init: async () => (await import('./verbs/init.ts')).declareInit,
   issue: async () => (await import('./verbs/issue.ts')).declareIssue,
+  renew: async () => (await import('./verbs/renew.ts')).declareRenew,
   revoke: async () => (await import('./verbs/revoke.ts')).declareRevoke,
   run: async () => (await import('./verbs/run.ts')).declareRun,
   config: async () => (await import('./verbs/config.ts')).declareConfig,

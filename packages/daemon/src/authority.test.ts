@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isRevocation, nodeId } from '@causeway/protocol'
-import { type IssueOptions, createNetwork, issueCredential, revokeNode } from './authority.ts'
+import { type IssueOptions, createNetwork, issueCredential, renewCredential, revokeNode } from './authority.ts'
 import { loadCredential } from './credential-file.ts'
 import { createVerifier, privateKeyOf } from './node-crypto.ts'
 
@@ -85,6 +85,42 @@ describe('authority', () => {
     expect(() => issueCredential(directory, options('hkg-1-a', { out: join(directory, 'again.cred') }))).toThrow(
       expect.objectContaining({ code: 'conflict' }),
     )
+  })
+
+  it('renews what it issued, also when that has ended: same node and key, later end, more to write', () => {
+    const { file } = issueCredential(directory, options('hkg-1-a', { labels: { gpu: 'yes' }, write: ['config/**'], expires: '0.001s' }))
+    const out = join(directory, 'new.cred')
+    const wanted = { credential: file, out, write: ['tasks/**'] }
+    renewCredential(directory, wanted, { dryRun: true })
+    expect(existsSync(out)).toBe(false)
+    expect(renewCredential(directory, wanted).write).toContain('tasks/**')
+    const [old, renewed] = [loadCredential(file, 0), loadCredential(out, Date.now() + 89 * DAY_MS)]
+    expect(renewed.seed).toEqual(old.seed)
+    expect(renewed.credential).toEqual({
+      ...old.credential,
+      write: [...old.credential.write, 'tasks/**'],
+      notAfterMs: renewed.credential.notAfterMs,
+    })
+    const [listed, ...others] = (JSON.parse(readFileSync(join(directory, 'network.json'), 'utf8')) as { issued: { expires: string }[] })
+      .issued
+    expect([listed?.expires, others]).toEqual([new Date(renewed.credential.notAfterMs).toISOString(), []])
+    const relabelled = renewCredential(directory, { credential: out, out: join(directory, 'newer.cred'), labels: {} })
+    expect(loadCredential(relabelled.file, Date.now()).credential.labels).toEqual({})
+  })
+
+  it('renews nothing that another authority issued or that was revoked, and overwrites nothing', () => {
+    const { file } = issueCredential(directory, options('hkg-1-a'))
+    const renewing =
+      (where: string, out = join(directory, 'new.cred')) =>
+      () =>
+        renewCredential(where, { credential: file, out })
+    const other = join(directory, 'other')
+    createNetwork(other, 'test-net')
+    issueCredential(other, options('hkg-1-a', { out: join(directory, 'theirs.cred') }))
+    expect(renewing(other)).toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(renewing(directory, file)).toThrow(expect.objectContaining({ code: 'conflict', message: expect.stringContaining('exists') }))
+    revokeNode(directory, 'hkg-1-a')
+    expect(renewing(directory)).toThrow(expect.objectContaining({ code: 'conflict', message: expect.stringContaining('revoked') }))
   })
 
   it('lets a hub write everything, and says each pattern once', () => {

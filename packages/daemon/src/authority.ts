@@ -12,7 +12,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId, revocationBody } from '@causeway/protocol'
-import { refuseExisting, writeCredentialFile } from './credential-file.ts'
+import { loadExpired, refuseExisting, writeCredentialFile } from './credential-file.ts'
 import { parseDuration } from './duration.ts'
 import { makeDirectory } from './make-directory.ts'
 import { generateKeyPair, keyPairOf, privateKeyOf } from './node-crypto.ts'
@@ -100,18 +100,73 @@ export function issueCredential(directory: string, options: IssueOptions, { dryR
     return { name: options.name, file: options.out, write: credential.write, expires }
   }
   const { seed, publicKey } = generateKeyPair()
-  const body = encodeCredential({ ...credential, key: publicKey })
-  const signature = new Uint8Array(sign(null, body, privateKeyOf(authority.seed)))
-  writeCredentialFile(options.out, { seed, authorityKey: authority.publicKey, signed: { body, signature } }, { ...credential, expires })
   const { name, site, region, role } = options
+  const issued = [...network.issued, { name, site, region, role, expires }]
+  sealCredential({ ...credential, key: publicKey }, { seed, authority, out: options.out }, () =>
+    writeNetwork(networkFile, { ...network, issued }),
+  )
+  return { name, file: options.out, write: credential.write, expires }
+}
+
+export interface RenewOptions {
+  /** The credential that the node has, its key included; it may have expired. */
+  readonly credential: string
+  /** Instead of those it has. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** Besides those it has. */
+  readonly write?: readonly string[]
+  /** A duration such as `90d`; from now. @default 90d */
+  readonly expires?: string
+  /** The file to write; it must not exist. */
+  readonly out: string
+}
+
+/** Signs for the same node and key once more. Throws `conflict`, `usage`, `not-found` or `credential-invalid`. */
+export function renewCredential(directory: string, options: RenewOptions, { dryRun = false }: { dryRun?: boolean } = {}): IssuedCredential {
+  const networkFile = join(directory, NETWORK_FILE)
+  const network = readNetwork(networkFile)
+  const authority = readAuthorityKey(join(directory, KEY_FILE))
+  const { seed, authorityKey, credential: old } = loadExpired(options.credential)
+  const { name, site, region, role } = old
+  if (!Buffer.from(authorityKey).equals(authority.publicKey) || !network.issued.some((one) => one.name === name))
+    throw new CausewayError('not-found', `no credential of this ${name} was issued in ${directory}`, 'name the directory that issued it')
+  if (network.revoked?.some((one) => one.name === name))
+    throw new CausewayError('conflict', `${name} was revoked, for good`, 'issue a credential under another name')
+  const { out, labels = old.labels, write = [], expires: lifetime } = options
+  const wanted = {
+    name,
+    site,
+    region,
+    role,
+    labels,
+    out,
+    write: [...old.write, ...write],
+    ...(lifetime !== undefined && { expires: lifetime }),
+  }
+  const credential = { ...credentialOf(network, wanted), key: old.key }
+  const expires = new Date(credential.notAfterMs).toISOString()
+  const issued = network.issued.map((one) => (one.name === name ? { ...one, expires } : one))
+  if (dryRun) refuseExisting(out)
+  else sealCredential(credential, { seed, authority, out }, () => writeNetwork(networkFile, { ...network, issued }))
+  return { name, file: out, write: credential.write, expires }
+}
+
+/** Signs a credential and writes its file; without the file if `listed` throws: what is not on the list could be issued twice. */
+function sealCredential(
+  credential: Credential,
+  { seed, authority, out }: { readonly seed: Uint8Array; readonly authority: ReturnType<typeof keyPairOf>; readonly out: string },
+  listed: () => void,
+): void {
+  const body = encodeCredential(credential)
+  const signature = new Uint8Array(sign(null, body, privateKeyOf(authority.seed)))
+  const people = { ...credential, expires: new Date(credential.notAfterMs).toISOString() }
+  writeCredentialFile(out, { seed, authorityKey: authority.publicKey, signed: { body, signature } }, people)
   try {
-    writeNetwork(networkFile, { ...network, issued: [...network.issued, { name, site, region, role, expires }] })
+    listed()
   } catch (error) {
-    // A credential that is not on the list could be issued twice.
-    rmSync(options.out, { force: true })
+    rmSync(out, { force: true })
     throw error
   }
-  return { name, file: options.out, write: credential.write, expires }
 }
 
 export interface SignedRevocation {
@@ -171,7 +226,11 @@ function credentialOf(network: NetworkFile, options: IssueOptions): Omit<Credent
 function refuseTaken(network: NetworkFile, name: string): void {
   for (const other of network.issued) {
     if (other.name === name)
-      throw new CausewayError('conflict', `the name ${name} was issued before`, 'choose another name: two nodes must never share one')
+      throw new CausewayError(
+        'conflict',
+        `the name ${name} was issued before`,
+        'choose another name, since two nodes must never share one; or renew it: causeway renew',
+      )
     if (nodeId(other.name) === nodeId(name)) {
       throw new CausewayError('conflict', `the name ${name} has the same short id as ${other.name}`, 'choose another name')
     }

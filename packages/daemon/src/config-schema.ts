@@ -147,7 +147,10 @@ const vitals = z.strictObject({
 
 export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
   role: z.enum(['edge', 'hub']).describe('`edge` beside programs, `hub` in the core: it relays for others. As the credential says'),
-  credential: z.string().min(1).describe('the file that `causeway issue` made: name, site and region, and the private key. Mode 0600'),
+  credential: z
+    .string()
+    .min(1)
+    .describe('the file that `causeway issue` or `renew` made: name, site and region, and the private key. Mode 0600'),
   dataDir: z
     .string()
     .min(1)

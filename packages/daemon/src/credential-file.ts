@@ -81,7 +81,7 @@ export function loadCredential(path: string, wallMs: number): LoadedCredential {
   const file = fileSchema.safeParse(parseText(content))
   if (!file.success) {
     throw invalid(
-      `${path} is not a credential file: ${file.error.issues[0]?.path.join('.')} is missing or damaged`,
+      `${path} is not a credential file: ${file.error.issues[0]?.path.join('.') || 'what a node needs'} is missing or damaged`,
       'copy the whole file that `causeway issue` wrote',
     )
   }
@@ -92,8 +92,16 @@ export function loadCredential(path: string, wallMs: number): LoadedCredential {
   const { publicKey } = keyPairOf(privateKeyOf(seed))
   const check = checkCredential(createVerifier(), signed, { authorityKey, peerKey: publicKey, wallMs })
   if (!check.ok)
-    throw invalid(`${path} is not valid: ${check.reason}`, 'issue a new one with `causeway issue`, and check the clock of this machine')
+    throw invalid(
+      `${path} is not valid: ${check.reason}`,
+      'issue a new one with `causeway issue`, or, if it has expired, renew it with `causeway renew`; and check the clock of this machine',
+    )
   return { seed, authorityKey, signed, credential: check.credential, warnings: modeWarnings(path) }
+}
+
+/** The same, whether it has expired or not: for who signs it anew. */
+export function loadExpired(path: string): LoadedCredential {
+  return loadCredential(path, 0)
 }
 
 function modeWarnings(path: string): string[] {

@@ -11,6 +11,7 @@ import { wallOffset } from './clockwork.ts'
 import { type DaemonConfig, checkRole, expandInterest, loadConfig } from './config.ts'
 import { ConfigReload, type Reloaded } from './config-reload.ts'
 import { type LoadedCredential, loadCredential } from './credential-file.ts'
+import { CredentialEnd } from './credential-end.ts'
 import { startForwarding } from './forwarding/node-forwarding.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { Inquiries } from './inquiries.ts'
@@ -123,6 +124,7 @@ async function assemble(
   undo.push(() => network.stop())
   runtime.start({ network, store, leases: createLeaseDriver(config, loaded.credential, runtime) })
   undo.push(() => runtime.stop(STOP_MS_MAX))
+  undo.push(new CredentialEnd(loaded.credential.notAfterMs, (name, data) => runtime.report({ type: 'event', name, data })).watch())
   const drainMark = new DrainMark(config.dataDir)
   if (config.role === 'hub' && drainMark.stands) runtime.input({ type: 'drain', draining: true })
 

@@ -12,9 +12,11 @@ export {
   type CreatedNetwork,
   type IssueOptions,
   type IssuedCredential,
+  type RenewOptions,
   type SignedRevocation,
   createNetwork,
   issueCredential,
+  renewCredential,
   revokeNode,
 } from './authority.ts'
 export { type ConfigReport, type DaemonConfig, checkConfig } from './config.ts'

@@ -378,9 +378,9 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   }
 
   status(now: Instant): StatusView {
-    const { name: node, network, site, region, role } = this.credential
+    const { name: node, network, site, region, role, notAfterMs: credentialEndsAt } = this.credential
     return {
-      ...{ node, network, site, region, role },
+      ...{ node, network, site, region, role, credentialEndsAt },
       version: this.config.version,
       uptimeSeconds: Math.round((now - this.#startedAt) / 1000),
       ...{ gateway: this.gateway(), cutOff: this.cutOff(), relay: this.relay(now), replica: this.replica.view(now) },

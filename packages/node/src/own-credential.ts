@@ -12,6 +12,6 @@ export function ownCredential(config: NodeConfig, environment: NodeEnvironment):
   throw new CausewayError(
     'credential-invalid',
     `this node cannot use its credential: ${check.reason}`,
-    'Issue a new one with `causeway issue`.',
+    'Issue a new one with `causeway issue`, or, if it has expired, renew it with `causeway renew`.',
   )
 }

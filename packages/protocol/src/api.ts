@@ -18,6 +18,8 @@ export interface StatusView {
   readonly role: Role
   readonly version: string
   readonly uptimeSeconds: number
+  /** Milliseconds since 1970. */
+  readonly credentialEndsAt: number
   /** The site's gateway as this node sees it; `null` on a hub. */
   readonly gateway: string | null
   /** True while no hub can be reached from here, directly or through the gateway. */

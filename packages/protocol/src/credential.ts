@@ -84,8 +84,11 @@ export function checkCredential(
   if (!equalBytes(credential.key, trust.peerKey)) {
     return { ok: false, reason: `it shows the credential of ${credential.name} but does not hold its key` }
   }
-  if (credential.notAfterMs < trust.wallMs) {
-    return { ok: false, reason: `the credential of ${credential.name} has expired` }
+  const lateMs = trust.wallMs - credential.notAfterMs
+  if (lateMs > 0) {
+    // It may be the clock that is wrong, and whose is for a person to say.
+    const late = lateMs < 3_600_000 ? `${Math.ceil(lateMs / 60_000)} min` : `${Math.round(lateMs / 3_600_000)} h`
+    return { ok: false, reason: `the credential of ${credential.name} has expired, ${late} ago by the clock that judges it` }
   }
   return { ok: true, credential, id: nodeId(credential.name) }
 }

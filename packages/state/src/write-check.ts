@@ -76,10 +76,12 @@ function placeRefusal(
   wallMs: number,
 ): WriteOutcome | undefined {
   if (!scope.matches(collection, partition)) {
-    const remedy = `Issue its credential with --write '${collection}/${partition}'.`
+    const remedy = `Renew its credential with --write '${collection}/${partition}'.`
     return refused(`${credential.name} may not write ${collection}/${partition}`, remedy)
   }
-  return wallMs > credential.notAfterMs ? refused(`the credential of ${credential.name} has expired`, 'Issue a new one.') : undefined
+  return wallMs > credential.notAfterMs
+    ? refused(`the credential of ${credential.name} has expired`, 'Renew it with `causeway renew`, and start the node again.')
+    : undefined
 }
 
 export function changeBytes({ key, operation }: WriteChange): number {

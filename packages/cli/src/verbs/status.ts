@@ -7,6 +7,8 @@ import { addReadingOptions, addWatchOption, connectTo, type DeclareVerb, type Wa
 
 /** Who has just begun is not cut off: its first link is on its way. */
 const BEGINNING_SECONDS = 10
+/** As long before as the node tells of it in its events. */
+const NOTICE_SECONDS = 14 * 86_400
 
 export const declareStatus: DeclareVerb = (program, onResult) => {
   addWatchOption(addReadingOptions(program.command('status')))
@@ -37,9 +39,18 @@ async function statusTable(status: StatusView): Promise<string> {
     ['unsent', unsentText(status)],
     ['sessions', replica.sessions.join(', ') || 'none'],
     ['up for', duration(status.uptimeSeconds)],
+    ...credentialFact(status),
   ])
   if (status.uplinks.length === 0) return facts
   return `${facts}\n\n${renderTable(['UPLINK', 'STATE', '>RTT ms', '>LOSS', 'HOME'], status.uplinks.map(uplinkRow))}`
+}
+
+/** Only once it matters: nobody takes a node whose credential has ended. */
+function credentialFact({ credentialEndsAt }: StatusView): (readonly [string, string])[] {
+  const seconds = (credentialEndsAt - Date.now()) / 1000
+  if (!(seconds < NOTICE_SECONDS)) return []
+  const when = seconds > 0 ? `ends in ${duration(seconds)}` : 'has ended'
+  return [['credential', tint(seconds > 0 ? 'doubt' : 'bad', `${when}: renew it with "causeway renew", and start the node again`)]]
 }
 
 function hubsText({ cutOff, uptimeSeconds }: StatusView): string {

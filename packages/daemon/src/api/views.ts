@@ -65,6 +65,7 @@ export const status: z.ZodType<StatusView> = named(
     role,
     version: z.string(),
     uptimeSeconds: z.number(),
+    credentialEndsAt: instantMs.meta({ description: 'nobody takes the node from then on: renew it before' }),
     gateway: z.string().nullable(),
     cutOff: z.boolean().meta({ description: 'no hub can be reached from here' }),
     uplinks: z.array(

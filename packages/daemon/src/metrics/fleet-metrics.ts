@@ -11,6 +11,7 @@ const STATUS: StatusView = {
   role: 'hub',
   version: '1.2.3',
   uptimeSeconds: 61,
+  credentialEndsAt: 2e12,
   gateway: null,
   cutOff: false,
   uplinks: [],

@@ -25,6 +25,13 @@ const NODE: readonly MetricFamily[] = [
     read: ofNode(({ status }) => status.uptimeSeconds),
   },
   {
+    name: 'causeway_node_credential_ends_timestamp_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'When the credential of the node ends, since 1970.',
+    read: ofNode(({ status }) => status.credentialEndsAt / 1000),
+  },
+  {
     name: 'causeway_node_cut_off',
     type: 'gauge',
     labels: [],

@@ -86,7 +86,7 @@ export class StrictDesk implements StrictAuthority {
   write(now: Instant, by: Orderer, write: StrictWrite, done: Done): void {
     const { collection, partition } = write
     if (!mayWrite(by, collection, partition)) {
-      const remedy = `Issue its credential with --write '${collection}/${partition}'.`
+      const remedy = `Renew its credential with --write '${collection}/${partition}'.`
       return done(now, refusal('refused', `${by.name} may not write ${collection}/${partition}`, remedy))
     }
     if (!this.#of.engine.isShared) return this.#writeAlone(now, write, done)

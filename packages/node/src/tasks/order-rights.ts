@@ -40,5 +40,5 @@ export function mayWrite(by: Orderer, collection: string, partition: string): bo
 
 function notAllowed(by: Orderer, site: string): Refusal {
   const message = `${by.name} may not order tasks of ${site}`
-  return refusal('refused', message, `Order at a hub or at ${site}, or issue its credential with --write 'tasks/${site}'.`)
+  return refusal('refused', message, `Order at a hub or at ${site}, or renew its credential with --write 'tasks/${site}'.`)
 }
