@@ -66,7 +66,14 @@ const HUB = {
     uptimeSeconds: 3,
     credentialEndsAt: 0,
   },
-  ...{ uplinks: [], links: 2, channels: 2, cutOff: true, relay: { draining: false, framesPerSecond: 7, frames: 9 } },
+  ...{
+    uplinks: [],
+    unreached: [{ address: 'h:7400', reason: 'its name leads to no address' }],
+    links: 2,
+    channels: 2,
+    cutOff: true,
+    relay: { draining: false, framesPerSecond: 7, frames: 9 },
+  },
   replica: { documents: 2, records: 3, pending: 2, lagMs: 2_500, sessions: ['hkg-1-a'] },
 }
 const NOT_FOUND = { code: 'not-found', status: 404, title: 'not found', detail: 'no such record', remedy: 'list them', type: 'about:blank' }
@@ -162,6 +169,11 @@ test('lists say that there is more and that the site is cut off; a watch and a h
 test('a credential that has ended is seen in the status, with the remedy', async () => {
   const { stdout } = await causeway('status', '--api', api)
   expect(stdout).toContain('has ended: renew it with "causeway renew"')
+})
+
+test('the status says which addresses cannot be reached, and why', async () => {
+  const { stdout } = await causeway('status', '--api', api)
+  expect(stdout).toMatch(/UNREACHED +BECAUSE\nh:7400 +its name leads to no address/)
 })
 
 test('the status of a hub that has just begun and is alone is no alarm', async () => {

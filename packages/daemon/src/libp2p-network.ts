@@ -18,6 +18,7 @@ import { randomBytes } from 'node:crypto'
 import type { ConnectionId, Limits, NetworkEffect, NetworkInput, StreamKey } from '@causeway/protocol'
 import type { DatagramDrops } from './datagram-drops.ts'
 import { Datagrams } from './datagrams.ts'
+import { dialFault } from './dial-fault.ts'
 import { firstToWork } from './first-to-work.ts'
 import { HandshakeQueue } from './handshake-queue.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
@@ -244,7 +245,7 @@ export class Libp2pNetwork {
       }
     } catch (cause) {
       if (this.#stopped) return
-      const reason = signal.aborted ? `no answer within ${DIAL_MS_MAX / 1000} s` : asError(cause).message
+      const reason = signal.aborted ? `no answer within ${DIAL_MS_MAX / 1000} s` : dialFault(asError(cause))
       this.#options.onInput({ type: 'dialFailed', address, reason })
     }
   }

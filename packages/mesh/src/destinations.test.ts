@@ -1,7 +1,7 @@
 import { LIMITS, type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
 import { expect, test } from 'vitest'
 import { Destinations, type DestinationsEffect } from './destinations.ts'
-import type { Links } from './links.ts'
+import type { LinkTable } from './link-table.ts'
 
 /** As much of links as destinations look at: who is up, at what cost. */
 interface Neighbour {
@@ -19,7 +19,7 @@ function destinationsOver(neighbours: Neighbour[]): { destinations: Destinations
   const links = {
     get: (id: NodeId) => neighbours.find(({ peer }) => peer.id === id),
     live: (role?: string) => neighbours.filter(({ up, peer }) => up && (role === undefined || peer.credential.role === role)),
-  } as unknown as Links
+  } as unknown as LinkTable
   const effects: DestinationsEffect[] = []
   const names = new Map(['h1', 'h2', 'b', 'g'].map((name) => [nodeId(name), name]))
   const nameOf = (id: NodeId): string => names.get(id) ?? String(id)

@@ -5,7 +5,7 @@
  *  1. Every change of the path in use is reported with its reason; when very many change at once, most are only counted.
  */
 import { type Instant, type NodeId, type PathView, type PathsView, type PlannedPath, type ReportEffect, instant } from '@causeway/protocol'
-import type { Links } from './links.ts'
+import type { LinkTable } from './link-table.ts'
 import { MoveBudget } from './move-budget.ts'
 import type { Path } from './path.ts'
 import { type FirstHops, PathSet } from './path-set.ts'
@@ -19,7 +19,7 @@ export type DestinationsEffect = ReportEffect | { readonly type: 'planWanted' | 
 export interface DestinationsConfig {
   readonly self: NodeId
   readonly site: string
-  readonly links: Links
+  readonly links: LinkTable
   readonly nameOf: (id: NodeId) => string
   readonly emit: (effect: DestinationsEffect) => void
 }

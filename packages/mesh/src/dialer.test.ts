@@ -12,6 +12,24 @@ function dialer(uplinks: number, peers: string[] = []): Dialer {
 const addresses = (targets: readonly { readonly address: string }[]): string[] => targets.map(({ address }) => address)
 
 describe('Dialer', () => {
+  it('tells once why an address cannot be had, until it could be had or the reason is another', () => {
+    const d = dialer(2, ['p:1'])
+    expect([d.blame('h1:1', 'refused'), d.blame('h1:1', 'refused'), d.blame('h1:1', 'no answer')]).toEqual([true, false, true])
+    expect([d.blame('p:1', 'refused'), d.blame('elsewhere:1', 'refused')]).toEqual([true, false])
+    const both = [
+      { address: 'h1:1', reason: 'no answer' },
+      { address: 'p:1', reason: 'refused' },
+    ]
+    expect(d.unreached(none)).toEqual(both)
+    d.worked('h1:1')
+    expect(d.unreached(none)).toEqual(both.slice(1))
+    expect(d.blame('h1:1', 'no answer')).toBe(true)
+    // Who dials us is reached, whatever became of our own dials; and we are not missed by ourselves.
+    d.identified('h1:1', nodeId('h1'))
+    d.identified('p:1', 'self')
+    expect(d.unreached((node) => node === nodeId('h1'))).toEqual([])
+  })
+
   it('tries all addresses that a node has told', () => {
     const d = dialer(1)
     d.takeDue(instant(0), none)

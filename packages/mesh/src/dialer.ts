@@ -9,6 +9,7 @@
  *  4. At most `LEARNED_MAX` nodes are learned of, each with its newest addresses.
  *  5. A node with several local addresses (`bind`) has a set of `uplinks` hubs for each: a hub is dialled from its own first, from
  *     the others if that does not answer, and from its own again after a while, so that no local line has them all.
+ *  6. Why a target cannot be had is told once, until it could be had or the reason is another.
  */
 import { type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
 
@@ -33,6 +34,8 @@ interface Target {
   /** Who answers there, once known; `self` if it is us. */
   node: NodeId | 'self' | undefined
   failures: number
+  /** Why it could not be had the last time, and what was told of it; unset once it could. */
+  fault: string | undefined
   notBefore: Instant
   /** Places in `bind`: its own local address, and the one that it is held from. */
   readonly home: number
@@ -110,7 +113,24 @@ export class Dialer {
   /** The link that came of this address works. */
   worked(address: string): void {
     const target = this.#find(address)
-    if (target) target.failures = 0
+    if (target) Object.assign(target, { failures: 0, fault: undefined })
+  }
+
+  /** Why an address leads to no link, for people. True if that is news. */
+  blame(address: string, reason: string): boolean {
+    const target = this.#find(address)
+    if (!target || target.fault === reason) return false
+    target.fault = reason
+    return true
+  }
+
+  /** Addresses of the config that cannot be had, and why not. `linked` tells whether a connection with that node stands. */
+  unreached(linked: (node: NodeId) => boolean): { readonly address: string; readonly reason: string }[] {
+    return this.#targets.flatMap(({ address, kind, node, fault }) =>
+      fault === undefined || kind === 'learned' || node === 'self' || (typeof node === 'number' && linked(node))
+        ? []
+        : [{ address, reason: fault }],
+    )
   }
 
   /** A hub that wants to be left is held, but does not count: another may be dialled in its place. */
@@ -205,6 +225,6 @@ function isStray({ state, home, from }: Target): boolean {
 }
 
 function targetOf(notBefore: Instant, kind: Target['kind'], address: string, home = 0): Target {
-  const fresh = { others: [], state: 'idle', node: undefined, failures: 0 } as const
+  const fresh = { others: [], state: 'idle', node: undefined, failures: 0, fault: undefined } as const
   return { ...fresh, address, kind, notBefore, home, from: home, returnAt: notBefore }
 }

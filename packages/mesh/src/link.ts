@@ -11,6 +11,7 @@
 import { FlapHold, type IdleBeat, LinkMonitor, type MonitorInput, Reflector, UNMEASURED } from '@causeway/probe'
 import {
   type ConnectionId,
+  type EventEffect,
   type Instant,
   type LinkMetrics,
   type LinkState,
@@ -74,6 +75,8 @@ export class Link {
   #fell = false
   #impaired = false
   #needed = false
+  /** The incarnation of another process that came under this name. */
+  #twin: number | undefined
   #idleMs: number | undefined
   #carriedAt: Instant | undefined
   #changedAt: Instant | undefined
@@ -87,6 +90,18 @@ export class Link {
 
   get name(): string {
     return this.peer.credential.name
+  }
+
+  /**
+   * Why somebody who shows the credential of this peer is not let in: the peer is there, and was started later. It is a copy of
+   * the machine, or of its credential, and told of once for each process.
+   */
+  twinOf({ incarnation }: Peer, remote: string): { readonly reason: string; readonly news: readonly EventEffect[] } | undefined {
+    if (!this.#up || incarnation >= this.peer.incarnation) return undefined
+    const reason = `another process runs as ${this.name} and was started later: stop one of them, or issue it a credential of its own`
+    const isNews = this.#twin !== incarnation
+    this.#twin = incarnation
+    return { reason, news: isNews ? [{ type: 'event', name: 'name-twice', data: { node: this.name, remote, reason } }] : [] }
   }
 
   get isHub(): boolean {

@@ -9,6 +9,7 @@
  *  2. Nothing but a hello is read from a connection that is not admitted; it has 5 s to say it.
  *  3. `linkUp` and `linkDown` alternate for each peer.
  *  4. Frames that may not leave yet wait within a bound (`Egress`): what is dropped, channels send again.
+ *  5. Of two processes with one name, the one that was started last has the link, as long as it is up.
  */
 import {
   DATAGRAM_BYTES_MAX,
@@ -22,7 +23,6 @@ import {
   type Lane,
   type NetworkInput,
   type NodeId,
-  type Role,
   after,
   decodeControl,
   earliest,
@@ -46,10 +46,10 @@ const LAN_PACE_MS = 500
 
 export class Links {
   readonly table: LinkTable
+  readonly dialer: Dialer
   readonly #config: LinksConfig
   /** Of the links that carry nothing. */
   readonly #beat = new IdleBeat()
-  readonly #dialer: Dialer
   readonly #connections = new Map<ConnectionId, Connection>()
   readonly #deadlines = new Deadlines<Link | Connection>()
   #paceMs = PACE_MS
@@ -62,18 +62,10 @@ export class Links {
   constructor(now: Instant, config: LinksConfig) {
     this.#config = config
     this.table = new LinkTable(config.name)
-    this.#dialer = config.dialer ?? new Dialer(now, config)
+    this.dialer = config.dialer ?? new Dialer(now, config)
   }
 
   // ---- what others ask and say
-
-  live(role?: Role): Link[] {
-    return this.table.live(role)
-  }
-
-  get(peer: NodeId): Link | undefined {
-    return this.table.get(peer)
-  }
 
   /** How often to probe links to hubs that carry nothing, ms. */
   pace(now: Instant, idleMs: number): void {
@@ -84,7 +76,7 @@ export class Links {
 
   /** A hub wants to be left, or is there again: as long as it does it counts as no uplink. */
   setDraining(now: Instant, hub: NodeId, draining: boolean): void {
-    this.#dialer.setDraining(hub, draining)
+    this.dialer.setDraining(hub, draining)
     this.#dial(now)
   }
 
@@ -126,7 +118,8 @@ export class Links {
         this.#disconnected(now, input.connection, input.reason)
         break
       case 'dialFailed':
-        this.#dialer.failed(now, input.address, this.#alone())
+        this.dialer.failed(now, input.address, this.#alone())
+        this.#tellFault('dial-failed', input.address, { address: input.address, reason: input.reason })
         break
       case 'laneBlocked':
       case 'laneDrained':
@@ -156,7 +149,7 @@ export class Links {
   }
 
   nextWake(): Instant | undefined {
-    return earliest(this.#deadlines.next(), this.#dialer.nextWake(this.#connectedTo))
+    return earliest(this.#deadlines.next(), this.dialer.nextWake(this.#connectedTo))
   }
 
   takeEffects(): LinksEffect[] {
@@ -175,14 +168,14 @@ export class Links {
   }
 
   #dial(now: Instant): void {
-    for (const dial of this.#dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', ...dial })
+    for (const dial of this.dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', ...dial })
   }
 
   #connected(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): void {
     const { connection: id, address, from } = input
     const connection = openedConnection(now, input)
     this.#connections.set(id, connection)
-    if (address !== undefined) this.#dialer.connected(now, address, from)
+    if (address !== undefined) this.dialer.connected(now, address, from)
     this.#deadlines.set(connection, after(now, GREETING_MS))
     this.#send(id, 'control', encodeControl(helloOf(this.#config, this.#alone(), input)))
   }
@@ -199,7 +192,7 @@ export class Links {
   #forget(now: Instant, connection: Connection, by?: Connection): void {
     this.#connections.delete(connection.id)
     this.#deadlines.set(connection, undefined)
-    if (connection.address !== undefined && connection.address !== by?.address) this.#dialer.failed(now, connection.address, this.#alone())
+    if (connection.address !== undefined && connection.address !== by?.address) this.dialer.failed(now, connection.address, this.#alone())
   }
 
   #close(id: ConnectionId, reason: string, stops = false): void {
@@ -210,7 +203,13 @@ export class Links {
   #refuse(now: Instant, connection: Connection, reason: string, violation: boolean): void {
     this.#forget(now, connection)
     this.#close(connection.id, reason)
+    if (connection.address !== undefined) this.dialer.blame(connection.address, reason)
     if (violation) this.#effects.push({ type: 'violation', peer: connection.remote, code: 'bad-credential', detail: reason })
+  }
+
+  /** What is tried again and again is told once. */
+  #tellFault(name: string, address: string | undefined, data: { readonly reason: string; readonly [who: string]: string }): void {
+    if (address === undefined || this.dialer.blame(address, data.reason)) this.#effects.push({ type: 'event', name, data })
   }
 
   #send(connection: ConnectionId, lane: Lane, message: Uint8Array): void {
@@ -284,7 +283,7 @@ export class Links {
       case 'bye':
         connection.farewell = true
         this.#effects.push({ type: 'control', peer: link.peer.id, message })
-        this.#effects.push({ type: 'event', name: 'link-closed-by-peer', data: { peer: link.name, reason: message.reason } })
+        this.#tellFault('link-closed-by-peer', connection.address, { peer: link.name, reason: message.reason })
         return
       case 'hello':
         return
@@ -299,7 +298,7 @@ export class Links {
     switch (greeting.type) {
       case 'admitted':
         if (greeting.peer.id === this.#config.self) {
-          if (address !== undefined) this.#dialer.identified(address, 'self')
+          if (address !== undefined) this.dialer.identified(address, 'self')
           this.#refuse(now, connection, 'this is myself', false)
           break
         }
@@ -311,15 +310,20 @@ export class Links {
       case 'refusedByPeer':
         this.#forget(now, connection)
         this.#effects.push({ type: 'close', connection: id, reason: 'refused by the peer' })
-        this.#effects.push({ type: 'event', name: 'link-refused', data: { remote, reason: greeting.reason } })
+        this.#tellFault('link-refused', address, { remote, reason: greeting.reason })
     }
   }
 
   #admitted(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
-    if (connection.address !== undefined) this.#dialer.identified(connection.address, peer.id, hello.addresses)
+    if (connection.address !== undefined) this.dialer.identified(connection.address, peer.id, hello.addresses)
     const link = this.table.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {
+      const twin = link.twinOf(peer, connection.remote)
+      if (twin) {
+        this.#effects.push(...twin.news)
+        return this.#refuse(now, connection, twin.reason, false)
+      }
       if (link.peer.incarnation === peer.incarnation && olderStays(now, this.#config.self, peer.id, older, connection)) {
         this.#forget(now, connection)
         this.#close(connection.id, 'both ends dialled at once; the other connection stays')
@@ -344,17 +348,13 @@ export class Links {
     const { id, address } = connection
     this.#effects.push({ type: 'openLanes', connection: id, datagram, stream })
     const alone = near || hello.alone || this.#alone()
-    link.lane = this.#laneOf(now, id)
-    this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))
-  }
-
-  #laneOf(now: Instant, connection: ConnectionId): StreamLane {
-    return new StreamLane(now, {
+    link.lane = new StreamLane(now, {
       self: this.#config.self,
       queueBytesMax: this.#config.limits.laneQueueBytesMax,
       onDrop: (reason) => this.#effects.push({ type: 'frameDropped', reason }),
-      send: (message) => this.#send(connection, 'stream', message),
+      send: (message) => this.#send(id, 'stream', message),
     })
+    this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))
   }
 
   /** Carries out what a link wants, and asks it anew when it wants to be woken. */
@@ -381,7 +381,7 @@ export class Links {
           this.#effects.push({ type: 'linkQuality', peer: link.peer })
           break
         case 'up':
-          if (link.address !== undefined) this.#dialer.worked(link.address)
+          if (link.address !== undefined) this.dialer.worked(link.address)
           this.#effects.push({ type: 'linkUp', peer: link.peer })
           this.#toldState(now, link, effect)
           break

@@ -39,6 +39,18 @@ class Pair {
     this.#connect()
   }
 
+  /** Another process with the credential of `a` connects to `b`: what `b` makes of it. */
+  knock(connection: number, incarnation: number): MeshEffect[] {
+    const twin = this.#start('a', incarnation)
+    const connected = { type: 'connected', connection, datagram: null, stream: null } as const
+    twin.network(this.now, { ...connected, peerKey: this.#keys.b.publicKey, address: 'b:1', remote: 'b' })
+    const hello = twin.takeEffects().flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))
+    const { b } = this.#meshes
+    b.network(this.now, { ...connected, peerKey: this.#keys.a.publicKey, address: undefined, remote: 'twin' })
+    b.network(this.now, { type: 'received', connection, lane: 'control', messages: hello })
+    return b.takeEffects()
+  }
+
   run(ms: number): void {
     for (const end = after(this.now, ms); this.now < end;) {
       this.now = after(this.now, STEP_MS)
@@ -51,12 +63,12 @@ class Pair {
     }
   }
 
-  #start(name: Name): Mesh {
+  #start(name: Name, incarnation = 100 + this.#starts++): Mesh {
     const keys = this.#keys[name]
     const mesh = new Mesh(this.now, {
       ...{ self: nodeId(name), name, site: 's', limits: LIMITS, random, relay: 'site', announce: [], hubs: [], peers: [], uplinks: 0 },
       ...{ credential: authority.issue(name, keys.publicKey), authorityKey: authority.publicKey, crypto: seededCrypto(random, keys.seed) },
-      incarnation: 100 + this.#starts++,
+      incarnation,
     })
     mesh.clock(this.now, { type: 'wall', offsetMs: 0 })
     return mesh
@@ -106,4 +118,20 @@ test('the first packet of a process that was replaced counts, although the hands
   const said = pair.heard.b.flatMap((effect) => (effect.type === 'channelMessages' ? effect.messages.map((message) => [...message]) : []))
   expect(told).toEqual(['channelAccepted', 'channelMessages'])
   expect(said).toEqual([[7]])
+})
+
+test('of two processes with one name the later one keeps its link: the other is sent away, and told of once', () => {
+  const pair = new Pair()
+  pair.run(2_000)
+  const [first, again] = [pair.knock(98, 50), pair.knock(99, 50)]
+  const told = (effects: MeshEffect[]): unknown[] => effects.filter(({ type }) => type === 'event' || type === 'linkDown')
+  expect(told(first)).toMatchObject([
+    { name: 'name-twice', data: { node: 'a', remote: 'twin', reason: expect.stringContaining('stop one') } },
+  ])
+  expect(told(again)).toEqual([])
+  for (const [effects, connection] of [[first, 98] as const, [again, 99] as const])
+    expect(effects).toContainEqual(expect.objectContaining({ type: 'close', connection }))
+  expect(pair.mesh('b').link(nodeId('a'))?.up).toBe(true)
+  // A process that was started later is a restart.
+  expect(pair.knock(100, 200)).toContainEqual(expect.objectContaining({ type: 'linkDown' }))
 })

@@ -67,7 +67,7 @@ export class Mesh {
     const nameOf = (id: NodeId): string => this.nameOf(id)
     this.#associations = new Associations(now, { ...config, wallMs: (at) => at + this.#wallOffsetMs, nameOf })
     const emit = (effect: DestinationsEffect): number => this.#effects.push(effect)
-    this.#destinations = new Destinations(now, { self: config.self, site: config.site, links: this.#links, nameOf, emit })
+    this.#destinations = new Destinations(now, { self: config.self, site: config.site, links: this.#links.table, nameOf, emit })
     this.#channels = new Channels({
       ...config,
       sealer: this.#associations,
@@ -80,20 +80,24 @@ export class Mesh {
 
   /** Links that are up, cheapest first; of one role if one is named. */
   liveLinks(role?: Role): Link[] {
-    return this.#links.live(role)
+    return this.#links.table.live(role)
+  }
+
+  unreached(): ReturnType<Links['dialer']['unreached']> {
+    return this.#links.dialer.unreached((node) => this.link(node)?.connection !== undefined)
   }
 
   link(peer: NodeId): Link | undefined {
-    return this.#links.get(peer)
+    return this.#links.table.get(peer)
   }
 
   nameOf(id: NodeId): string {
-    return this.#links.get(id)?.name ?? this.#names.get(id) ?? `#${id.toString(16)}`
+    return this.#links.table.get(id)?.name ?? this.#names.get(id) ?? `#${id.toString(16)}`
   }
 
   /** What the authority has signed about a peer that has a channel with this node, or a link. */
   credentialOf(id: NodeId): Credential | undefined {
-    return this.#associations.credentialOf(id) ?? this.#links.get(id)?.peer.credential
+    return this.#associations.credentialOf(id) ?? this.#links.table.get(id)?.peer.credential
   }
 
   learnName(id: NodeId, name: string): void {
@@ -337,7 +341,7 @@ export class Mesh {
     const direct = readNeighbourPacket(frame)
     if (direct) return this.#channels.packet(now, from, direct.packet, { wayBack: [from], marked: direct.marked })
     const { self, relay, router } = this.#config
-    const reaches = (id: NodeId): boolean => this.#links.get(id)?.up === true
+    const reaches = (id: NodeId): boolean => this.#links.table.get(id)?.up === true
     const carries = (one: NodeId, other: NodeId): boolean => relay === 'all' || this.#isOfOurSite(one) || this.#isOfOurSite(other)
     const verdict = forward({ self, router, from, reaches, carries }, frame)
     switch (verdict.type) {
@@ -383,7 +387,7 @@ export class Mesh {
   }
 
   #isOfOurSite(neighbour: NodeId): boolean {
-    const credential = this.#links.get(neighbour)?.peer.credential
+    const credential = this.#links.table.get(neighbour)?.peer.credential
     return credential?.role === 'edge' && credential.site === this.#config.site
   }
 

@@ -25,6 +25,7 @@ import {
 import { Dialer, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
 import type { ChangeEffect } from '@causeway/state'
 import { Absence } from './absence.ts'
+import { cutOffReason } from './cut-off-reason.ts'
 import type { NodeConfig, NodeEnvironment } from './contract.ts'
 import { HomeHub } from './home-hub.ts'
 import { NodeBase } from './node-base.ts'
@@ -386,7 +387,7 @@ export class EdgeNode extends NodeBase {
       return this.replica.complete() && pending === 0 && sessions.length > 0
     }
     const event = this.#absence.observe(now, this.cutOff(), settled)
-    if (event) this.report(event.name, event.data)
+    if (event) this.report(event.name, event.name === 'site-cut-off' ? { reason: cutOffReason(now, this.mesh) } : event.data)
   }
 
   // ---- verdicts

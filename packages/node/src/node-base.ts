@@ -384,6 +384,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       version: this.config.version,
       uptimeSeconds: Math.round((now - this.#startedAt) / 1000),
       ...{ gateway: this.gateway(), cutOff: this.cutOff(), relay: this.relay(now), replica: this.replica.view(now) },
+      unreached: this.mesh.unreached(),
       uplinks: uplinkViews(now, this.mesh, this.sessions.wantedPeers()),
       links: this.mesh.liveLinks().length,
       channels: this.mesh.channelViews().length,

@@ -25,6 +25,8 @@ export interface StatusView {
   /** True while no hub can be reached from here, directly or through the gateway. */
   readonly cutOff: boolean
   readonly uplinks: readonly UplinkView[]
+  /** Addresses of the config that lead to no link, and why not. */
+  readonly unreached: readonly { readonly address: string; readonly reason: string }[]
   /** Number of links that are up or degraded. */
   readonly links: number
   readonly channels: number

@@ -41,8 +41,17 @@ async function statusTable(status: StatusView): Promise<string> {
     ['up for', duration(status.uptimeSeconds)],
     ...credentialFact(status),
   ])
-  if (status.uplinks.length === 0) return facts
-  return `${facts}\n\n${renderTable(['UPLINK', 'STATE', '>RTT ms', '>LOSS', 'HOME'], status.uplinks.map(uplinkRow))}`
+  // An older node does not tell.
+  const unreached = (status.unreached as StatusView['unreached'] | undefined) ?? []
+  const tables = [
+    status.uplinks.length > 0 && renderTable(['UPLINK', 'STATE', '>RTT ms', '>LOSS', 'HOME'], status.uplinks.map(uplinkRow)),
+    unreached.length > 0 &&
+      renderTable(
+        ['UNREACHED', 'BECAUSE'],
+        unreached.map(({ address, reason }) => [address, reason]),
+      ),
+  ]
+  return [facts, ...tables.filter((table) => table !== false)].join('\n\n')
 }
 
 /** Only once it matters: nobody takes a node whose credential has ended. */

@@ -71,6 +71,7 @@ export const status: z.ZodType<StatusView> = named(
     uplinks: z.array(
       z.object({ hub: z.string(), state: linkState, rttMs: figure, lossRatio: ratio, home: z.boolean(), draining: z.boolean() }),
     ),
+    unreached: z.array(z.object({ address: z.string(), reason: z.string() })).meta({ description: 'of the config' }),
     links: whole,
     channels: whole,
     relay: z.object({ draining: z.boolean(), frames: whole, framesPerSecond: figure }).nullable(),

@@ -12,6 +12,7 @@ const STATUS: StatusView = {
   version: '1.2.3',
   uptimeSeconds: 61,
   credentialEndsAt: 2e12,
+  unreached: [],
   gateway: null,
   cutOff: false,
   uplinks: [],
