@@ -117,9 +117,14 @@ export class StreamLane {
     this.#prepare(remote, (options) => StreamSocket.dial(address, options, from))
   }
 
-  #redialLater(): void {
+  /** `tell`: that it could not be had. Not before it is tried again: a peer that sends us away takes the connection with it. */
+  #redialLater(tell?: () => void): void {
     clearTimeout(this.#redial)
-    this.#redial = setTimeout(() => this.#dial(), this.#redialMs).unref()
+    this.#redial = setTimeout(() => {
+      if (!this.#saidUnreachable) tell?.()
+      this.#saidUnreachable ||= tell !== undefined
+      this.#dial()
+    }, this.#redialMs).unref()
     this.#redialMs = Math.min(REDIAL_MS_MAX, 2 * this.#redialMs)
   }
 
@@ -205,9 +210,8 @@ export class StreamLane {
     } else if (socket === this.#candidate) {
       this.#candidate = undefined
       if (host !== undefined && this.#remote) {
-        this.#redialLater()
-        if (!this.#saidUnreachable) onUnreachable({ host, port: this.#remote.port }, detail)
-        this.#saidUnreachable = true
+        const address = { host, port: this.#remote.port }
+        this.#redialLater(() => onUnreachable(address, detail))
       }
     }
     if (cause === 'malformed') onViolated(detail)
