@@ -94,6 +94,15 @@ describe('a site that is heard', () => {
     const testimony = [said('a', [lost('b', 'reset', 4_000)])]
     expect(verdicts(facts(['a'], testimony, { vitalAt: () => instant(NOW - 5_000) }))).toMatchObject({ b: 'crashed' })
     expect(verdicts(facts(['a'], testimony, { vitalAt: () => instant(NOW - 1_000) }))).toMatchObject({ b: 'alive' })
+    // Until it has told none for long: why, nobody there can say.
+    const before = [said('a', [lost('b', 'silent', 60_000)])]
+    expect(verdicts(facts(['a'], before, { vitalAt: () => instant(NOW - 9_000) }))).toMatchObject({ b: 'alive' })
+    expect(verdicts(facts(['a'], before, { vitalAt: () => instant(NOW - 11_000) }))).toMatchObject({ b: 'unknown' })
+    const unmentioned = { before: new Map([known('b', 'alive')]) }
+    expect(verdicts(facts(['a'], [said('a', [])], { ...unmentioned, vitalAt: () => instant(NOW - 9_000) }))).toMatchObject({ b: 'alive' })
+    expect(verdicts(facts(['a'], [said('a', [])], { ...unmentioned, vitalAt: () => instant(NOW - 11_000) }))).toMatchObject({
+      b: 'unknown',
+    })
   })
 
   test('who stopped in good order has not crashed', () => {

@@ -3,7 +3,7 @@
  * (`attached`: some hub that we can reach has a live link with them), and hubs, for how links ended.
  *
  *  1. A sign of life beats any report of death that is not newer: a node is alive if it is attached, if a witness hears it,
- *     or if it has told vitals since.
+ *     or if it has told vitals since, and of late.
  *  2. A node is `crashed` only while its site can be heard, and only because the site says so: nobody there hears it, and it
  *     did not fall silent together with others. That silence is found by who is near, and confirmed, before it is said.
  *  3. A site that is silent everywhere is `cut-off` if its last links fell silent, else `unknown`; so are all its nodes, also
@@ -13,6 +13,7 @@
  */
 import { type Instant, SITE_NODES_MAX, type Sighting, type Verdict, type WitnessView, after } from '@causeway/protocol'
 import { type NodeVerdict, describeSighting, verdictOfSighting } from '@causeway/node'
+import { SILENCE_MS } from '@causeway/state'
 import type { Said } from './testimonies.ts'
 
 /** Both ends of a link find out that it is silent within this time, ms: who speaks after that lives. */
@@ -102,15 +103,23 @@ function conclusionOfNode(now: Instant, facts: SiteFacts, node: string, claims: 
   const toldAt = vitalAt(node)
   const lostAt = Math.max(...lost.map(lossOf))
   if (gravest) {
-    const told = toldAt !== undefined && toldAt > lostAt + VITALS_DOUBT_MS
-    if (told) return toldVitals(facts, toldAt)
+    // It lived on when those who name it had lost it: they cannot tell why it is silent now.
+    if (toldAt !== undefined && toldAt > lostAt + VITALS_DOUBT_MS)
+      return isOfLate(now, toldAt) ? toldVitals(facts, toldAt) : gone(now, facts)
     const early = gravest.sighting.how !== 'reset' && lostAt < since && now < after(since, RETURN_MS)
     return { verdict: early && gravest.verdict === 'crashed' ? 'cut-off' : gravest.verdict, evidence: lost.map(view) }
   }
   const was = before.get(node)
   if (was && (was.verdict === 'crashed' || now < after(since, UNMENTIONED_MS))) return was
-  if (toldAt !== undefined && toldAt > since) return toldVitals(facts, toldAt)
-  return { verdict: 'unknown', evidence: [{ by: facts.self, saw: 'its site is heard, but does not mention it', at: now + wallOffsetMs }] }
+  return toldAt !== undefined && toldAt > since && isOfLate(now, toldAt) ? toldVitals(facts, toldAt) : gone(now, facts)
+}
+
+function isOfLate(now: Instant, toldAt: Instant): boolean {
+  return now < after(toldAt, SILENCE_MS)
+}
+
+function gone(now: Instant, { self, wallOffsetMs }: SiteFacts): Conclusion {
+  return { verdict: 'unknown', evidence: [{ by: self, saw: 'its site is heard, but not it, nor any word of it', at: now + wallOffsetMs }] }
 }
 
 /** Whether the node has shown itself at, or after, the moment at which others say they lost it. */

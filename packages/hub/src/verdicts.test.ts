@@ -16,11 +16,12 @@ function lost(node: string): Sighting {
 
 class Court {
   readonly events: string[] = []
+  readonly vitals = new Map<string, Instant>()
   readonly linkState = new LinkState(START, { self: nodeId('core-1'), name: 'core-1', incarnation: 1, domains: [] })
   readonly verdicts = new Verdicts(START, {
     self: 'core-1',
     linkState: this.linkState,
-    vitals: () => new Map(),
+    vitals: () => this.vitals,
     publishedSites: () => [],
     published: () => [],
     report: (name, data) => this.events.push(`${name} ${data['node'] ?? data['gateways']} ${data['verdict'] ?? ''}`.trim()),
@@ -55,6 +56,21 @@ test('what a site says of a node of another one is not heard', () => {
   court.links(instant(2_000), [edge('nrt-a', 'nrt')])
   court.hear(instant(2_000), 'nrt-a', 'nrt', [lost('hkg-a')])
   expect(court.decide(instant(20_000))).toBe('hkg-a unknown, nrt-a alive')
+})
+
+test('whom nobody of its site hears is not alive for ever because it told vitals once', () => {
+  const court = new Court()
+  court.links(START, [edge('hkg-a', 'hkg'), edge('hkg-b', 'hkg')])
+  court.hear(START, 'hkg-a', 'hkg', [])
+  expect(court.decide(START)).toBe('hkg-a alive, hkg-b alive')
+  // Long after, so that nothing is looked at any more because it was news.
+  court.vitals.set('hkg-b', instant(99_000))
+  court.links(instant(100_000), [edge('hkg-a', 'hkg')])
+  expect(court.decide(instant(100_000))).toBe('hkg-a alive, hkg-b alive')
+  for (let now = 101_000; now < 108_000; now += 1_000) court.decide(instant(now))
+  expect(court.events).toEqual([])
+  for (let now = 108_000; now < 130_000; now += 500) court.decide(instant(now))
+  expect(court.events).toEqual(['verdict-changed hkg-b unknown'])
 })
 
 test('while we have just stood still nobody becomes worse', () => {

@@ -200,7 +200,10 @@ export class Verdicts {
     site.nodes = new Map(nodes.map((verdict) => [verdict.node, verdict]))
     for (const node of before.keys()) if (!site.nodes.has(node)) this.#siteOf.delete(node)
     for (const node of site.nodes.keys()) this.#siteOf.set(node, name)
-    const atRest = changed.length === 0 && (attached.size === 0 || nodes.every(({ verdict }) => verdict === 'alive'))
+    // Whom nobody is linked with or hears lives by its vitals, which grow old without anybody saying so.
+    const isSeen = (node: string): boolean => attached.has(node) || said.some((each) => hears(each, node))
+    const isAtEase = ({ node, verdict }: NodeVerdict): boolean => verdict === 'alive' && isSeen(node)
+    const atRest = changed.length === 0 && (attached.size === 0 || nodes.every(isAtEase))
     if (!atRest) site.uneasyUntil = after(now, REST_MS)
     for (const verdict of changed) this.#tell(verdict, before.get(verdict.node))
     this.#tellSplit(now, site, said)
@@ -253,6 +256,10 @@ export class Verdicts {
     const gateways = claimants.map(({ witness }) => witness).sort()
     this.#options.report(split ? 'site-split' : 'site-merged', { site: site.site, gateways: gateways.join() })
   }
+}
+
+function hears({ testimony: { seen } }: Said, node: string): boolean {
+  return seen.some((sighting) => sighting.node === node && sighting.state === 'alive')
 }
 
 function isSameAttachment(one: SiteFacts['attached'], other: SiteFacts['attached'] | undefined): boolean {

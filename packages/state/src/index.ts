@@ -33,7 +33,7 @@ export type {
 export { type StoreAudit, type StoredDocument, auditStore } from './store-audit.ts'
 export { type Selector, type SelectorTerm, parseSelector, selectorTerms } from './selector.ts'
 export { joinTokens } from './token.ts'
-export { Vitals } from './vitals/vitals.ts'
+export { SILENCE_MS, Vitals } from './vitals/vitals.ts'
 export type { VitalView, VitalsOptions, VitalsScope } from './vitals/vitals-contract.ts'
 export { type OpenWatch, type WatchedReplica, Watches, type WatchQuery } from './watches.ts'
 export { writeFault } from './write-check.ts'
