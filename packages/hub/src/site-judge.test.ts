@@ -47,6 +47,11 @@ function known(node: string, verdict: NodeVerdict['verdict']): [string, NodeVerd
   return [node, { ...PLACE, node, verdict, since: 5, gatewayTerm: null, evidence: [] }]
 }
 
+test('of whom nothing has been heard since the hub started, the evidence says that', () => {
+  const [b] = judgeSite(NOW, facts([], [], { before: new Map([known('b', 'alive')]) }))
+  expect(b).toMatchObject({ verdict: 'unknown', evidence: [{ by: 'core-1', saw: expect.stringContaining('since it was started') }] })
+})
+
 describe('a site that is heard', () => {
   test('whom its gateway has lost to a reset has crashed; who is heard or attached lives', () => {
     const given = facts(['a', 'b'], [said('a', [alive('b'), alive('c'), lost('d', 'reset')], { gateway: true, term: 3 })])

@@ -148,7 +148,11 @@ function conclusionOfSilence(now: Instant, { said, doubt, self, wallOffsetMs }: 
     .filter(({ testimony }) => !testimony.lan)
     .flatMap(({ testimony: { witness, seen }, at }) => seen.map(({ node, how, forMs }) => ({ witness, node, how, at: at - forMs })))
     .toSorted((a, b) => b.at - a.at)
-  const lastAt = ended[0]?.at ?? 0
+  const lastAt = ended[0]?.at
+  if (lastAt === undefined) {
+    const saw = 'has heard nothing of its site since it was started itself'
+    return { verdict: 'unknown', evidence: [{ by: self, saw, at: now + wallOffsetMs }] }
+  }
   const last = ended.filter(({ at }) => at >= lastAt - LAST_LINKS_MS)
   return {
     verdict: last.some(({ how }) => how === 'silent') ? 'cut-off' : 'unknown',

@@ -23,6 +23,8 @@ const START_MS = 15_000
 /** A node that has just started takes itself for the gateway until it finds its neighbours. */
 const SPLIT_MS = 3_000
 const LAG_MS = 250
+const SPLIT_REASON =
+  'they do not hear each other, and each speaks for the site: let TCP through between them; each needs a fixed port in listen.tcp, and an address that the other reaches'
 
 export interface VerdictsOptions {
   readonly self: string
@@ -254,7 +256,9 @@ export class Verdicts {
     if (!tells) return
     site.splitTold = split
     const gateways = claimants.map(({ witness }) => witness).sort()
-    this.#options.report(split ? 'site-split' : 'site-merged', { site: site.site, gateways: gateways.join() })
+    const facts = { site: site.site, gateways: gateways.join() }
+    if (split) this.#options.report('site-split', { ...facts, reason: SPLIT_REASON })
+    else this.#options.report('site-merged', facts)
   }
 }
 
