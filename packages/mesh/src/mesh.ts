@@ -39,10 +39,8 @@ import type { LinksEffect } from './links-contract.ts'
 import type { MeshConfig, MeshEffect } from './mesh-contract.ts'
 import { readNeighbourPacket } from './neighbour-packet.ts'
 
-/** Costs of own links move all the time; how often the order of paths follows them. */
-const TIDY_MS = 2_000
-/** So much sooner it is done with what else wakes the node: to be woken costs a node at rest more than what it does then. */
-const TIDY_EARLY_MS = 600
+/** How often the order of paths follows costs; and how much sooner if something else wakes the node, which costs more than this. */
+const [TIDY_MS, TIDY_EARLY_MS] = [2_000, 600]
 
 export class Mesh {
   readonly #config: MeshConfig

@@ -46,10 +46,8 @@ const SPARE_MS = 5_000
 const STEP_IN_MS = 1_000
 /** Gateways that a node without uplinks asks for plans: two ways out. */
 const GATEWAYS_ASKED = 2
-/** How often what follows from costs alone is looked at. */
-const REVIEW_MS = 2_000
-/** So much sooner it is looked at with what else wakes the node, which costs less than to be woken. */
-const EARLY_MS = 600
+/** How often what follows from costs alone is looked at; and how much sooner if something else wakes the node. */
+const [REVIEW_MS, EARLY_MS] = [2_000, 600]
 
 export class EdgeNode extends NodeBase {
   /** Nodes of this site that are linked with us. */
