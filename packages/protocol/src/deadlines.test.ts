@@ -19,10 +19,11 @@ class NaiveDeadlines {
     return this.#sorted()[0]?.at
   }
 
-  due(now: number): number[] {
+  due(now: number, countMax = Infinity): number[] {
     const due = this.#sorted().filter((slot) => slot.at <= now)
-    this.#slots = this.#slots.filter((slot) => slot.at > now)
-    return due.map((slot) => slot.key)
+    const taken = due.slice(0, countMax)
+    this.#slots = this.#slots.filter((slot) => !taken.includes(slot))
+    return taken.map((slot) => slot.key)
   }
 
   #sorted(): { key: number; at: number; order: number }[] {
@@ -33,7 +34,7 @@ class NaiveDeadlines {
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ op: fc.constant('set' as const), key: fc.nat(12), at: fc.nat(30) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('clear' as const), key: fc.nat(12) }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('due' as const), now: fc.nat(30) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('due' as const), now: fc.nat(30), countMax: fc.constantFrom(0, 1, 3, Infinity) }) },
 )
 
 describe('Deadlines', () => {
@@ -44,7 +45,7 @@ describe('Deadlines', () => {
         const naive = new NaiveDeadlines()
         for (const each of steps) {
           if (each.op === 'due') {
-            expect(heap.due(instant(each.now))).toEqual(naive.due(each.now))
+            expect(heap.due(instant(each.now), each.countMax)).toEqual(naive.due(each.now, each.countMax))
           } else {
             const at = each.op === 'set' ? each.at : undefined
             heap.set(each.key, at === undefined ? undefined : instant(at))

@@ -38,10 +38,10 @@ export class Deadlines<Key> {
     return this.#heap[0]?.at
   }
 
-  /** Removes and returns the keys that are due at `now`, earliest first. */
-  due(now: Instant): Key[] {
+  /** Removes and returns the keys that are due at `now`, earliest first; at most so many, and the others stay due. */
+  due(now: Instant, countMax: number = Infinity): Key[] {
     const keys: Key[] = []
-    for (;;) {
+    while (keys.length < countMax) {
       this.#dropStale()
       const top = this.#heap[0]
       if (!top || top.at > now) return keys
@@ -49,6 +49,7 @@ export class Deadlines<Key> {
       this.#current.delete(top.key)
       keys.push(top.key)
     }
+    return keys
   }
 
   #dropStale(): void {

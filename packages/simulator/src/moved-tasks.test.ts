@@ -8,8 +8,8 @@ import { TaskTraffic } from './task-traffic.ts'
 
 const TASKS = 30
 
-test.each([1, 2, 3])('tasks that went away and came back while the first hub was cut off are kept (seed %d)', (seed) => {
-  const fleet = makeFleet({ seed, hubs: 3, sites: 2, nodesPerSite: 1, write: ['tasks/**'], allocator: { engine: 'external' } })
+test('tasks that went away and came back while the first hub was cut off are kept', () => {
+  const fleet = makeFleet({ seed: 1, hubs: 3, sites: 2, nodesPerSite: 1, write: ['tasks/**'], allocator: { engine: 'external' } })
   const { world } = fleet
   const leases = new SimulatedLeases(world, world.fork())
   const runs = new TaskRuns()

@@ -48,6 +48,8 @@ const DEPUTY_MS = 8_000
 /** Of those that nobody could take, when somebody has room. */
 const RETRIED_MAX = 200
 const RETRY_MS = 1_000
+/** In one turn: thousands wait together for one moment, and whoever asks meanwhile waits for no more than a few milliseconds. */
+const DECIDED_MAX = 100
 /** Records of one task that were written together arrive within this. */
 const LATE_MS = 10_000
 /** There is no haste if nobody runs it. */
@@ -143,7 +145,7 @@ export class Allocator implements Authority {
   wake(now: Instant): void {
     this.#of.engine.wake(now)
     const until = this.#of.leads() ? now : instant(now - DEPUTY_MS)
-    for (const id of this.#due.due(until)) this.#decide(now, id)
+    for (const id of this.#due.due(until, DECIDED_MAX)) this.#decide(now, id)
   }
 
   nextWake(): Instant | undefined {
