@@ -1,5 +1,7 @@
 /** Tasks that several hubs move, while one of them does not hear of it. */
 import { expect, test } from 'vitest'
+import type { Hub } from '@causeway/hub'
+import { TASK_COLLECTIONS } from '@causeway/protocol'
 import { makeFleet } from './fleet.ts'
 import { SimulatedLeases } from './simulated-leases.ts'
 import { TaskPrograms } from './task-programs.ts'
@@ -40,4 +42,7 @@ test('tasks that went away and came back while the first hub was cut off are kep
   world.run(60_000)
   for (const hub of ['core-1', 'core-2', 'core-3']) expect([hub, at(hub, 'site-1') + at(hub, 'site-2')]).toEqual([hub, TASKS])
   expect(programs.running).toBe(TASKS)
+  // What was said of them at the other site, and came after they had left it, is cleared away.
+  const { replica } = world.node('core-1').machine as Hub
+  expect(replica.list(TASK_COLLECTIONS.status).map(({ partition }) => partition)).toEqual(Array.from({ length: TASKS }, () => 'site-1'))
 })

@@ -159,8 +159,6 @@ export class Allocator implements Authority {
     this.#due.set(id, at)
   }
 
-  // ---- one task
-
   #workOf(id: string): Work {
     let work = this.#work.get(id)
     if (!work) this.#work.set(id, (work = { busy: false, notBefore: undefined, failures: 0, avoid: null, crashedAt: undefined }))
@@ -173,7 +171,7 @@ export class Allocator implements Authority {
     if (!parts?.task) return this.#clear(now, id, parts)
     const work = this.#workOf(id)
     if (work.busy) return
-    for (const each of this.#of.index.everywhere(id)) if (each !== parts && each.task) this.#outrun(now, each, parts)
+    for (const each of this.#of.index.everywhere(id)) if (each !== parts) this.#outrun(now, each, parts)
     const { grant } = parts
     switch (grant?.phase ?? 'initialised') {
       case 'initialised':
@@ -207,11 +205,13 @@ export class Allocator implements Authority {
     this.#of.ledger.erase(now, parts, { ...grant, phase: 'gone', node: null, reason: 'it had ended when it was granted' })
   }
 
-  /** The same task at another site, under lower tokens only: it has been moved on from there, as far as somebody knew. */
+  /** The same task at another site, or what was said of it there, under lower tokens only: it has been moved on, as far as somebody knew. */
   #outrun(now: Instant, old: TaskParts, present: TaskParts): void {
-    if (!present.grant || old.claim >= present.grant.token) return
+    const upTo = (present.grant?.token ?? 0) - 1
+    if (old.claim > upTo) return
+    if (!old.task) return this.#of.ledger.eraseStatuses(now, old, upTo, 'ended')
     const trace = { token: old.grant?.token ?? 0, reason: `moved to ${present.site}` } as const
-    this.#of.ledger.erase(now, old, { ...trace, phase: 'gone', node: null, goal: null, to: null }, present.grant.token)
+    this.#of.ledger.erase(now, old, { ...trace, phase: 'gone', node: null, goal: null, to: null }, upTo)
   }
 
   /**

@@ -82,10 +82,11 @@ export class Ledger {
     if (request) this.#delete(now, TASK_COLLECTIONS.requests, site, id, request)
   }
 
-  /** What was said under this token, or a lower one. */
-  eraseStatuses(now: Instant, { id, site, statuses }: TaskParts, token: number): void {
+  /** What was said under this token, or a lower one; `ended`: not by those who still run it, and would say it again. */
+  eraseStatuses(now: Instant, { id, site, statuses }: TaskParts, upTo: TaskToken, which: 'all' | 'ended' = 'all'): void {
     for (const [node, status] of statuses)
-      if (status.value.token <= token) this.#delete(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, status)
+      if (status.value.token <= upTo && (which === 'all' || status.value.state !== 'running'))
+        this.#delete(now, TASK_COLLECTIONS.status, site, `${id}@${node}`, status)
   }
 
   /** The request has become a task, or will not. */
