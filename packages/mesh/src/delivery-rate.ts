@@ -1,7 +1,7 @@
 /**
  * How fast a way delivers, and how much it is therefore worth keeping on it:
  *
- *     window = rate · (1.5 · least round trip + 10 ms)
+ *     window = rate · (factor · least round trip + 10 ms)        factor: 1.5 of a path, 1 of a hop
  *
  * as in BBR (draft-ietf-ccwg-bbr), with 10 ms on top because a node under load looks at its sockets every few
  * milliseconds only: without them a window of a LAN's round trip starves the line. The rate is the highest of late: what was
@@ -15,8 +15,14 @@
 import { WindowedMinimum } from '@causeway/probe'
 import { type Instant, after } from '@causeway/protocol'
 
-/** While there is no queue, and when there is one. */
-const RTT_FACTOR = { empty: 2, full: 1.5 } as const
+/** While there is no queue. */
+const RTT_FACTOR_EMPTY = 2
+/**
+ * While there is one. What a path holds beyond a round trip waits where flows take turns, and keeps the line busy when somebody stands
+ * still for a moment; what a hop holds beyond one waits on the line itself, ahead of everybody: short messages, and the probes that
+ * tell what the link costs.
+ */
+export const RTT_FACTOR = { path: 1.5, hop: 1 } as const
 const TURN_MS = 10
 const RATE_MEMORY_MS = 2_000
 const RTT_WINDOWS = 2
@@ -43,6 +49,7 @@ export interface Departure {
 }
 
 export class DeliveryRate {
+  readonly #factor: number
   /** Of the last 5 to 10 s: a way may become longer for good. */
   readonly #least = new WindowedMinimum(RTT_WINDOWS)
   #delivered = 0
@@ -54,6 +61,10 @@ export class DeliveryRate {
   #leastAt: Instant | undefined
   /** The end of the last look. */
   #lookUntil: Instant | undefined
+
+  constructor(factor: number = RTT_FACTOR.path) {
+    this.#factor = factor
+  }
 
   /** Something leaves; `first` if nothing else is out. */
   depart(now: Instant, first: boolean): Departure {
@@ -95,7 +106,7 @@ export class DeliveryRate {
   windowBytes(now: Instant): number {
     const leastMs = this.#least.minimum(now) ?? 0
     const empty = this.#leastAt !== undefined && now - this.#leastAt <= leastMs
-    const openMs = RTT_FACTOR[empty ? 'empty' : 'full'] * leastMs + TURN_MS
+    const openMs = (empty ? RTT_FACTOR_EMPTY : this.#factor) * leastMs + TURN_MS
     if (this.#lookUntil === undefined) return this.bytesIn(openMs)
     return this.bytesIn(Math.min(openMs, LOOK_FACTOR * leastMs + OPEN_RATIO * Math.max(now - this.#lookUntil, 0)))
   }

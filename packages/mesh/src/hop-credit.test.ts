@@ -5,14 +5,19 @@ import { HopCredit, HopReceipt, decodeHopMessage, encodeHopMessage, isHopMessage
 
 const FLOOR = 64 * 1024
 
-/** A line of that rate and round trip, whose sender has always more to send; the most that was out after the first second. */
-function outstandingOf(bytesPerMs: number, rttMs: number, seconds = 5): { readonly most: number; readonly rate: number } {
+/** A line of that rate and round trip, whose sender has always more to send; what was out after the first second. */
+function outstandingOf(
+  bytesPerMs: number,
+  rttMs: number,
+  seconds = 5,
+): { readonly most: number; readonly mean: number; readonly rate: number } {
   const credit = new HopCredit(instant(0))
   const receipt = new HopReceipt()
   const arriving: { at: number; bytes: number }[] = []
   const credits: { at: number; bytes: number }[] = []
   let free = 0
   let most = 0
+  let sum = 0
   let delivered = 0
   for (let ms = 0; ms < seconds * 1000; ms += 0.5) {
     const now = instant(ms)
@@ -32,9 +37,11 @@ function outstandingOf(bytesPerMs: number, rttMs: number, seconds = 5): { readon
       free = Math.max(free, ms) + 8192 / bytesPerMs
       arriving.push({ at: free + rttMs / 2, bytes: 8192 })
     }
-    if (ms > 1000) most = Math.max(most, credit.outstandingBytes)
+    if (ms <= 1000) continue
+    most = Math.max(most, credit.outstandingBytes)
+    sum += credit.outstandingBytes / 2
   }
-  return { most, rate: delivered / (seconds * 1000 - 1000) }
+  return { most, mean: sum / (seconds * 1000 - 1000), rate: delivered / (seconds * 1000 - 1000) }
 }
 
 describe('HopCredit', () => {
@@ -49,6 +56,15 @@ describe('HopCredit', () => {
     expect(rate).toBeGreaterThan(0.9 * bytesPerMs)
     // What is out beyond the round trip waits in a queue.
     expect(most - bytesPerMs * rttMs).toBeLessThan(Math.max(FLOOR, bytesPerMs * (rttMs + 20)) + 16 * 1024)
+  })
+
+  it.each([
+    { megabits: 50, rttMs: 20 },
+    { megabits: 1000, rttMs: 80 },
+  ])('lets no queue of half a round trip stand on $megabits Mbit/s and $rttMs ms', ({ megabits, rttMs }) => {
+    const bytesPerMs = (megabits * 1e6) / 8 / 1000
+    const { mean } = outstandingOf(bytesPerMs, rttMs, 20)
+    expect(mean / bytesPerMs - rttMs).toBeLessThan(17)
   })
 
   it('asks when credit is overdue, and is dead when nobody answers', () => {

@@ -12,7 +12,7 @@
  * when it moved to another socket, and makes it answer at once.
  */
 import { type Instant, after } from '@causeway/protocol'
-import { DeliveryRate, type Departure } from './delivery-rate.ts'
+import { DeliveryRate, type Departure, RTT_FACTOR } from './delivery-rate.ts'
 
 const KIND_CREDIT = 0x20
 const KIND_POSITION = 0x21
@@ -62,7 +62,7 @@ export function decodeHopMessage(message: Uint8Array): HopMessage | undefined {
 
 /** The sender's account. */
 export class HopCredit {
-  readonly #rate = new DeliveryRate()
+  readonly #rate = new DeliveryRate(RTT_FACTOR.hop)
   #samples: Sent[] = []
   #sent = 0
   #credited = 0
