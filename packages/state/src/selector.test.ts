@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseSelector } from './selector.ts'
 
-const LABELS = { kind: 'record', tier: 'gold', 'example.org/zone': 'a', empty: '' }
+const LABELS = { kind: 'record', tier: 'gold', 'example.org/zone': 'a', empty: '', größe: 'große' }
 
 describe('selector', () => {
   it.each([
@@ -23,6 +23,8 @@ describe('selector', () => {
     ['!absent', true],
     ['example.org/zone=a', true],
     ['toString', false],
+    ['größe=große', true],
+    ['größe in (クラス, große)', true],
   ])('%s', (text, selected) => {
     expect(parseSelector(text)(LABELS)).toBe(selected)
   })

@@ -10,11 +10,13 @@ import { CausewayError } from '@causeway/protocol'
 type Labels = Readonly<Record<string, string>>
 export type Selector = (labels: Labels) => boolean
 
-const WORD = String.raw`[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?`
-const EQUALITY = new RegExp(`^(${WORD})\\s*(==?|!=)\\s*(${WORD})?$`)
-const SET = new RegExp(`^(${WORD})\\s+(in|notin)\\s*\\(([^()]*)\\)$`)
-const PRESENCE = new RegExp(`^(!?)\\s*(${WORD})$`)
-const VALUE = new RegExp(`^${WORD}$`)
+/** Letters and digits of any script, since labels may have them. */
+const ENDS = String.raw`[\p{L}\p{M}\p{N}]`
+const WORD = String.raw`${ENDS}(?:[\p{L}\p{M}\p{N}_./-]*${ENDS})?`
+const EQUALITY = new RegExp(`^(${WORD})\\s*(==?|!=)\\s*(${WORD})?$`, 'u')
+const SET = new RegExp(`^(${WORD})\\s+(in|notin)\\s*\\(([^()]*)\\)$`, 'u')
+const PRESENCE = new RegExp(`^(!?)\\s*(${WORD})$`, 'u')
+const VALUE = new RegExp(`^${WORD}$`, 'u')
 
 /** The label must be there with one of the values, or with any if none are named; negated: must not. */
 export interface SelectorTerm {
