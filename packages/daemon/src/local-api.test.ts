@@ -167,6 +167,20 @@ describe('local API', () => {
     expect(JSON.stringify(json)).not.toContain('secret')
   })
 
+  it('makes its socket again when somebody removes it, and goes on with what is connected', async () => {
+    const following = await open('/v1/events')
+    const lines: string[] = []
+    createInterface(following).on('line', (line) => lines.push(line))
+    await vi.waitFor(() => expect(lines).toHaveLength(1))
+    rmSync(socketPath)
+    await api.keepSocket()
+    expect(statSync(socketPath).mode & 0o777).toBe(0o600)
+    expect(await call('/healthz')).toMatchObject({ status: 200 })
+    for (const listener of backend.listeners) listener({ at: 2, name: 'link-down', data: {} })
+    await vi.waitFor(() => expect(lines).toHaveLength(2))
+    following.destroy()
+  })
+
   it('replaces the socket of a dead process, and refuses that of a live one and any other file', async () => {
     await expect(LocalApi.start(socketPath, backend, exporter, pino({ level: 'silent' }))).rejects.toMatchObject({ code: 'port-in-use' })
     writeFileSync(join(directory, 'file'), '')

@@ -4,6 +4,7 @@
  */
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { existsSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { Logger } from 'pino'
 import { CausewayError, CHANNEL_UPGRADE } from '@causeway/protocol'
@@ -31,6 +32,8 @@ export const HEADER_BYTES_MAX: number = 128 * 1024
 const DISCARDED_BYTES_MAX = 32 * BODY_BYTES_MAX
 /** Watches, workers and all else of one machine. */
 const CONNECTIONS_MAX = 4_096
+/** How often it is looked whether the socket is still there: who tidies up a folder may take it away. */
+const LOOK_MS = 5_000
 
 const NO_UPGRADE = new CausewayError('usage', 'a channel is no answer of HTTP', `ask for "Upgrade: ${CHANNEL_UPGRADE}", on the Unix socket`)
 const BROKEN_OFF = new CausewayError('usage', 'the request was broken off', 'send all of it')
@@ -97,12 +100,19 @@ export class LocalApi {
   readonly #server: Server
   readonly #socket: string
   readonly #desk: WorkDesk
+  readonly #log: Logger
+  readonly #looking: NodeJS.Timeout
+  #listening: Promise<void> = Promise.resolve()
+  #isLost = false
 
-  private constructor(routes: Hono, server: Server, socket: string, desk: WorkDesk) {
+  private constructor(routes: Hono, server: Server, socket: string, desk: WorkDesk, log: Logger) {
     this.routes = routes
     this.#server = server
     this.#socket = socket
     this.#desk = desk
+    this.#log = log
+    this.#looking = setInterval(() => void this.keepSocket(), LOOK_MS).unref()
+    server.on('error', (error) => log.error({ err: error }, 'the local API has a fault'))
   }
 
   /** Throws `port-in-use` if a live process has the socket, `config-invalid` if it cannot be made. */
@@ -115,11 +125,33 @@ export class LocalApi {
       upgrades: { wanted: wantsChannel, take: (...channel) => void openChannel(backend.forwarding, ...channel) },
     })
     await listenOnSocket(server, socket)
-    server.on('error', (error) => log.error({ err: error }, 'the local API has a fault'))
-    return new LocalApi(routes, server, socket, desk)
+    return new LocalApi(routes, server, socket, desk, log)
+  }
+
+  /** Listens anew if the socket was removed; what is connected goes on. */
+  keepSocket(): Promise<void> {
+    this.#listening = this.#listening.then(() => (existsSync(this.#socket) ? undefined : this.#listenAnew()))
+    return this.#listening
+  }
+
+  async #listenAnew(): Promise<void> {
+    const [socket, server] = [this.#socket, this.#server]
+    try {
+      if (!this.#isLost) this.#log.warn({ socket }, 'somebody has removed the socket of the local API; it is made again')
+      this.#isLost = true
+      server.close()
+      const listeners = server.listeners('error')
+      await listenOnSocket(server, socket)
+      for (const listener of listeners) server.on('error', listener as (error: Error) => void)
+      this.#isLost = false
+    } catch (error) {
+      this.#log.debug({ err: error }, 'the socket of the local API cannot be made yet')
+    }
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#looking)
+    await this.#listening
     this.#desk.close()
     await closeHttpServer(this.#server)
     removeSocket(this.#socket)
