@@ -180,6 +180,8 @@ socks: "1080"
     expect(ofHub({})).toEqual(['**', 'a/b'])
     expect(ofHub({ parents: ['core-1:7400'] })).toEqual(['nodes/**', 'members/**', 'services/**', 'a/b'])
     expect(ofHub({ parents: ['core-1:7400'], leases: { engine: 'etcd', endpoints: [] } })).toEqual(['**', 'a/b'])
+    load(`${MINIMAL}\napi: {socket: ./${'x'.repeat(120)}.sock}`)
+    expect(() => checkConfig(path)).toThrow(expect.objectContaining({ message: expect.stringContaining('too long for a socket') }))
     load(MINIMAL.replace('edge', 'hub'))
     expect(() => checkConfig(path)).toThrow(
       expect.objectContaining({ code: 'config-invalid', message: expect.stringContaining('issued for role edge') }),

@@ -13,6 +13,7 @@ import { type Environment, type Override, overridesOf, withOverrides } from './c
 import { nearest } from './edit-distance.ts'
 import type { ForwardingSettings } from './forwarding/settings.ts'
 import type { HostPort } from './host-port.ts'
+import { checkSocketPath } from './unix-socket.ts'
 
 export interface DaemonConfig {
   /** The file it was read from. */
@@ -58,6 +59,7 @@ export function checkConfig(path: string): ConfigReport {
   const config = loadConfig(path)
   const { credential, warnings } = loadCredential(config.credential, Date.now())
   checkRole(config, credential)
+  checkSocketPath(config.apiSocket)
   return { config, credential, warnings }
 }
 

@@ -12,8 +12,8 @@ import { makeDirectory } from './make-directory.ts'
 const PATH_BYTES_MAX = 107
 const MODE = 0o600
 
-/** Throws `port-in-use` or `config-invalid`. */
-export async function listenOnSocket(server: Server, path: string): Promise<void> {
+/** Throws `config-invalid` of a path that no socket can have. */
+export function checkSocketPath(path: string): void {
   if (Buffer.byteLength(path) > PATH_BYTES_MAX) {
     throw new CausewayError(
       'config-invalid',
@@ -21,6 +21,11 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
       `set api.socket to a path of at most ${PATH_BYTES_MAX} bytes`,
     )
   }
+}
+
+/** Throws `port-in-use` or `config-invalid`. */
+export async function listenOnSocket(server: Server, path: string): Promise<void> {
+  checkSocketPath(path)
   await makeWay(path)
   try {
     makeDirectory(dirname(path))
