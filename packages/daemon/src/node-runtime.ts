@@ -162,6 +162,11 @@ export class NodeRuntime {
     for (const request of [...this.#writing]) this.#requests.get(request)?.(late)
   }
 
+  /** Whether the store takes writes. */
+  get takesWrites(): boolean {
+    return this.#writeRefusal === undefined
+  }
+
   /** Something that happened around the machine. */
   report(event: EventEffect): void {
     this.#event(event)

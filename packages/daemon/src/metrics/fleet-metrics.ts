@@ -60,6 +60,7 @@ export function fleetMetrics(links: readonly LinkMetrics[]): NodeMetrics {
   const traffic = { open: 2, opened: 5, refused: 1, failed: 0, dropped: 3, bytesIn: 700, bytesOut: 800 }
   return {
     status: STATUS,
+    takesWrites: false,
     links,
     violations: { malformed: 3, oversized: 0, unexpected: 0, 'bad-credential': 1, 'bad-batch': 0, 'out-of-scope': 0, overflow: 0 },
     frames: { relayed: 9, dropped: { 'too-late': 1 }, packetsDropped: { replayed: 2 } },

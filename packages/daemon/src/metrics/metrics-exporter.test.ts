@@ -35,6 +35,7 @@ describe('a scrape', () => {
     expect(values(families, 'causeway_violations_total')).toMatchObject({ malformed: 3, 'bad-credential': 1, overflow: 0 })
     expect(values(families, 'causeway_datagrams_dropped_total')).toMatchObject({ unknown: 7, forged: 0 })
     expect(values(families, 'causeway_replica_lag_seconds')).toEqual({ '': 0.25 })
+    expect(values(families, 'causeway_replica_writable')).toEqual({ '': 0 })
     expect(values(families, 'causeway_node_info')).toEqual({ 'core-1 lab core eu hub 1.2.3': 1 })
   })
 

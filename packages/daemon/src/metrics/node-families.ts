@@ -84,6 +84,13 @@ const REPLICA: readonly MetricFamily[] = [
     read: ofNode(({ status }) => status.replica.records),
   },
   {
+    name: 'causeway_replica_writable',
+    type: 'gauge',
+    labels: [],
+    help: '0 while the disk takes no writes.',
+    read: ofNode(({ takesWrites }) => Number(takesWrites)),
+  },
+  {
     name: 'causeway_replica_pending_batches',
     type: 'gauge',
     labels: [],

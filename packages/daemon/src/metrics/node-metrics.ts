@@ -33,6 +33,7 @@ interface ProcessMetrics {
 
 export interface NodeMetrics {
   readonly status: StatusView
+  readonly takesWrites: boolean
   readonly links: readonly LinkMetrics[]
   readonly violations: Readonly<Record<ViolationCode, number>>
   /** `null` on a node without datagrams. */
@@ -67,6 +68,7 @@ export function readNodeMetrics(
   const now = runtime.now()
   return {
     status: runtime.machine.status(now),
+    takesWrites: runtime.takesWrites,
     links: runtime.machine.linkMetrics(now),
     violations: runtime.violationCounts,
     datagramDrops: network.droppedDatagrams,
