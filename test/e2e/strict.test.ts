@@ -75,12 +75,19 @@ test('a collection that is named strict takes no other writes, and rights are th
 
 test('while the hub that grants is gone strict writes are refused, and plain ones are not; it goes on when it is back', async () => {
   await lab.end('core-1', 'SIGKILL')
+  await eventually('hkg-1-a has gone over to the hub that its config does not name', async () => {
+    const { cutOff, uplinks } = await lab.ask<StatusView>('hkg-1-a', 'status')
+    return !cutOff && uplinks.every(({ hub, home, state }) => (hub === 'core-1' ? state !== 'up' : home))
+  })
+  const strictly = (): ReturnType<typeof lab.causeway> => lab.causeway('kv', 'put', 'notes/a', '1', '--strict', '--api', 'hkg-1-a.sock')
+  // Whether its request has got there is known of a hub to which no way leads, not of one that is silent.
+  expect(await strictly()).toMatchObject({ code: 1, stderr: expect.stringMatching(/the hub that grants strict writes (cannot|has not)/) })
+  await lab.end('core-2', 'SIGKILL')
   await eventually('hkg-1-a knows that it is cut off', async () => (await lab.ask<StatusView>('hkg-1-a', 'status')).cutOff)
-  const { code, stderr } = await lab.causeway('kv', 'put', 'notes/a', '1', '--strict', '--api', 'hkg-1-a.sock')
-  expect(code).toBe(1)
-  expect(stderr).toContain('the hub that grants strict writes cannot be reached from here: nothing was written')
+  const alone = 'the hub that grants strict writes cannot be reached from here: nothing was written'
+  expect(await strictly()).toMatchObject({ code: 1, stderr: expect.stringContaining(alone) })
   await lab.at('hkg-1-a', 'kv', 'put', 'notes/a', '1')
-  await lab.start('core-1')
+  for (const hub of ['core-1', 'core-2']) await lab.start(hub)
   const notes = (await at('hkg-1-a')).collection<{ readonly n: number }>('notes')
   await eventually('it grants again', async () => {
     const before = await notes.get('count', { partition: 'all' })

@@ -102,8 +102,8 @@ export function loadConfig(path: string, environment: Environment = process.env)
   return absolute(file, parsed.data)
 }
 
-/** What a hub of a lower tier works with: who is where, what is concluded of them, what they offer. */
-const LOWER_HUB_INTEREST: readonly string[] = ['nodes/**', 'members/**', 'services/**']
+/** What a hub of a lower tier works with: who is where, what is concluded of them, what they offer, where hubs are. */
+const LOWER_HUB_INTEREST: readonly string[] = ['nodes/**', 'members/**', 'services/**', 'hubs/*']
 
 /** Patterns with the node's own site and region filled in, and what every node of its role wants anyway; whoever grants, everything. */
 export function expandInterest(
@@ -113,7 +113,7 @@ export function expandInterest(
   const { role, site, region, name } = self
   const grants = leases?.engine === 'etcd' || leases?.hub === name
   const ofHub = parents.length > 0 && !grants ? LOWER_HUB_INTEREST : ['**']
-  const own = role === 'hub' ? ofHub : [`*/${site}`, `*/${site}/**`]
+  const own = role === 'hub' ? ofHub : [`*/${site}`, `*/${site}/**`, 'hubs/*']
   const written = interest.map((pattern) => pattern.replaceAll('{site}', site).replaceAll('{region}', region))
   return [...new Set([...own, ...written])]
 }

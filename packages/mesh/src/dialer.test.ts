@@ -1,6 +1,6 @@
-import { type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
+import { type Instant, type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
-import { Dialer } from './dialer.ts'
+import { Dialer, type Whereabouts } from './dialer.ts'
 
 const HUBS = ['h1:1', 'h2:1', 'h3:1']
 const none = (): boolean => false
@@ -61,6 +61,34 @@ describe('Dialer', () => {
     expect(d.takeDue(instant(120_000), (node) => node === nodeId('q'))).toEqual([])
     for (let index = 0; index < 100; index++) d.learn(instant(0), nodeId(`n${index}`), [`n${index}:1`])
     expect(d.takeDue(instant(240_000), none).length).toBeLessThanOrEqual(64)
+  })
+
+  it('holds hubs that it is told of after those of the config, each once, and no more than wanted', () => {
+    const d = dialer(4)
+    const soon = (): Instant => instant(500)
+    const told = (...names: string[]): Whereabouts[] => names.map((name) => ({ node: nodeId(name), addresses: [`${name}:1`, `${name}:2`] }))
+    d.learnHubs(soon, told('h3', 'h5', 'h4'))
+    expect(addresses(d.takeDue(instant(0), none))).toEqual(HUBS)
+    expect(d.nextWake(none)).toBe(500)
+    expect(d.takeDue(instant(500), none)).toMatchObject([{ address: 'h5:1', others: ['h5:2'] }])
+    expect(d.takeDue(instant(500), none)).toEqual([])
+    // One of the config, dialled by another address, was told of as well: it counts once.
+    const named = dialer(2)
+    named.learnHubs(soon, [{ node: nodeId('h1'), addresses: ['h1.example:1'] }])
+    named.takeDue(instant(0), none)
+    for (const name of ['h1', 'h2']) {
+      named.connected(instant(0), `${name}:1`)
+      named.identified(`${name}:1`, nodeId(name))
+    }
+    named.failed(instant(10), 'h2:1', false)
+    expect(addresses(named.takeDue(instant(10), (node) => node === nodeId('h1')))).toEqual(['h3:1'])
+    // What is not told of any more is forgotten, but not while it is held.
+    const left = dialer(5)
+    left.learnHubs(soon, told('h4', 'h5', 'h6'))
+    expect(addresses(left.takeDue(instant(500), none))).toEqual([...HUBS, 'h4:1', 'h5:1'])
+    left.failed(instant(600), 'h4:1', false)
+    left.learnHubs(soon, told('h7'))
+    expect(addresses(left.takeDue(instant(700), none))).toEqual(['h7:1'])
   })
 
   it('stops dialling hubs when it shall hold none, and begins again', () => {

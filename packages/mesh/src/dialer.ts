@@ -1,10 +1,11 @@
 /**
- * Whom to dial, and when. Every configured address is a target, and every node of the site that has been heard of; a target that leads to a live link rests, the others
- * are dialled for ever, with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS
+ * Whom to dial, and when. Every configured address is a target, and every hub and every node of the site that has been heard
+ * of; a target that leads to a live link rests, the others are dialled for ever, with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS
  * Architecture Blog, 2015).
  *
  *  1. A target is dialled at most once at a time.
- *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config.
+ *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config,
+ *     and after it that in which they were told of.
  *  3. A target whose node is already linked is not dialled, whoever dialled whom.
  *  4. At most `LEARNED_MAX` nodes are learned of, each with its newest addresses.
  *  5. A node with several local addresses (`bind`) has a set of `uplinks` hubs for each: a hub is dialled from its own first, from
@@ -23,12 +24,16 @@ const BACKOFF_CEILING_NEAR_MS = 2_000
 const RETURN_MS = 30_000
 /** The other nodes of a site. */
 const LEARNED_MAX = 63
+/** bound: hubs that are told of */
+const HUBS_LEARNED_MAX = 64
 
 interface Target {
   address: string
   /** Others at which the node behind it has said that it may be dialled. */
   others: readonly string[]
-  readonly kind: 'hub' | 'peer' | 'learned'
+  readonly kind: 'hub' | 'peer'
+  /** Not of the config: who is meant is known. */
+  readonly learned: boolean
   /** `returning`: connected, and dialled once more from its own local address. */
   state: 'idle' | 'dialling' | 'connected' | 'returning'
   /** Who answers there, once known; `self` if it is us. */
@@ -51,6 +56,12 @@ export interface Dial {
   readonly from?: readonly string[]
 }
 
+/** A node, and where it can be dialled. */
+export interface Whereabouts {
+  readonly node: NodeId
+  readonly addresses: readonly string[]
+}
+
 export interface DialerConfig {
   readonly hubs: readonly string[]
   readonly peers: readonly string[]
@@ -61,7 +72,7 @@ export interface DialerConfig {
 }
 
 export class Dialer {
-  readonly #targets: Target[]
+  #targets: Target[]
   #uplinks: number
   readonly #bind: readonly string[]
   readonly #random: Random
@@ -85,10 +96,29 @@ export class Dialer {
   learn(notBefore: Instant, node: NodeId, addresses: readonly string[]): void {
     const [address, ...others] = addresses
     if (address === undefined) return
-    const known = this.#targets.find((target) => target.kind === 'learned' && target.node === node)
+    const mates = this.#targets.filter((target) => target.learned && target.kind === 'peer')
+    const known = mates.find((target) => target.node === node)
     if (known?.state === 'idle') Object.assign(known, { address, others })
-    if (known || this.#find(address) || this.#targets.filter(({ kind }) => kind === 'learned').length >= LEARNED_MAX) return
-    this.#targets.push({ ...targetOf(notBefore, 'learned', address), others, node })
+    if (known || this.#find(address) || mates.length >= LEARNED_MAX) return
+    this.#targets.push({ ...targetOf(notBefore, 'peer', address), others, node, learned: true })
+  }
+
+  /** All hubs that are told of now, the preferred first. Those of the config stay before them, and what is held stays held. */
+  learnHubs(notBefore: (hub: NodeId) => Instant, hubs: readonly Whereabouts[]): void {
+    const learned = this.#targets.filter((target) => target.kind === 'hub' && target.learned)
+    const others = this.#targets.filter((target) => !learned.includes(target))
+    const named = ({ node, addresses }: Whereabouts): boolean =>
+      others.some((target) => (target.kind === 'hub' && target.node === node) || addresses.includes(target.address))
+    const told = hubs.filter((hub) => hub.addresses.length > 0 && !named(hub)).slice(0, HUBS_LEARNED_MAX)
+    const targets = told.map((hub, index) => {
+      const [address = '', ...rest] = hub.addresses
+      const known = learned.find(({ node }) => node === hub.node)
+      if (known?.state === 'idle') Object.assign(known, { address, others: rest })
+      const home = index % Math.max(1, this.#bind.length)
+      return known ?? { ...targetOf(notBefore(hub.node), 'hub', address, home), others: rest, node: hub.node, learned: true }
+    })
+    const held = learned.filter((target) => target.state !== 'idle' && !targets.includes(target))
+    this.#targets = [...others, ...targets, ...held]
   }
 
   /** `from`: the local address that worked. */
@@ -105,7 +135,7 @@ export class Dialer {
   identified(address: string, node: NodeId | 'self', addresses: readonly string[] = []): void {
     const target = this.#find(address)
     // What was learned says who is meant, and where else it is; somebody else may have that address in another machine room.
-    if (!target || target.kind === 'learned') return
+    if (!target || target.learned) return
     target.node = node
     target.others = addresses.filter((other) => other !== address)
   }
@@ -126,10 +156,8 @@ export class Dialer {
 
   /** Addresses of the config that cannot be had, and why not. `linked` tells whether a connection with that node stands. */
   unreached(linked: (node: NodeId) => boolean): { readonly address: string; readonly reason: string }[] {
-    return this.#targets.flatMap(({ address, kind, node, fault }) =>
-      fault === undefined || kind === 'learned' || node === 'self' || (typeof node === 'number' && linked(node))
-        ? []
-        : [{ address, reason: fault }],
+    return this.#targets.flatMap(({ address, learned, node, fault }) =>
+      fault === undefined || learned || node === 'self' || (typeof node === 'number' && linked(node)) ? [] : [{ address, reason: fault }],
     )
   }
 
@@ -188,10 +216,14 @@ export class Dialer {
   /** Hubs that are held, or tried, by their own local address. */
   #held(linked: (node: NodeId) => boolean): Map<number, number> {
     const held = new Map<number, number>()
+    // One may be named by the config and told of as well.
+    const counted = new Set<Target['node']>()
     for (const target of this.#targets) {
       const { kind, node, home } = target
-      const counts = kind === 'hub' && !(typeof node === 'number' && this.#draining.has(node))
-      if (counts && this.#busy(target, linked)) held.set(home, (held.get(home) ?? 0) + 1)
+      const counts = kind === 'hub' && !(typeof node === 'number' && (this.#draining.has(node) || counted.has(node)))
+      if (!counts || !this.#busy(target, linked)) continue
+      counted.add(node)
+      held.set(home, (held.get(home) ?? 0) + 1)
     }
     return held
   }
@@ -225,6 +257,6 @@ function isStray({ state, home, from }: Target): boolean {
 }
 
 function targetOf(notBefore: Instant, kind: Target['kind'], address: string, home = 0): Target {
-  const fresh = { others: [], state: 'idle', node: undefined, failures: 0, fault: undefined } as const
+  const fresh = { others: [], learned: false, state: 'idle', node: undefined, failures: 0, fault: undefined } as const
   return { ...fresh, address, kind, notBefore, home, from: home, returnAt: notBefore }
 }

@@ -10,7 +10,7 @@
  */
 export type { Peer } from './admission.ts'
 export { type ChannelHandle } from './channels.ts'
-export { Dialer } from './dialer.ts'
+export { Dialer, type Whereabouts } from './dialer.ts'
 export { type Graph, type GraphPath, disjointPaths } from './disjoint-paths.ts'
 export { type Router } from './forwarder.ts'
 export { type Link } from './link.ts'

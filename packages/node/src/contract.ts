@@ -106,7 +106,7 @@ export type NodeEffect =
 export interface NodeConfig {
   readonly credential: SignedCredential
   readonly authorityKey: Uint8Array
-  /** Addresses `host:port` of hubs to hold links with. */
+  /** Addresses `host:port` of hubs to hold links with; with any, others are learned of. */
   readonly hubs: readonly string[]
   /** Of a hub of a lower tier: addresses of those above it, one of which it exchanges state with. @default none: a hub of the core */
   readonly parents?: readonly string[]
@@ -114,7 +114,8 @@ export interface NodeConfig {
   readonly peers: readonly string[]
   /** Addresses at which others may dial this node. */
   readonly announce: readonly string[]
-  /** Addresses at which nodes of its own site may dial it: they learn them from hubs, and remember them. @default none */
+  /** Addresses at which nodes of its own site may dial it, a hub's also all that look for hubs: they learn them from hubs, and
+   *  remember them. @default none */
   readonly nearby?: readonly string[]
   /** How many hubs to hold links with. */
   readonly uplinks: number

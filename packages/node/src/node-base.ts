@@ -30,6 +30,7 @@ import {
   type WriteOutcome,
 } from '@causeway/state'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
+import { HUBS, HubDirectory } from './hub-directory.ts'
 import { OwnWrites } from './own-writes.ts'
 import { ownCredential } from './own-credential.ts'
 import { ownVitals } from './own-vitals.ts'
@@ -51,8 +52,7 @@ export interface NodeTraits {
   /** Whose frames to carry. */
   readonly relay: 'all' | 'site'
   readonly router?: Router
-  /** @default one that dials what the config names */
-  readonly dialer?: Dialer
+  readonly dialer: Dialer
 }
 
 export abstract class NodeBase extends NodeViews implements NodeMachine {
@@ -70,7 +70,8 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   #wallOffsetMs: number
   readonly #startedAt: Instant
   readonly #ownWrites = new OwnWrites()
-  #effects: NodeEffect[] = []
+  readonly #hubDirectory: HubDirectory
+  readonly #effects: NodeEffect[] = []
 
   constructor(config: NodeConfig, environment: NodeEnvironment, stored: Iterable<StoreEntry>, traits: NodeTraits) {
     super()
@@ -97,6 +98,8 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
     this.vitals = ownVitals(this.credential, config, environment, this.mesh)
     const core = role === 'hub' && !config.parents?.length
     this.replica = new Replica({ ...config, writer, write, core }, { ...environment, vitals: this.vitals }, stored)
+    this.#hubDirectory = new HubDirectory({ self: this.credential, config, dialer: traits.dialer, replica: this.replica })
+    this.#hubDirectory.look(now)
     this.desk = new TaskService(now, this.#taskHost(environment), this.replica)
     this.#services = [this.#pings, this.desk]
   }
@@ -149,14 +152,13 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
     this.desk.begin(now)
     this.#input(now, input)
     this.decide(now)
+    for (const write of this.#hubDirectory.news()) this.writeOwn(now, write)
     this.desk.settle(now)
     for (const { channel, peer, relation } of this.sessions.openDue(now, (to, service) => this.mesh.open(now, to, service))) {
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     }
     for (this.#settle(now); this.#write(now); this.#settle(now)) this.desk.settle(now)
-    const effects = this.#effects
-    this.#effects = []
-    return effects
+    return this.#effects.splice(0)
   }
 
   nextWake(): Instant | undefined {
@@ -277,6 +279,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         this.#effects.push(effect)
         this.desk.changed(now, effect)
         this.recordChanged(now, effect)
+        if (effect.collection === HUBS) this.#hubDirectory.look(now)
         if (effect.collection === REVOCATIONS && this.replica.isRevoked(effect.record.key))
           this.mesh.stop(`${effect.record.key} was revoked`, nodeId(effect.record.key))
         break
@@ -386,8 +389,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       ...{ gateway: this.gateway(), cutOff: this.cutOff(), relay: this.relay(now), replica: this.replica.view(now) },
       unreached: this.mesh.unreached(),
       uplinks: uplinkViews(now, this.mesh, this.sessions.wantedPeers()),
-      links: this.mesh.liveLinks().length,
-      channels: this.mesh.channelViews().length,
+      ...{ links: this.mesh.liveLinks().length, channels: this.mesh.channelViews().length },
     }
   }
 

@@ -43,7 +43,8 @@ export class SiteMembers {
   }
 }
 
-function addressesIn(value: unknown): string[] {
+/** The addresses in such a record that can be addresses. */
+export function addressesIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null || !('addresses' in value) || !Array.isArray(value.addresses)) return []
   const list: unknown[] = value.addresses
   return list.flatMap((each) => (typeof each === 'string' && isAddress(each) ? [each] : [])).slice(0, ADDRESSES_MAX)

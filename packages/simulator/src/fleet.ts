@@ -27,6 +27,8 @@ export interface FleetOptions {
   readonly interest?: readonly string[]
   /** What edges may write besides the partitions of their own site. @default nothing */
   readonly write?: readonly string[]
+  /** Hubs of which nodes have the address in their config; they are to learn of the others. @default all, and nothing is learned */
+  readonly hubsNamed?: number
   /** Edges cannot be dialled from outside their site. @default false */
   readonly nat?: boolean
   /** Conditions between machine rooms, besides the delay of the map. */
@@ -124,12 +126,12 @@ function addNode(
       write: node.role === 'hub' ? ['**'] : [`*/${node.site}`, ...(options.write ?? [])],
     }),
     authorityKey: SIMULATED_AUTHORITY.publicKey,
-    hubs: addressesOf(hubs),
+    hubs: addressesOf(hubs.slice(0, options.hubsNamed)),
     peers: options.introduced === false ? [] : addressesOf(site),
     uplinks: options.uplinks ?? 4,
     announce: [],
-    ...(node.role === 'edge' && !options.nat && { nearby: [node.address] }),
-    interest: node.interest,
+    ...((node.role === 'edge' ? !options.nat : options.hubsNamed !== undefined) && { nearby: [node.address] }),
+    interest: [...node.interest, ...(options.hubsNamed === undefined ? [] : ['hubs/*'])],
     limits: options.limits ?? LIMITS,
     version: 'simulated',
     ...(options.allocator && { allocator: options.allocator }),
