@@ -2,22 +2,26 @@
  * A log: the batches of one epoch of one document, 1, 2, 3, …, each signed as the one that follows the one before. They are
  * kept in memory, because peers may need any of them, until the writer folds its document and the whole log is dropped.
  *
- * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much. Of
- * a piece what its batches repeat of each other is taken out (`repeats.ts`): it is mostly never asked for again.
+ * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much. What
+ * batches repeat of each other is taken out of a piece: it is mostly never asked for again.
  *
  *  1. The batches are 1 to `seq`; there are no gaps.
  *  2. durable ≤ shown ≤ seq: what is on disk is shown to readers, and what others wrote a moment before it is.
  */
 import { invariant, joinBytes } from '@causeway/protocol'
+import { deflateSync, inflateSync } from 'fflate'
 import { type Batch, type DocumentName, type LogHead, type LogPoint, decodeBatch } from './batch.ts'
 import { storedBytes } from './batch-store.ts'
-import { PACKED_BYTES_MAX, pack, unpack } from './repeats.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
 const NO_LINK = new Uint8Array(0)
 /** Batches in one piece. */
 const TOGETHER = 64
 const LINK_BYTES = 16
+/** Large batches repeat little of each other, and would take a while. */
+const PACKED_BYTES_MAX = 64 * 1024
+/** Higher levels find hardly more in so little. */
+const PACKING = { level: 1, mem: 4 } as const
 
 interface Piece {
   /** The batches: packed if they are fewer bytes so. */
@@ -85,7 +89,7 @@ export class Log {
     let end = 0
     const ends = Uint32Array.from(this.#last, ({ encoded }) => (end += encoded.length))
     const bytes = joinBytes(...this.#last.map(({ encoded }) => encoded))
-    const kept = bytes.length <= PACKED_BYTES_MAX ? pack(bytes) : bytes
+    const kept = bytes.length <= PACKED_BYTES_MAX ? deflateSync(bytes, PACKING) : bytes
     const links = joinBytes(...this.#last.map((each) => each.link))
     this.#pieces.push({ kept: kept.length < bytes.length ? kept : bytes, ends, links })
     this.#last = []
@@ -130,6 +134,6 @@ export class Log {
 function bytesOf(piece: Piece): Uint8Array {
   const length = piece.ends[TOGETHER - 1] ?? 0
   if (piece.kept.length === length) return piece.kept
-  if (opened?.piece !== piece) opened = { piece, bytes: unpack(piece.kept, length) }
+  if (opened?.piece !== piece) opened = { piece, bytes: inflateSync(piece.kept, { out: new Uint8Array(length) }) }
   return opened.bytes
 }
