@@ -82,7 +82,8 @@ export class Hub extends NodeBase implements VerdictSource {
     // What `uplinks` says is for edge nodes: hubs that are named are held, all of them, for only neighbours exchange state.
     const dialer = new Dialer(environment.now, { ...config, uplinks: Infinity, random: environment.random })
     super(config, environment, stored, {
-      ...{ relay: 'all', dialer },
+      relay: 'all',
+      dialer,
       router: {
         wayTo: (to, avoid) => made.linkState?.paths(this.self, to, 1, config.limits.routeHopsMax, avoid)[0]?.route,
       },

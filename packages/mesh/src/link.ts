@@ -75,7 +75,7 @@ export class Link {
   #impaired = false
   #needed = false
   /** The incarnation of another process that came under this name. */
-  #twin: number | undefined
+  #double: number | undefined
   #idleMs: number | undefined
   #carriedAt: Instant | undefined
   #changedAt: Instant | undefined
@@ -94,11 +94,11 @@ export class Link {
    * Why somebody who shows the credential of this peer is not let in: the peer is there, and was started later. It is a copy of
    * the machine, or of its credential, and told of once for each process.
    */
-  twinOf({ incarnation }: Peer, remote: string): { readonly reason: string; readonly news: readonly EventEffect[] } | undefined {
+  doubleOf({ incarnation }: Peer, remote: string): { readonly reason: string; readonly news: readonly EventEffect[] } | undefined {
     if (!this.#up || incarnation >= this.peer.incarnation) return undefined
     const reason = `another process runs as ${this.name} and was started later: stop one of them, or issue it a credential of its own`
-    const isNews = this.#twin !== incarnation
-    this.#twin = incarnation
+    const isNews = this.#double !== incarnation
+    this.#double = incarnation
     return { reason, news: isNews ? [{ type: 'event', name: 'name-twice', data: { node: this.name, remote, reason } }] : [] }
   }
 

@@ -316,10 +316,10 @@ export class Links {
     const link = this.table.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {
-      const twin = link.twinOf(peer, connection.remote)
-      if (twin) {
-        this.#effects.push(...twin.news)
-        return this.#refuse(now, connection, twin.reason, false)
+      const double = link.doubleOf(peer, connection.remote)
+      if (double) {
+        this.#effects.push(...double.news)
+        return this.#refuse(now, connection, double.reason, false)
       }
       if (link.peer.incarnation === peer.incarnation && olderStays(now, this.#config.self, peer.id, older, connection)) {
         this.#forget(now, connection)

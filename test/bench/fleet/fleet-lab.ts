@@ -8,13 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { type Causeway, connect } from '@causeway/client'
 import { issueCredential } from '@causeway/daemon'
 import { Deployment } from '../../e2e/deployment.ts'
-import { ticksIn } from '../throughput/cpu-time.ts'
+import { cpuSecondsOfProcess } from '../throughput/cpu-time.ts'
 import type { GatewaysAnswer, GatewaysOrder, Sighting } from './gateways-talk.ts'
 
 const PROCESS = fileURLToPath(new URL('./gateways-process.ts', import.meta.url))
 const NETWORK = 'fleet'
-/** Of `/proc/PID/stat` on every Linux that Node.js runs on (CLK_TCK). */
-const TICKS_PER_SECOND = 100
 
 export interface FleetSize {
   readonly gateways: number
@@ -137,7 +135,7 @@ export interface Usage {
 
 function usageOf(pid: number): Usage {
   const resident = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return { cpuSeconds: ticksIn(readFileSync(`/proc/${pid}/stat`, 'utf8')) / TICKS_PER_SECOND, megabytes: Number(resident) / 1_000 }
+  return { cpuSeconds: cpuSecondsOfProcess(pid), megabytes: Number(resident) / 1_000 }
 }
 
 /** Answers come in the order of the orders. */

@@ -10,10 +10,15 @@ let ticksPerSecond: number | undefined
 
 /** Seconds of all processes that live in a host now. */
 export function cpuSecondsOf(lab: Lab, host: string): number {
+  let seconds = 0
+  for (const id of lab.processes(host)) seconds += cpuSecondsOfProcess(id)
+  return seconds
+}
+
+/** 0 of a process that has ended. */
+export function cpuSecondsOfProcess(id: number): number {
   ticksPerSecond ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
-  let ticks = 0
-  for (const id of lab.processes(host)) ticks += ticksOf(id)
-  return ticks / ticksPerSecond
+  return ticksOf(id) / ticksPerSecond
 }
 
 function ticksOf(id: number): number {
