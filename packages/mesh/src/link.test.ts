@@ -1,5 +1,5 @@
 import { type Instant, type Probe, SeededRandom, after, instant, nodeId } from '@causeway/protocol'
-import { Reflector } from '@causeway/probe'
+import { IdleBeat, Reflector } from '@causeway/probe'
 import { describe, expect, test } from 'vitest'
 import { Link, type LinkEffect } from './link.ts'
 
@@ -14,7 +14,7 @@ class AnsweredLink {
   readonly #reflector = new Reflector()
 
   constructor() {
-    this.link = new Link(this.#peer(1), new SeededRandom(1))
+    this.link = new Link(this.#peer(1), new SeededRandom(1), new IdleBeat())
   }
 
   #peer(incarnation: number) {

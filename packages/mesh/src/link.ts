@@ -8,7 +8,7 @@
  *  3. The connection of a link that is down is kept as long as anything is answered on it, and for `SILENT_MS` of
  *     silence: a peer that only stood still finds its links as they were. Then it is reset, and dialled anew.
  */
-import { FlapHold, LinkMonitor, type MonitorInput, Reflector, UNMEASURED } from '@causeway/probe'
+import { FlapHold, type IdleBeat, LinkMonitor, type MonitorInput, Reflector, UNMEASURED } from '@causeway/probe'
 import {
   type ConnectionId,
   type EventEffect,
@@ -64,6 +64,7 @@ export class Link {
   #monitor: LinkMonitor | undefined
   readonly #tally = new LinkTally()
   readonly #random: Random
+  readonly #beat: IdleBeat
   #reflector = new Reflector()
   #bytesIn = 0
   #bytesOut = 0
@@ -81,9 +82,10 @@ export class Link {
   #changedAt: Instant | undefined
   #reason = 'no connection yet'
 
-  constructor(peer: Peer, random: Random) {
+  constructor(peer: Peer, random: Random, beat: IdleBeat) {
     this.peer = peer
     this.#random = random
+    this.#beat = beat
   }
 
   get name(): string {
@@ -148,7 +150,8 @@ export class Link {
     this.#silentUntil = after(now, UNANSWERED_MS)
     const held = this.#hold.fallen && !attachment.alone
     this.#retireMonitor()
-    this.#monitor = new LinkMonitor(now, this.#random, { probes: attachment.address !== undefined, past: { hold: this.#hold, held } })
+    const probes = attachment.address !== undefined
+    this.#monitor = new LinkMonitor(now, this.#random, { probes, past: { hold: this.#hold, held }, beat: this.#beat })
     this.#tally.observe(this.state)
     if (this.#idleMs !== undefined) effects.push(...this.monitor(now, { type: 'pace', idleMs: this.#idleMs }))
     effects.push(...this.monitor(now, { type: 'needed', needed: this.#needed }))

@@ -29,6 +29,7 @@ import {
   encodeControl,
   frameClass,
 } from '@causeway/protocol'
+import { IdleBeat } from '@causeway/probe'
 import { type Peer, helloOf, readGreeting } from './admission.ts'
 import { type Connection, olderStays, openedConnection } from './connection.ts'
 import { Dialer } from './dialer.ts'
@@ -47,6 +48,8 @@ export class Links {
   readonly table: LinkTable
   readonly dialer: Dialer
   readonly #config: LinksConfig
+  /** Of the links that carry nothing. */
+  readonly #beat = new IdleBeat()
   readonly #connections = new Map<ConnectionId, Connection>()
   readonly #deadlines = new Deadlines<Link | Connection>()
   #paceMs = PACE_MS
@@ -337,7 +340,7 @@ export class Links {
     this.#deadlines.set(connection, undefined)
     let link = this.table.get(peer.id)
     if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
-    link ??= this.table.add(new Link(peer, this.#config.random))
+    link ??= this.table.add(new Link(peer, this.#config.random, this.#beat))
     connection.link = link
     if (link.isHub) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
     const near = !link.isHub && peer.credential.site === this.#config.site

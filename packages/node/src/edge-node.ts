@@ -24,6 +24,7 @@ import {
 } from '@causeway/protocol'
 import { Dialer, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
 import type { ChangeEffect } from '@causeway/state'
+import { Attachments } from './attachments.ts'
 import { Absence } from './absence.ts'
 import { cutOffReason } from './cut-off-reason.ts'
 import type { NodeConfig, NodeEnvironment } from './contract.ts'
@@ -61,6 +62,7 @@ export class EdgeNode extends NodeBase {
   readonly #testifier: Testifier
   readonly #absence: Absence
   readonly #home = new HomeHub()
+  readonly #attachments = new Attachments()
   readonly #plans: PlanRequests
   #gateway: NodeId
   /** Of our claim to be the gateway, and the highest that was heard of. */
@@ -73,7 +75,6 @@ export class EdgeNode extends NodeBase {
   #stepAt: Instant | undefined
   #introduced = false
   #saidSite = ''
-  #saidAttached = ''
   /** Something happened that may change a decision. */
   #changed = true
   #decideAt: Instant | undefined
@@ -134,7 +135,7 @@ export class EdgeNode extends NodeBase {
     this.#changed = true
     if (peer.credential.role === 'hub') {
       this.#home.linkUp(now)
-      this.#saidAttached = ''
+      this.#attachments.forget()
     } else if (peer.credential.site === this.credential.site) {
       this.#neighbours.set(peer.id, peer)
       if (this.#isAtHand(peer.id)) this.#plans.unwant(peer.id)
@@ -205,7 +206,7 @@ export class EdgeNode extends NodeBase {
         break
       case 'returned':
         if (this.#neighbours.has(from)) this.mesh.sendControl(from, this.#siteMessage())
-        else this.#saidAttached = ''
+        else this.#attachments.forget()
         this.#testifier.forget(from)
         this.#plans.repeat(from)
         break
@@ -272,10 +273,7 @@ export class EdgeNode extends NodeBase {
       .filter(({ id }) => this.#told.get(id)?.hubs.length === 0)
       .slice(0, ATTACHED_MAX)
       .map(({ id, credential }) => ({ id, name: credential.name, costMs: Math.round(this.mesh.link(id)?.costMs ?? UNMEASURED_COST_MS) }))
-    const said = [...hubs.toSorted((a, b) => a - b), ...nodes.flatMap(({ id, costMs }) => [id, Math.round(Math.log2(costMs + 1))])].join()
-    if (said === this.#saidAttached) return
-    if (nodes.length > 0 || this.#saidAttached !== '') for (const hub of hubs) this.mesh.sendControl(hub, { type: 'attached', nodes })
-    this.#saidAttached = said
+    if (this.#attachments.isNews(hubs, nodes)) for (const hub of hubs) this.mesh.sendControl(hub, { type: 'attached', nodes })
   }
 
   // ---- who is gateway, and with whom to exchange state

@@ -1,6 +1,7 @@
 import { SeededRandom, after, instant } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
 import { Cadence } from './cadence.ts'
+import { IdleBeat } from './idle-beat.ts'
 import { MONITOR_DEFAULTS } from './monitor-config.ts'
 
 /** Whether a link is in use after it has carried `perSecond` messages a second, from `from` to `to` seconds. */
@@ -11,13 +12,13 @@ function carrying(cadence: Cadence, perSecond: number, from: number, to: number)
 
 describe('a link', () => {
   it('is in use while it carries a flow, and no longer', () => {
-    const cadence = new Cadence(instant(0), new SeededRandom(1), MONITOR_DEFAULTS)
+    const cadence = new Cadence(instant(0), new SeededRandom(1), MONITOR_DEFAULTS, new IdleBeat())
     expect(carrying(cadence, 10, 0, 10)).toBe(true)
     expect(cadence.inUse(instant(13_000))).toBe(false)
   })
 
   it('is not in use for the vitals and acknowledgements of a site, not even right after it was', () => {
-    const cadence = new Cadence(instant(0), new SeededRandom(1), MONITOR_DEFAULTS)
+    const cadence = new Cadence(instant(0), new SeededRandom(1), MONITOR_DEFAULTS, new IdleBeat())
     expect(carrying(cadence, 3, 0, 30)).toBe(false)
     expect(carrying(cadence, 100, 30, 40)).toBe(true)
     expect(carrying(cadence, 3, 40, 50)).toBe(false)

@@ -3,14 +3,16 @@
  * Control gets a probe now and then beside UDP, because only it finds a connection that is half open.
  *
  *  1. A probe promises when the next one leaves at the latest, and the promise is kept unless we stand still.
- *  2. Intervals are spread, so that many links do not fall into step.
+ *  2. Intervals are spread, so that many nodes do not fall into step. Idle links of one node share theirs (`IdleBeat`).
  */
 import { type Instant, type Random, after, jittered } from '@causeway/protocol'
+import type { IdleBeat } from './idle-beat.ts'
 import type { MonitorConfig } from './monitor-config.ts'
 
 export class Cadence {
   readonly #config: MonitorConfig
   readonly #random: Random
+  readonly #beat: IdleBeat
   #idleMs: number
   #inUseUntil: Instant | undefined
   /** Since when data has been counted, and how often it was told of. */
@@ -21,9 +23,10 @@ export class Cadence {
   #intervalMs: number
   #controlAt: Instant | undefined
 
-  constructor(now: Instant, random: Random, config: MonitorConfig) {
+  constructor(now: Instant, random: Random, config: MonitorConfig, beat: IdleBeat) {
     this.#config = config
     this.#random = random
+    this.#beat = beat
     this.#idleMs = config.probeIdleMs
     this.#intervalMs = config.probeIdleMs
     this.#lastAt = now
@@ -56,17 +59,16 @@ export class Cadence {
 
   /** Fixes the interval until the probe after the one that is sent now; returns it as the promise, ms. */
   plan(now: Instant, suspicious: boolean): number {
-    const { probeInUseMs, burstSpacingMs } = this.#config
+    const { probeInUseMs, burstSpacingMs, probeSpreadRatio } = this.#config
     const inUse = this.inUse(now)
-    const usualMs = inUse ? probeInUseMs : this.#idleMs
-    this.schedule(now, suspicious ? (inUse ? burstSpacingMs : Math.min(probeInUseMs, usualMs)) : usualMs)
+    if (inUse) this.schedule(now, suspicious ? burstSpacingMs : probeInUseMs)
+    else if (suspicious) this.schedule(now, Math.min(probeInUseMs, this.#idleMs))
+    else this.#next(now, this.#beat.following(now, this.#idleMs, this.#random, probeSpreadRatio) - now)
     return Math.ceil(this.#intervalMs)
   }
 
   schedule(now: Instant, ms: number): void {
-    this.#intervalMs = jittered(this.#random, ms, this.#config.probeSpreadRatio)
-    this.#lastAt = now
-    this.#nextAt = after(now, this.#intervalMs)
+    this.#next(now, jittered(this.#random, ms, this.#config.probeSpreadRatio))
   }
 
   /** A probe beside the regular ones was sent, which promises the next regular one. Returns the promise, ms. */
@@ -91,5 +93,11 @@ export class Cadence {
 
   controlProbed(now: Instant): void {
     this.#controlAt = now
+  }
+
+  #next(now: Instant, intervalMs: number): void {
+    this.#intervalMs = intervalMs
+    this.#lastAt = now
+    this.#nextAt = after(now, intervalMs)
   }
 }

@@ -18,6 +18,7 @@ import {
 import { Burst } from './burst.ts'
 import { Cadence } from './cadence.ts'
 import { FlapHold } from './flap-hold.ts'
+import { IdleBeat } from './idle-beat.ts'
 import { UNMEASURED, measuresOf } from './link-measures.ts'
 import { MONITOR_DEFAULTS, type MonitorConfig } from './monitor-config.ts'
 import type { MonitorEffect, MonitorInput, MonitorOptions, MonitorView, Via } from './monitor-contract.ts'
@@ -63,7 +64,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
   #costMs: number | null | undefined
   #costBackMs: number | null | undefined
 
-  constructor(now: Instant, random: Random, { probes, config = {}, past = {} }: MonitorOptions) {
+  constructor(now: Instant, random: Random, { probes, config = {}, past = {}, beat = new IdleBeat() }: MonitorOptions) {
     this.#probes = probes
     this.#config = { ...MONITOR_DEFAULTS, ...config }
     this.#lag = new OwnLag(this.#config)
@@ -75,7 +76,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     this.#quality = new Quality(this.#config, probes)
     this.#recovery = new Recovery(this.#config)
     this.#ways = new Ways(this.#config)
-    this.#cadence = new Cadence(now, random, this.#config)
+    this.#cadence = new Cadence(now, random, this.#config, beat)
     this.#now = now
     this.#since = now
     this.#usableSince = now

@@ -4,6 +4,7 @@
  */
 import type { Instant, LinkState, LinkView, Probe, ProbeReply, Wake } from '@causeway/protocol'
 import type { FlapHold } from './flap-hold.ts'
+import type { IdleBeat } from './idle-beat.ts'
 import type { MonitorConfig } from './monitor-config.ts'
 
 /** The way a probe takes: a datagram, or in-band on the control connection. */
@@ -49,4 +50,6 @@ export interface MonitorOptions {
   readonly probes: boolean
   readonly config?: Partial<MonitorConfig>
   readonly past?: LinkPast
+  /** Shared by all links of a node. @default one of its own */
+  readonly beat?: IdleBeat
 }
