@@ -52,6 +52,7 @@ describe.skipIf(missing !== undefined)('unmodified programs through forwards', (
     configure('b', { services: Object.entries(PORTS).flatMap(([name, port]) => servicesOf(name, port)) })
     configure('a', { forwards: Object.entries(PORTS).flatMap(([name, port]) => forwardsOf(name, port)), socks: `${SOCKS}` })
     await Promise.all(lab.hosts.map((host) => fleet.launch(host)))
+    await servers().tcpEnd(PORTS.echo)
     await eventually('a knows what b offers', async () => (await fleet.at('a').forwards.offersAt('b')).length > 0)
   })
 
@@ -184,7 +185,6 @@ describe.skipIf(missing !== undefined)('unmodified programs through forwards', (
   })
 
   test('a thousand connections at a time, beside one that nobody reads', async () => {
-    await servers().tcpEnd(PORTS.echo)
     const stalled = lab.spawn(
       'a',
       [process.execPath, join(import.meta.dirname, 'forwards/tcp-end.ts'), 'stalled', `${PORTS.echo}`],
