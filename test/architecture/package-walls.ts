@@ -33,7 +33,7 @@ export const WALLS: Readonly<Record<string, Wall>> = {
   },
   state: {
     ours: ['protocol'],
-    others: ['fflate', 'msgpackr', 'yjs'],
+    others: ['msgpackr', 'yjs'],
     node: false,
     reason: 'the replica must run without any network (library use, autonomy); sync runs over whatever delivers bytes in order',
   },

@@ -35,6 +35,7 @@ import { StampReflector } from './probing/stamp-reflector.ts'
 import { guardProcess } from './process-guard.ts'
 import type { Programs } from './program-channel.ts'
 import { Pulse } from './pulse.ts'
+import { LOG_PACKING } from './log-packing.ts'
 import { SessionPacker } from './session-codec.ts'
 import { SystemRandom } from './system-random.ts'
 import { createLeaseDriver } from './tasks/lease-driver.ts'
@@ -240,6 +241,7 @@ function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: I
     wallOffsetMs: wallOffset(),
     now: instant(performance.now()),
     sessionCodec: () => new SessionPacker(config.limits.messageBytesMax),
+    logPacking: LOG_PACKING,
   }
   return config.role === 'hub' ? new Hub(nodeConfig, environment, stored) : new EdgeNode(nodeConfig, environment, stored)
 }

@@ -31,7 +31,17 @@ import type {
   VitalValues,
   Wake,
 } from '@causeway/protocol'
-import type { ChangeEffect, Replica, ReplicaInput, SharedEffect, UnsyncedEffect, Vitals, WriteInput, WrittenEffect } from '@causeway/state'
+import type {
+  ChangeEffect,
+  LogPacking,
+  Replica,
+  ReplicaInput,
+  SharedEffect,
+  UnsyncedEffect,
+  Vitals,
+  WriteInput,
+  WrittenEffect,
+} from '@causeway/state'
 import type { AllocatorPlace, EngineEffect, EngineInput, TaskDesk, TaskEffect, TaskInput } from './task-contract.ts'
 import type { NodeVerdict } from './verdict.ts'
 
@@ -157,6 +167,8 @@ export interface NodeEnvironment {
   readonly now: Instant
   /** @default sessions are not packed */
   readonly sessionCodec?: () => SessionCodec
+  /** @default logs are kept as they travel */
+  readonly logPacking?: LogPacking
 }
 
 export interface NodeMachine extends Machine<NodeInput, NodeEffect>, TaskDesk {

@@ -7,7 +7,7 @@ import { type DocumentName, type Seal, documentId } from './batch.ts'
 import { Partition } from './partition.ts'
 import type { Log } from './log.ts'
 import { ReplicatedDocument } from './replicated-document.ts'
-import type { Signer } from './replica-contract.ts'
+import type { LogPacking, Signer } from './replica-contract.ts'
 import type { WriterCredentials } from './writer-credentials.ts'
 
 /** A writer that a fold of document `by` takes the place of. */
@@ -28,15 +28,17 @@ export class Documents {
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
   readonly #self: string
+  readonly #logPacking: LogPacking | undefined
   readonly #byId = new Map<string, ReplicatedDocument>()
   readonly #collections = new Map<string, Map<string, Partition>>()
   readonly #digest = new Uint32Array(2)
 
   /** `self`: whose documents are our own. */
-  constructor(crypto: Signer, credentials: WriterCredentials, self = '') {
+  constructor(crypto: Signer, credentials: WriterCredentials, self = '', logPacking?: LogPacking) {
     this.#crypto = crypto
     this.#credentials = credentials
     this.#self = self
+    this.#logPacking = logPacking
   }
 
   get size(): number {
@@ -95,8 +97,7 @@ export class Documents {
   /** The log `epoch` of a document is durable up to `seq`, and shown. */
   becameDurable(document: ReplicatedDocument, epoch: number, seq: number): void {
     this.becameShown(document, epoch, seq)
-    const log = document.log(epoch)
-    if (log) log.durable = Math.max(log.durable, seq)
+    document.log(epoch)?.becameDurable(seq, this.#logPacking)
   }
 
   /** Readers see the log `epoch` of a document up to `seq`. */

@@ -1,6 +1,5 @@
 /**
- * State: records that any node may write at any time, also while cut off, and that come out the same everywhere.
- * `Replica` is the machine; `Collections` is what a program without a daemon uses of it.
+ * Records that any node may write, also while cut off, and that come out the same everywhere: `Replica`; `Collections` without a daemon.
  * @example
  * const replica = new Replica(config, { random, crypto, now, wallOffsetMs }, stored)
  * const drive = (input) => collections.take(now(), replica.handle(now(), input)).forEach(carryOut) // 'persist', 'sessionSend', …
@@ -17,6 +16,7 @@ export { type DocumentHeads, Replica } from './replica.ts'
 export type {
   ChangeEffect,
   Durability,
+  LogPacking,
   Relation,
   ReplicaConfig,
   ReplicaEffect,

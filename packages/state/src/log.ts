@@ -2,30 +2,31 @@
  * A log: the batches of one epoch of one document, 1, 2, 3, …, each signed as the one that follows the one before. They are
  * kept in memory, because peers may need any of them, until the writer folds its document and the whole log is dropped.
  *
- * What is kept of a batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as much. What
- * batches repeat of each other is taken out of a piece: it is mostly never asked for again.
+ * What is kept of an old batch is the bytes it travels as, many of them in one piece: small ones cost as objects three times as
+ * much. What batches repeat of each other is taken out of a piece: it is mostly never asked for again.
  *
  *  1. The batches are 1 to `seq`; there are no gaps.
  *  2. durable ≤ shown ≤ seq: what is on disk is shown to readers, and what others wrote a moment before it is.
  */
 import { invariant, joinBytes } from '@causeway/protocol'
-import { deflateSync, inflateSync } from 'fflate'
 import { type Batch, type DocumentName, type LogHead, type LogPoint, decodeBatch } from './batch.ts'
 import { storedBytes } from './batch-store.ts'
+import type { LogPacking } from './replica-contract.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
 const NO_LINK = new Uint8Array(0)
 /** Batches in one piece. */
 const TOGETHER = 64
+/** So many of the newest are in none: they are still asked for, to be sent on. */
+const FRESH = 16
 const LINK_BYTES = 16
 /** Large batches repeat little of each other, and would take a while. */
 const PACKED_BYTES_MAX = 64 * 1024
-/** Higher levels find hardly more in so little. */
-const PACKING = { level: 1, mem: 4 } as const
 
 interface Piece {
   /** The batches: packed if they are fewer bytes so. */
   readonly kept: Uint8Array
+  readonly packing: LogPacking | undefined
   /** Where each batch ends. */
   readonly ends: Uint32Array
   readonly links: Uint8Array
@@ -46,7 +47,7 @@ export class Log {
   #storedBytes = 0
   /** The batch that was last asked for: who asks for one asks again. */
   #asked: Batch | undefined
-  durable = 0
+  #durable = 0
   shown = 0
 
   constructor({ collection, partition, writer }: DocumentName, epoch: number, head: LogHead, credential: WriterCredential) {
@@ -80,19 +81,33 @@ export class Log {
     return this.head.parts > 0 && seq >= this.head.parts
   }
 
+  get durable(): number {
+    return this.#durable
+  }
+
+  /** What is old is packed now, when nobody waits: a batch that has just come is waited for. */
+  becameDurable(seq: number, packing?: LogPacking): void {
+    this.#durable = Math.max(this.#durable, seq)
+    while (this.#last.length >= TOGETHER + FRESH && this.#pieces.length * TOGETHER + TOGETHER <= this.#durable) this.#pack(packing)
+  }
+
   append(batch: Batch, link: Uint8Array): void {
     invariant(batch.seq === this.seq + 1 && link.length === LINK_BYTES, 'a log is appended to in order')
     this.#last.push({ encoded: batch.encoded, link })
     this.#bytes += batch.encoded.length
     this.#storedBytes += storedBytes(batch.encoded.length)
-    if (this.#last.length < TOGETHER) return
+  }
+
+  #pack(packing: LogPacking | undefined): void {
+    const old = this.#last.slice(0, TOGETHER)
     let end = 0
-    const ends = Uint32Array.from(this.#last, ({ encoded }) => (end += encoded.length))
-    const bytes = joinBytes(...this.#last.map(({ encoded }) => encoded))
-    const kept = bytes.length <= PACKED_BYTES_MAX ? deflateSync(bytes, PACKING) : bytes
-    const links = joinBytes(...this.#last.map((each) => each.link))
-    this.#pieces.push({ kept: kept.length < bytes.length ? kept : bytes, ends, links })
-    this.#last = []
+    const ends = Uint32Array.from(old, ({ encoded }) => (end += encoded.length))
+    const bytes = joinBytes(...old.map(({ encoded }) => encoded))
+    const links = joinBytes(...old.map((each) => each.link))
+    const packed = packing && bytes.length <= PACKED_BYTES_MAX ? packing.pack(bytes) : bytes
+    const pays = packing && packed.length < bytes.length
+    this.#pieces.push(pays ? { kept: packed, packing, ends, links } : { kept: bytes, packing: undefined, ends, links })
+    this.#last = this.#last.slice(TOGETHER)
   }
 
   at(seq: number): Batch {
@@ -127,13 +142,13 @@ export class Log {
 
   #placeOf(seq: number): readonly [Piece | undefined, number] {
     invariant(seq >= 1 && seq <= this.seq, `the log has no batch ${seq}`)
-    return [this.#pieces[Math.floor((seq - 1) / TOGETHER)], (seq - 1) % TOGETHER]
+    const piece = this.#pieces[Math.floor((seq - 1) / TOGETHER)]
+    return [piece, piece ? (seq - 1) % TOGETHER : seq - 1 - this.#pieces.length * TOGETHER]
   }
 }
 
 function bytesOf(piece: Piece): Uint8Array {
-  const length = piece.ends[TOGETHER - 1] ?? 0
-  if (piece.kept.length === length) return piece.kept
-  if (opened?.piece !== piece) opened = { piece, bytes: inflateSync(piece.kept, { out: new Uint8Array(length) }) }
+  if (!piece.packing) return piece.kept
+  if (opened?.piece !== piece) opened = { piece, bytes: piece.packing.unpack(piece.kept) }
   return opened.bytes
 }

@@ -36,6 +36,12 @@ export interface ReplicaConfig {
 /** What batches need of cryptography. */
 export type Signer = Pick<Crypto, 'hash' | 'sign' | 'verify'>
 
+/** How old batches are kept in memory: what they repeat of each other need not be there each time. */
+export interface LogPacking {
+  pack(batches: Uint8Array): Uint8Array
+  unpack(packed: Uint8Array): Uint8Array
+}
+
 export interface ReplicaEnvironment {
   readonly random: Random
   readonly crypto: Signer
@@ -44,6 +50,8 @@ export interface ReplicaEnvironment {
   readonly wallOffsetMs: number
   /** What shares the packets of the sessions. */
   readonly vitals?: Companion
+  /** @default logs are kept as they travel */
+  readonly logPacking?: LogPacking
 }
 
 /** A place in the log of a writer of some partition. */

@@ -87,7 +87,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** `stored`: in the order of the keys; read once. Throws `CausewayError` if the store cannot be read. */
   constructor(config: ReplicaConfig, environment: ReplicaEnvironment, stored: Iterable<StoreEntry>) {
-    const { crypto, random, now, wallOffsetMs, vitals } = environment
+    const { crypto, random, now, wallOffsetMs, vitals, logPacking } = environment
     this.#config = config
     this.#crypto = crypto
     this.#wallOffsetMs = wallOffsetMs
@@ -96,7 +96,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const own = credentials.check(config.credential)
     invariant(typeof own !== 'string', `our own credential is good${typeof own === 'string' ? `: ${own}` : ''}`)
     this.#revocations = new Revocations(crypto, config.authorityKey, own.credential.network)
-    this.#documents = new Documents(crypto, credentials, config.writer)
+    this.#documents = new Documents(crypto, credentials, config.writer, logPacking)
     this.#replaced = new ReplacedLogs(this.#documents)
     const loaded = loadDocuments(crypto, stored, this.#documents, (entry) => this.#clock.receive(entry, now + wallOffsetMs))
     this.#marked = loaded.hasCleanMark

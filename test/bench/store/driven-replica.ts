@@ -8,6 +8,7 @@ import { LmdbStore, createNetwork, issueCredential } from '@causeway/daemon'
 import { LIMITS, type Role, type StoreEntry, instant } from '@causeway/protocol'
 import { Replica } from '@causeway/state'
 import { loadCredential } from '../../../packages/daemon/src/credential-file.ts'
+import { LOG_PACKING } from '../../../packages/daemon/src/log-packing.ts'
 import { createNodeCrypto } from '../../../packages/daemon/src/node-crypto.ts'
 import { SystemRandom } from '../../../packages/daemon/src/system-random.ts'
 import { ReplicaDriver } from './replica-driver.ts'
@@ -97,6 +98,7 @@ export function replicaOf(
     random: new SystemRandom(),
     now: instant(performance.now()),
     wallOffsetMs: performance.timeOrigin,
+    logPacking: LOG_PACKING,
   }
   return new Replica(config, environment, stored)
 }
