@@ -80,7 +80,7 @@ export function compareEntries(a: Entry, b: Entry): number {
 export const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({})
 const NO_FIELDS: readonly FieldPatch[] = Object.freeze([])
 /** Stamps are bounded so that arithmetic with them stays exact: the year 6429. */
-const MS_MAX = 2 ** 47
+export const MS_MAX: number = 2 ** 47
 const COUNTER_MAX = 2 ** 31
 const EPOCH_MAX = 2 ** 52 - 1
 const PATCH_FIELDS_MAX = 1_024

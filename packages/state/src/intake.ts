@@ -2,7 +2,7 @@
  * What a session brings: batches of one message, each through the gate into its document, then all on to other peers and to
  * readers, and into one ticket. A bad one is a violation and changes nothing; one that cannot be next is asked for again by comparing heads.
  */
-import type { Instant } from '@causeway/protocol'
+import { type Instant, after } from '@causeway/protocol'
 import { type Batch, decodeBatch } from './batch.ts'
 import { Changes } from './changes.ts'
 import type { Documents, Sealed } from './documents.ts'
@@ -23,6 +23,8 @@ import type { Writer } from './writer.ts'
 
 /** Documents of the replica; a peer cannot make it hold more. */
 const DOCUMENTS_MAX = 200_000
+/** A writer whose clock is wrong goes on writing: it is told of once in so long. */
+const AHEAD_TOLD_MS = 600_000
 
 export interface IntakeParts {
   readonly config: ReplicaConfig
@@ -51,6 +53,8 @@ interface Message {
 
 export class Intake {
   readonly #parts: IntakeParts
+  /** When it was last told of writers whose stamps are too far ahead. */
+  readonly #aheadToldAt = new Map<string, Instant>()
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
@@ -151,12 +155,16 @@ export class Intake {
     })
   }
 
-  #observe({ wallMs, effects }: Message, partition: Partition, entry: Entry): void {
+  #observe({ now, wallMs, effects }: Message, partition: Partition, entry: Entry): void {
     const superseded = supersededBy(entry, partition, this.#parts.config.writer)
     if (superseded) effects.push(superseded)
+    const { writer, key } = entry
     if (this.#parts.clock.receive(entry, wallMs)) return
-    const data = { writer: entry.writer, key: entry.key, aheadMs: entry.ms - Math.floor(wallMs) }
-    effects.push({ type: 'event', name: 'stamp-ahead', data })
+    const toldAt = this.#aheadToldAt.get(writer)
+    if (toldAt !== undefined && now < after(toldAt, AHEAD_TOLD_MS)) return
+    this.#aheadToldAt.set(writer, now)
+    const remedy = `set the clock of ${writer} right, or that of this node: what neither knows of the other, the later stamp wins`
+    effects.push({ type: 'event', name: 'stamp-ahead', data: { writer, key, aheadMs: entry.ms - Math.floor(wallMs), remedy } })
   }
 
   /** Twice a gathering of writes that ends with one of the largest records, since encodings differ in size. */

@@ -162,7 +162,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** No stamp that was given out or seen here is of a later millisecond. */
   clockMs(now: Instant): number {
-    return Math.max(this.#clock.ms, Math.floor(now + this.#wallOffsetMs))
+    return Math.max(this.#clock.latestMs, Math.floor(now + this.#wallOffsetMs))
   }
 
   /** What the authority has signed about a writer of the partition; `undefined` if it never wrote there, or is retired. */
@@ -231,6 +231,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
         return this.#sync.wake(now)
       case 'wall':
         this.#wallOffsetMs = input.offsetMs
+        this.#clock.set(now + input.offsetMs)
         return []
       case 'interest':
         return this.#sync.want(now, input.patterns)

@@ -6,13 +6,13 @@
  *  2. A log is continued only if it is our own newest of that document, was begun since the start or cleanly closed
  *     before it under the same credential, and peers have told since that nobody holds more of it: our disk may be an old
  *     copy. Else a new one is begun, of a larger epoch than any that is known.
- *  3. Stamps strictly increase.
+ *  3. Stamps strictly increase, but for those that a wrong clock has given; that of a record always does.
  *  4. A document is folded only when peers have told what they hold of it: else a write that only they have would be lost.
  */
 import { Deadlines, type Instant, type Random, after, earliest } from '@causeway/protocol'
 import { EPOCH_MAX, type LogPoint, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
-import { ACK_KEY, type Content, type Entry, ackContent } from './entry.ts'
+import { ACK_KEY, type Content, type Entry, MS_MAX, ackContent } from './entry.ts'
 import { isFoldDue, isQuietFoldDue, together } from './fold.ts'
 import type { HybridClock } from './hybrid-clock.ts'
 import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged } from './merged-record.ts'
@@ -21,7 +21,6 @@ import type { ReplicaConfig, SharedWriteInput, WriteInput, WriteOutcome, Written
 import type { OwnBatch, ReplicatedDocument } from './replicated-document.ts'
 import { SHARED_COLLECTION } from './shared-gate.ts'
 import { SharedWrites } from './shared-writes.ts'
-import { compareStamps } from './stamp.ts'
 import { Sweeper, acknowledgedBy, othersOf, unacknowledged, unneeded, without } from './sweep.ts'
 import { encodeToken } from './token.ts'
 import { sharedRefusal, writeRefusal } from './write-check.ts'
@@ -249,7 +248,7 @@ export class Writer {
     if (unacknowledged(partition, own) < this.#config.limits.sweepEntriesMin) return true
     this.#renewEpoch(wallMs, informed)
     const group = gathered.get(own.id) ?? this.#group(own)
-    group.contents.set(ACK_KEY, ackContent(this.#clock.tick(wallMs), acknowledgedBy(partition, own)))
+    group.contents.set(ACK_KEY, ackContent(this.#clock.tick(wallMs, ...own.all(ACK_KEY)), acknowledgedBy(partition, own)))
     gathered.set(own.id, group)
     return true
   }
@@ -304,7 +303,7 @@ export class Writer {
   /** Decides one write; `undefined` if it has been taken into its document's next batch. */
   #judge(input: WriteInput, wallMs: number, gathered: Map<string, Gathered>): WriteOutcome | undefined {
     const { collection, partition, changes, stamps } = input
-    if (stamps) this.#clock.pass(stamps.afterMs)
+    const floor = stamps && { ms: stamps.afterMs, counter: Infinity }
     const name = { collection, partition, writer: this.#config.writer }
     const id = documentId(name)
     const group = gathered.get(id) ?? this.#group(name)
@@ -318,14 +317,14 @@ export class Writer {
       const current = known && isThere(known, wallMs) ? known : undefined
       const refusal = preconditionFault(change, current)
       if (refusal) return refusal
-      const stamp = this.#clock.tick(wallMs)
+      const newest = known && newestOf(known)
+      const stamp = this.#clock.tick(wallMs, newest, floor, ...group.document.all(key))
+      if (newest && stamp.ms > (stamps?.untilMs ?? MS_MAX) && newest.ms >= stamp.ms - 1) return this.#futureFault(newest)
       if (stamps && stamp.ms > stamps.untilMs) return refused('the write came too late: its time has passed', 'Try again.')
-      const future = this.#futureFault(key, known, before, stamp)
-      if (future) return future
       const content = contentAfter(change, { ...stamp, key }, { current, before, own: group.document.all(key), wallMs })
       if (typeof content === 'string') return conflict(content, 'Put the record as a whole.')
       // What is in the same batch already nobody has seen.
-      const over = content.kind === 'patch' ? undefined : before ? before.over : known && newestOf(known).ms
+      const over = content.kind === 'patch' ? undefined : before ? before.over : newest?.ms
       staged.set(key, { ...content, over })
       // Of its own the new one leaves nothing, but for a put under a patch.
       const left = others.filter(({ author, kind }) => author !== name.writer || (content.kind === 'patch' && kind !== 'patch'))
@@ -356,19 +355,10 @@ export class Writer {
     return { ...content, epoch: log, writer, author: writer, log, seq: 0, clock: 0 }
   }
 
-  #futureFault(
-    key: string,
-    known: MergedRecord | undefined,
-    before: Content | undefined,
-    stamp: { readonly ms: number; readonly counter: number },
-  ): WriteOutcome | undefined {
-    if (!known || before) return undefined
-    const newest = newestOf(known)
-    const { writer } = this.#config
-    if (compareStamps(newest, { ...stamp, writer, epoch: EPOCH_MAX }) < 0) return undefined
+  #futureFault({ key, writer }: Entry): WriteOutcome {
     return refused(
-      `${key} carries a stamp from the future, written by ${newest.writer}: nothing written now would win over it`,
-      `Set the clocks of ${newest.writer} and ${writer} right.`,
+      `${key} carries a stamp from the future, written by ${writer}: nothing written now would win over it`,
+      `Set the clocks of ${writer} and ${this.#config.writer} right.`,
     )
   }
 }
