@@ -7,6 +7,8 @@ import { Pulse } from './pulse.ts'
 describe('Clockwork', () => {
   let wakes: number[]
   let inputs: ClockInput[]
+  let told: unknown[]
+  let asleepMs: number
   let clockwork: Clockwork
   let pulse: Pulse
   beforeEach(() => {
@@ -14,7 +16,15 @@ describe('Clockwork', () => {
     wakes = []
     inputs = []
     pulse = new Pulse()
-    clockwork = new Clockwork({ pulse, onWake: () => wakes.push(performance.now()), onClock: (input) => inputs.push(input) })
+    told = []
+    asleepMs = 0
+    clockwork = new Clockwork({
+      pulse,
+      onWake: () => wakes.push(performance.now()),
+      onClock: (input) => inputs.push(input),
+      report: (name, data) => told.push([name, data]),
+      uptimeMs: () => performance.now() + asleepMs,
+    })
   })
   afterEach(() => {
     clockwork.stop()
@@ -58,6 +68,16 @@ describe('Clockwork', () => {
     vi.setSystemTime(Date.now() + 5_000)
     vi.advanceTimersByTime(1_000)
     expect(inputs).toEqual([{ type: 'wall', offsetMs: expect.any(Number) }])
+    expect(told).toEqual([['clock-set', { byMs: 5_000, remedy: expect.stringContaining('NTP') }]])
+  })
+
+  it('tells sleep of the machine from a clock that was set', () => {
+    clockwork.start()
+    asleepMs += 8_000
+    vi.setSystemTime(Date.now() + 8_000)
+    vi.advanceTimersByTime(1_000)
+    expect(inputs).toEqual([{ type: 'wall', offsetMs: expect.any(Number), slept: true }])
+    expect(told).toEqual([['machine-slept', { ms: 8_000 }]])
   })
 
   it('beats the pulse from start to stop (4)', () => {
@@ -88,7 +108,7 @@ describe('Clockwork', () => {
 describe('Clockwork and a busy event loop', () => {
   it('reports how late a tick came', async () => {
     const inputs: ClockInput[] = []
-    const clockwork = new Clockwork({ pulse: new Pulse(), onWake: () => {}, onClock: (input) => inputs.push(input) })
+    const clockwork = new Clockwork({ pulse: new Pulse(), onWake: () => {}, onClock: (input) => inputs.push(input), report: () => {} })
     clockwork.start()
     const until = performance.now() + 300
     while (performance.now() < until);
@@ -100,7 +120,7 @@ describe('Clockwork and a busy event loop', () => {
 
   it('wakes late only after what has arrived meanwhile (2)', async () => {
     const seen: string[] = []
-    const clockwork = new Clockwork({ pulse: new Pulse(), onWake: () => seen.push('wake'), onClock: () => {} })
+    const clockwork = new Clockwork({ pulse: new Pulse(), onWake: () => seen.push('wake'), onClock: () => {}, report: () => {} })
     const { port1, port2 } = new MessageChannel()
     port1.on('message', () => seen.push('message'))
     clockwork.start()

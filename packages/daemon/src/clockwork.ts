@@ -1,6 +1,6 @@
 /**
  * Time for one machine: a timer for its next wake, and a ticker that notices when the event loop runs late or the
- * wall clock was set (or stood still while the machine slept).
+ * wall clock was set, or went on while the machine slept, which is told by the time since it was booted.
  *
  *  1. At most one wake timer is armed, and nobody is woken before the deadline that was told last: one that moved later leaves
  *     the timer armed, which is then set anew. Every answer to a probe moves one.
@@ -9,8 +9,10 @@
  *  3. `lag` is reported for a tick that is late by more than `LAG_MS_MIN`, before the inputs that waited with it.
  *  4. The pulse beats with the ticks, from `start` to `stop`.
  */
+import { uptime } from 'node:os'
 import { DelayBuckets } from '@causeway/probe'
 import { type ClockInput, type Instant, instant } from '@causeway/protocol'
+import type { Report } from './forwarding/sparing-reports.ts'
 import { PULSE_MS, type Pulse } from './pulse.ts'
 
 const TICK_MS = PULSE_MS
@@ -21,6 +23,10 @@ const LATE_MS_MIN = 2
 /** Timers end early by up to this: their clock counts whole milliseconds. */
 const EARLY_MS_MAX = 1
 const WALL_SHIFT_MS_MIN = 100
+/** A clock that is set by less is being disciplined, which nobody needs to hear of. */
+const SET_MS_MIN = 1_000
+/** Some systems tell the time since they were booted in whole seconds. */
+const SLEPT_MS_MIN = 1_500
 /** The longest delay that a Node timer can hold. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
@@ -28,6 +34,9 @@ export interface ClockworkOptions {
   readonly pulse: Pulse
   readonly onWake: () => void
   readonly onClock: (input: ClockInput) => void
+  readonly report: Report
+  /** For how long the machine has been up, sleep and all, ms. @default as the system tells */
+  readonly uptimeMs?: () => number
 }
 
 export class Clockwork {
@@ -41,6 +50,7 @@ export class Clockwork {
   #ticker: NodeJS.Timeout | undefined
   #lastTick = 0
   #wallOffsetMs = 0
+  #bootOffsetMs = 0
   #stopped = false
 
   constructor(options: ClockworkOptions) {
@@ -53,6 +63,7 @@ export class Clockwork {
     this.#options.pulse.beat(instant(this.#lastTick))
     this.#ticker = setInterval(() => this.#tick(), TICK_MS)
     this.#wallOffsetMs = wallOffset()
+    this.#bootOffsetMs = this.#bootOffset()
     return { type: 'wall', offsetMs: this.#wallOffsetMs }
   }
 
@@ -95,10 +106,27 @@ export class Clockwork {
     this.#options.pulse.beat(instant(now))
     this.lag.add(lagMs)
     if (lagMs > LAG_MS_MIN) this.#options.onClock({ type: 'lag', lagMs })
-    const offsetMs = wallOffset()
-    if (Math.abs(offsetMs - this.#wallOffsetMs) <= WALL_SHIFT_MS_MIN) return
-    this.#wallOffsetMs = offsetMs
-    this.#options.onClock({ type: 'wall', offsetMs })
+    const byMs = wallOffset() - this.#wallOffsetMs
+    if (Math.abs(byMs) > WALL_SHIFT_MS_MIN) this.#wallMoved(byMs)
+  }
+
+  #wallMoved(byMs: number): void {
+    const offsetMs = (this.#wallOffsetMs += byMs)
+    const sleptMs = this.#bootOffset() - this.#bootOffsetMs
+    const slept = sleptMs >= SLEPT_MS_MIN
+    if (slept) {
+      this.#bootOffsetMs += sleptMs
+      this.#options.report('machine-slept', { ms: Math.round(sleptMs) })
+    } else if (Math.abs(byMs) >= SET_MS_MIN) {
+      const remedy = 'keep it right, by NTP: records, credentials and leases go by it'
+      this.#options.report('clock-set', { byMs: Math.round(byMs), remedy })
+    }
+    this.#options.onClock({ type: 'wall', offsetMs, ...(slept && { slept }) })
+  }
+
+  /** The time since the machine was booted minus the monotonic instant, which stands still in its sleep. */
+  #bootOffset(): number {
+    return (this.#options.uptimeMs?.() ?? uptime() * 1000) - performance.now()
   }
 }
 

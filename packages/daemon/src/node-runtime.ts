@@ -104,7 +104,12 @@ export class NodeRuntime {
     this.tasks = new TaskPort((input) => this.input(input))
     this.#log = options.log
     this.#onFatal = options.onFatal ?? (() => process.exit(EXIT_BUG))
-    this.#clockwork = new Clockwork({ pulse: options.pulse, onWake: () => this.input(WAKE), onClock: (input) => this.input(input) })
+    this.#clockwork = new Clockwork({
+      pulse: options.pulse,
+      onWake: () => this.input(WAKE),
+      onClock: (input) => this.input(input),
+      report: (name, data) => this.report({ type: 'event', name, data }),
+    })
   }
 
   /** Begins: first the wall clock, then whatever has come in meanwhile. */

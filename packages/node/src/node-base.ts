@@ -45,7 +45,7 @@ import { type AuthorityParts, type Granting, TaskService } from './tasks/task-se
 import { uplinkViews } from './uplink-views.ts'
 import type { NodeVerdict } from './verdict.ts'
 
-/** The wall clock went ahead of the monotonic one by more than this: the machine slept. */
+/** The wall clock went ahead of the monotonic one by more than this: the machine slept, or its clock was set. */
 const SLEPT_MS = 1_000
 
 export interface NodeTraits {
@@ -179,7 +179,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         if (input.type !== 'write' || !this.desk.takesStrict(now, input)) this.toReplica(now, input)
         break
       case 'wall':
-        if (input.offsetMs - this.#wallOffsetMs > SLEPT_MS) this.desk.slept(now, input.offsetMs - this.#wallOffsetMs)
+        if (input.offsetMs - this.#wallOffsetMs > SLEPT_MS) this.desk.slept(now, input.offsetMs - this.#wallOffsetMs, input.slept)
         this.#wallOffsetMs = input.offsetMs
         this.mesh.clock(now, input)
         this.toReplica(now, input)

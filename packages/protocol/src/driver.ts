@@ -109,8 +109,11 @@ export type StoreEffect = { readonly type: 'persist'; readonly ticket: number; r
 
 /** What the surroundings do to time: wall-clock offset, and how late the event loop runs. */
 export type ClockInput =
-  /** Wall clock (milliseconds since 1970) minus the monotonic instant. First input of all, and whenever it moves. */
-  | { readonly type: 'wall'; readonly offsetMs: number }
+  /**
+   * Wall clock (milliseconds since 1970) minus the monotonic instant. First input of all, and whenever it moves: because
+   * somebody set it, or because the machine slept (`slept`), and its monotonic clock with it.
+   */
+  | { readonly type: 'wall'; readonly offsetMs: number; readonly slept?: boolean }
   /** The event loop was late by this much: deadlines of peers stretch, silence is our own fault first. */
   | { readonly type: 'lag'; readonly lagMs: number }
 

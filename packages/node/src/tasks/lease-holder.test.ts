@@ -200,10 +200,21 @@ describe('a node that stood still', () => {
 
   test('counts the time for which the machine slept, and its clock with it', () => {
     const lab = running('at-most-one')
-    lab.holder.slept(after(lab.askedAt, 1_000), 8_000)
+    lab.holder.slept(after(lab.askedAt, 1_000), 8_000, true)
     expect(lab.effects).toEqual([])
     live(lab, after(lab.askedAt, 4_000))
     expect(lab.types()).toEqual(['taskTaken'])
+  })
+
+  test.each([
+    ['at-most-one', false, 'or its clock was set'],
+    ['sticky', false, undefined],
+    ['sticky', true, 'this machine slept for longer'],
+    ['at-least-one', true, undefined],
+  ] as const)('takes %s when the clock is two hours on, sleep for sure: %s', (policy, surely, because) => {
+    const lab = running(policy)
+    lab.holder.slept(after(lab.askedAt, 1_000), 7_200_000, surely)
+    expect(lab.effects).toMatchObject(because === undefined ? [] : [{ type: 'taskTaken', reason: expect.stringContaining(because) }])
   })
 })
 

@@ -89,12 +89,23 @@ export class LeaseHolder {
     this.#statuses.wake(now)
   }
 
-  /** The machine slept, and its monotonic clock with it: that time has passed too. */
-  slept(now: Instant, ms: number): void {
-    this.#turnAt = instant(this.#turnAt - ms)
-    for (const held of this.#held.values()) if (held.sureAt !== undefined) held.sureAt = instant(held.sureAt - ms)
-    this.#renewals.slept(ms)
-    for (const held of [...this.#held.values()]) this.#look(now, held)
+  /**
+   * The machine slept, and its monotonic clock with it: that time has passed too. If its wall clock may only have been set, what
+   * must not run twice is stopped all the same.
+   */
+  slept(now: Instant, ms: number, surely = false): void {
+    if (surely) {
+      this.#turnAt = instant(this.#turnAt - ms)
+      this.#renewals.slept(ms)
+    }
+    for (const held of [...this.#held.values()]) {
+      const policy = this.#policy(held)
+      if (held.sureAt === undefined || !(surely || policy === 'at-most-one')) continue
+      held.sureAt = instant(held.sureAt - ms)
+      const over = now >= after(held.sureAt, LEASE_TIMES.selfStopMs) && held.worker !== undefined && policy !== 'at-least-one'
+      if (over) this.#stop(now, held, `this machine slept${surely ? '' : ', or its clock was set,'} for longer than a lease`)
+      else this.#look(now, held)
+    }
   }
 
   nextWake(): Instant | undefined {

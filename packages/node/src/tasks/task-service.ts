@@ -300,9 +300,9 @@ export class TaskService implements TaskDesk, NodeService {
     this.#holder.begin(now)
   }
 
-  /** The machine slept, and its monotonic clock with it. */
-  slept(now: Instant, ms: number): void {
-    this.#holder.slept(now, ms)
+  /** See `LeaseHolder`. */
+  slept(now: Instant, ms: number, surely?: boolean): void {
+    this.#holder.slept(now, ms, surely)
   }
 
   wake(now: Instant): void {
