@@ -1,6 +1,6 @@
 /**
  * Tells in time that the credential of this node ends: from two weeks before, ever more urgently, each step once. From its
- * end on nobody takes a new link of this node, and it writes nothing; links that stand go on until they are cut.
+ * end on its peers leave it, nobody takes a new link of it, and it writes nothing.
  */
 import type { Report } from './forwarding/sparing-reports.ts'
 

@@ -1,5 +1,14 @@
 /** The links of a node by peer, and what they look like from outside. */
-import type { Instant, LinkMetrics, LinkView, NodeId, Role } from '@causeway/protocol'
+import {
+  type Instant,
+  type LinkMetrics,
+  type LinkView,
+  type NodeId,
+  type Role,
+  credentialEnded,
+  earliest,
+  instant,
+} from '@causeway/protocol'
 import type { Link } from './link.ts'
 
 /** The last choice: a link whose cost is not known. */
@@ -23,6 +32,17 @@ export class LinkTable {
   add(link: Link): Link {
     this.#links.set(link.peer.id, link)
     return link
+  }
+
+  /** When to wake a link: when it wants to, or right after the last millisecond in which the credential of its peer counts. */
+  wakeOf(link: Link): Instant | undefined {
+    const wakeAt = link.nextWake()
+    return link.connection === undefined ? wakeAt : earliest(wakeAt, instant(link.peer.credential.notAfterMs + 1 - this.wallOffsetMs))
+  }
+
+  /** Why the peer counts no more, if there is still a connection with it. */
+  ended(now: Instant, { connection, peer }: Link): string | undefined {
+    return connection === undefined ? undefined : credentialEnded(peer.credential, now + this.wallOffsetMs)
   }
 
   all(): Iterable<Link> {

@@ -1,15 +1,15 @@
 /**
  * The links of a node: authenticated adjacencies, whatever connection carries them at the moment.
  *
- * A connection begins as a stranger's; two hellos make it the link's. A link outlives its connections: when its
- * monitor finds it dead the connection is reset (what is stuck in its buffers must not come later), and the next
- * handshake gives the link a new epoch.
+ * A connection begins as a stranger's; two hellos make it the link's. A link outlives its connections: when its monitor finds it
+ * dead the connection is reset (what is stuck in its buffers must not come later), and the next handshake gives a new epoch.
  *
  *  1. A link has at most one connection; a newer admitted one replaces the older.
  *  2. Nothing but a hello is read from a connection that is not admitted; it has 5 s to say it.
  *  3. `linkUp` and `linkDown` alternate for each peer.
  *  4. Frames that may not leave yet wait within a bound (`Egress`): what is dropped, channels send again.
  *  5. Of two processes with one name, the one that was started last has the link, as long as it is up.
+ *  6. A connection ends with the credential of its peer, by our clock: a new one would be refused.
  */
 import {
   DATAGRAM_BYTES_MAX,
@@ -100,7 +100,7 @@ export class Links {
 
   clock(now: Instant, input: ClockInput): void {
     if (input.type === 'wall') this.table.wallOffsetMs = input.offsetMs
-    else for (const link of this.table.all()) this.#apply(now, link, link.monitor(now, input))
+    for (const link of this.table.all()) this.#apply(now, link, input.type === 'wall' ? [] : link.monitor(now, input))
   }
 
   network(now: Instant, input: NetworkInput): void {
@@ -142,8 +142,11 @@ export class Links {
 
   wake(now: Instant): void {
     for (const due of this.#deadlines.due(now)) {
-      if (due instanceof Link) this.#apply(now, due, due.wake(now))
-      else if (!due.link && this.#connections.has(due.id)) this.#refuse(now, due, `no hello within ${GREETING_MS / 1000} s`, false)
+      if (due instanceof Link) {
+        const ended = this.table.ended(now, due)
+        if (ended !== undefined) this.stop(now, ended, due.peer.id)
+        this.#apply(now, due, due.wake(now))
+      } else if (!due.link && this.#connections.has(due.id)) this.#refuse(now, due, `no hello within ${GREETING_MS / 1000} s`, false)
     }
     this.#dial(now)
   }
@@ -390,7 +393,7 @@ export class Links {
           this.#toldState(now, link, effect)
       }
     }
-    this.#deadlines.set(link, link.nextWake())
+    this.#deadlines.set(link, this.table.wakeOf(link))
   }
 
   #toldState(now: Instant, { name, epoch }: Link, { type, reason }: { readonly type: 'up' | 'down'; readonly reason: string }): void {

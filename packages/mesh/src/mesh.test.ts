@@ -31,8 +31,8 @@ class Pair {
   }
 
   /** Another process, which knows nothing of the one before. */
-  restart(name: Name): void {
-    this.#meshes[name] = this.#start(name)
+  restart(name: Name, endsAtMs?: number): void {
+    this.#meshes[name] = this.#start(name, undefined, endsAtMs)
     for (const each of NAMES) this.#underWay[each] = []
     const gone = { type: 'disconnected', connection: this.#connection, reason: 'reset' } as const
     this.#meshes[other(name)].network(this.now, gone)
@@ -63,11 +63,15 @@ class Pair {
     }
   }
 
-  #start(name: Name, incarnation = 100 + this.#starts++): Mesh {
+  #start(name: Name, incarnation = 100 + this.#starts++, endsAtMs?: number): Mesh {
     const keys = this.#keys[name]
     const mesh = new Mesh(this.now, {
       ...{ self: nodeId(name), name, site: 's', limits: LIMITS, random, relay: 'site', announce: [], hubs: [], peers: [], uplinks: 0 },
-      ...{ credential: authority.issue(name, keys.publicKey), authorityKey: authority.publicKey, crypto: seededCrypto(random, keys.seed) },
+      ...{
+        credential: authority.issue(name, keys.publicKey, endsAtMs),
+        authorityKey: authority.publicKey,
+        crypto: seededCrypto(random, keys.seed),
+      },
       incarnation,
     })
     mesh.clock(this.now, { type: 'wall', offsetMs: 0 })
@@ -134,4 +138,23 @@ test('of two processes with one name the later one keeps its link: the other is 
   expect(pair.mesh('b').link(nodeId('a'))?.up).toBe(true)
   // A process that was started later is a restart.
   expect(pair.knock(100, 200)).toContainEqual(expect.objectContaining({ type: 'linkDown' }))
+})
+
+test.each([
+  ['in time', 0],
+  ['by a clock that was set', 3_600_000],
+])('a connection ends with the credential of its peer: %s', (_, aheadMs) => {
+  const pair = new Pair()
+  pair.run(1_000)
+  const endsAtMs = pair.now + aheadMs + 3_000
+  pair.restart('a', endsAtMs)
+  pair.run(2_500)
+  pair.mesh('b').clock(pair.now, { type: 'wall', offsetMs: aheadMs })
+  pair.run(400)
+  expect(pair.mesh('b').link(nodeId('a'))?.up).toBe(true)
+  pair.run(200)
+  expect(pair.mesh('b').link(nodeId('a'))?.up).toBe(false)
+  const because = { reason: expect.stringContaining('credential of a has expired') }
+  expect(pair.heard.b).toContainEqual(expect.objectContaining({ type: 'linkDown', ...because }))
+  expect(pair.heard.a).toContainEqual(expect.objectContaining({ type: 'control', message: { type: 'bye', ...because } }))
 })

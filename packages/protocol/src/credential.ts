@@ -84,11 +84,16 @@ export function checkCredential(
   if (!equalBytes(credential.key, trust.peerKey)) {
     return { ok: false, reason: `it shows the credential of ${credential.name} but does not hold its key` }
   }
-  const lateMs = trust.wallMs - credential.notAfterMs
-  if (lateMs > 0) {
-    // It may be the clock that is wrong, and whose is for a person to say.
-    const late = lateMs < 3_600_000 ? `${Math.ceil(lateMs / 60_000)} min` : `${Math.round(lateMs / 3_600_000)} h`
-    return { ok: false, reason: `the credential of ${credential.name} has expired, ${late} ago by the clock that judges it` }
-  }
+  const ended = credentialEnded(credential, trust.wallMs)
+  if (ended !== undefined) return { ok: false, reason: ended }
   return { ok: true, credential, id: nodeId(credential.name) }
+}
+
+/** Why a credential counts no more, if it does not. */
+export function credentialEnded({ name, notAfterMs }: Pick<Credential, 'name' | 'notAfterMs'>, wallMs: number): string | undefined {
+  const lateMs = wallMs - notAfterMs
+  if (lateMs <= 0) return undefined
+  // It may be the clock that is wrong, and whose is for a person to say.
+  const late = lateMs < 3_600_000 ? `${Math.ceil(lateMs / 60_000)} min` : `${Math.round(lateMs / 3_600_000)} h`
+  return `the credential of ${name} has expired, ${late} ago by the clock that judges it`
 }
