@@ -1,4 +1,6 @@
 /** Why a dial failed, for people: what the system calls by a code says what it means, and what to look at. */
+import { DIALLED_SELF } from '@causeway/protocol'
+
 const MEANINGS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refused: nothing listens there',
   ENOTFOUND: 'its name leads to no address',
@@ -14,6 +16,7 @@ export function dialFault({ message }: Error): string {
   const [code = ''] = /\bE[A-Z_]{4,}\b/.exec(message) ?? []
   const meaning = MEANINGS[code]
   if (meaning !== undefined) return `${meaning} (${code})`
+  if (message.includes('Can not dial self')) return DIALLED_SELF
   // What is ours, or says enough.
   if (code !== '' || /no answer|in time|not an address|node stops/.test(message)) return message
   return `what answers there does not speak this protocol: ${message}`

@@ -1,4 +1,4 @@
-import { type Instant, type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
+import { DIALLED_SELF, type Instant, type NodeId, SeededRandom, instant, nodeId } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
 import { Dialer, type Whereabouts } from './dialer.ts'
 
@@ -26,7 +26,7 @@ describe('Dialer', () => {
     expect(d.blame('h1:1', 'no answer')).toBe(true)
     // Who dials us is reached, whatever became of our own dials; and we are not missed by ourselves.
     d.identified('h1:1', nodeId('h1'))
-    d.identified('p:1', 'self')
+    expect(d.blame('p:1', DIALLED_SELF)).toBe(false)
     expect(d.unreached((node) => node === nodeId('h1'))).toEqual([])
   })
 
@@ -179,7 +179,7 @@ describe('Dialer', () => {
     d.takeDue(instant(0), none)
     for (const address of HUBS) d.connected(instant(0), address)
     d.identified('h1:1', nodeId('h1'))
-    d.identified('h2:1', 'self')
+    d.blame('h2:1', DIALLED_SELF)
     for (const address of HUBS) d.failed(instant(1), address, true)
     const linked = (node: NodeId): boolean => node === nodeId('h1')
     expect(addresses(d.takeDue(instant(60_000), linked))).toEqual(['h3:1'])

@@ -12,7 +12,7 @@
  *     the others if that does not answer, and from its own again after a while, so that no local line has them all.
  *  6. Why a target cannot be had is told once, until it could be had or the reason is another.
  */
-import { type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
+import { DIALLED_SELF, type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
 
 const BACKOFF_FLOOR_MS = 200
 const BACKOFF_CEILING_MS = 30_000
@@ -132,7 +132,7 @@ export class Dialer {
   }
 
   /** The node behind an address has shown who it is, and told where else it may be dialled. */
-  identified(address: string, node: NodeId | 'self', addresses: readonly string[] = []): void {
+  identified(address: string, node: NodeId, addresses: readonly string[] = []): void {
     const target = this.#find(address)
     // What was learned says who is meant, and where else it is; somebody else may have that address in another machine room.
     if (!target || target.learned) return
@@ -146,9 +146,11 @@ export class Dialer {
     if (target) Object.assign(target, { failures: 0, fault: undefined })
   }
 
-  /** Why an address leads to no link, for people. True if that is news. */
+  /** Why an address leads to no link, for people. True if that is news: a list of hubs that names us as well is no fault. */
   blame(address: string, reason: string): boolean {
     const target = this.#find(address)
+    if (target && reason === DIALLED_SELF) target.node = 'self'
+    if (reason === DIALLED_SELF) return false
     if (!target || target.fault === reason) return false
     target.fault = reason
     return true

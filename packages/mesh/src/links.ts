@@ -13,6 +13,7 @@
  */
 import {
   DATAGRAM_BYTES_MAX,
+  DIALLED_SELF,
   type ClockInput,
   type ConnectionId,
   type ControlMessage,
@@ -55,7 +56,7 @@ export class Links {
   #paceMs = PACE_MS
   /** We can reach no hub. */
   #needed = true
-  #effects: LinksEffect[] = []
+  readonly #effects: LinksEffect[] = []
   /** What is flooded is said to many in a row. */
   #said: { readonly message: ControlRecord; readonly bytes: Uint8Array } | undefined
 
@@ -156,9 +157,7 @@ export class Links {
   }
 
   takeEffects(): LinksEffect[] {
-    const effects = this.#effects
-    this.#effects = []
-    return effects
+    return this.#effects.splice(0)
   }
 
   // ---- connections
@@ -300,12 +299,8 @@ export class Links {
     const { id, address, remote } = connection
     switch (greeting.type) {
       case 'admitted':
-        if (greeting.peer.id === this.#config.self) {
-          if (address !== undefined) this.dialer.identified(address, 'self')
-          this.#refuse(now, connection, 'this is myself', false)
-          break
-        }
-        this.#admitted(now, connection, greeting.peer, greeting.hello)
+        if (greeting.peer.id === this.#config.self) this.#refuse(now, connection, DIALLED_SELF, false)
+        else this.#admitted(now, connection, greeting.peer, greeting.hello)
         break
       case 'refused':
         this.#refuse(now, connection, greeting.reason, true)

@@ -324,6 +324,15 @@ describe('evidence', () => {
     }
   })
 
+  it('calls UDP silent only when it has had the time to answer', () => {
+    const link = new LabLink({ seed: 11, rttMs: 30 }).openDatagrams()
+    for (const path of link.paths) path.udpCut = true
+    link.run(200)
+    expect([link.near.monitor.state, link.near.monitor.reason]).toEqual(['up', 'answers over control, udp not yet'])
+    link.run(5_000)
+    expect(link.near.monitor.reason).toBe('answers over control, udp is silent')
+  })
+
   it('calls a connection half open when control dies under UDP', () => {
     const link = establish({ seed: 12, rttMs: 30, inUse: true })
     for (const path of link.paths) path.controlCut = true

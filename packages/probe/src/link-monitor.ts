@@ -26,7 +26,7 @@ import { OwnLag } from './own-lag.ts'
 import { Quality } from './quality.ts'
 import { Recovery } from './recovery.ts'
 import { Suspicion } from './suspicion.ts'
-import { Ways } from './ways.ts'
+import { NOT_YET, Ways } from './ways.ts'
 
 /**
  *  1. A link that was up goes down only after a whole burst has failed over every way there is, and one during which
@@ -201,17 +201,19 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
     if (this.#burst) this.#endBurst()
     if (this.#state === 'down' && this.#recovery.reply(this.#now)) this.#ways.reset()
     this.#ways.answered(via)
-    if (this.#state === 'probing' && ++this.#firstReplies >= this.#config.firstReplies) this.#become('up', this.#ways.words, effects)
+    if (this.#state === 'probing' && ++this.#firstReplies >= this.#config.firstReplies)
+      this.#become('up', this.#ways.words(this.#now), effects)
   }
 
   #judgeWays(effects: MonitorEffect[]): void {
     const silent = this.#ways.silence(this.#now, (ms) => this.#lag.stretchMs(this.#now, ms))
     if (silent) this.#suspicion.forget(silent)
     const evidence = this.#ways.evidence
-    if (evidence === this.#evidence) return
+    const settled = this.#reason.endsWith(NOT_YET) && this.#ways.words(this.#now) !== this.#reason
+    if (evidence === this.#evidence && !settled) return
     this.#evidence = evidence
     // A change of state in the same turn has told it already.
-    if (this.#usable && effects.length === 0) this.#report(this.#state, this.#ways.words, effects)
+    if (this.#usable && effects.length === 0) this.#report(this.#state, this.#ways.words(this.#now), effects)
     if (silent === 'control') effects.push({ type: 'halfOpen', reason: 'answers over udp, but its connection is dead' })
   }
 
@@ -223,7 +225,7 @@ export class LinkMonitor implements Machine<MonitorInput, MonitorEffect> {
         if (due) this.#become('down', `was not answered for ${Math.round((this.#now - this.#since) / 1000)} s`, effects)
         return
       case 'down':
-        if (this.#recovery.complete(this.#now, this.holdMs)) this.#become('up', this.#ways.words, effects)
+        if (this.#recovery.complete(this.#now, this.holdMs)) this.#become('up', this.#ways.words(this.#now), effects)
         return
       case 'up':
       case 'degraded':

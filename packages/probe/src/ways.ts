@@ -9,6 +9,9 @@ import type { MonitorConfig } from './monitor-config.ts'
 import type { Via } from './monitor-contract.ts'
 import { ProbeTrack } from './probe-track.ts'
 
+/** How the words end that do not stay. */
+export const NOT_YET = ' not yet'
+
 export class Ways {
   readonly udp: ProbeTrack
   readonly control: ProbeTrack
@@ -89,18 +92,23 @@ export class Ways {
     return udp ? (control ? 'both' : 'udp') : control ? 'control' : 'none'
   }
 
-  /** For people: what answers, and what does not although it should. */
-  get words(): string {
+  /** For people: what answers, and what does not although it should, or has not had the time to. */
+  words(now: Instant): string {
     switch (this.evidence) {
       case 'both':
         return 'answers over udp and control'
       case 'udp':
-        return this.control.silence.probes > 0 ? 'answers over udp, control is silent' : 'answers over udp'
+        return `answers over udp${this.#missing(now, 'control')}`
       case 'control':
-        return this.#open && this.udp.silence.probes > 0 ? 'answers over control, udp is silent' : 'answers over control'
+        return `answers over control${this.#open ? this.#missing(now, 'udp') : ''}`
       case 'none':
         return 'answers over nothing'
     }
+  }
+
+  #missing(now: Instant, via: Via): string {
+    if (this[via].silence.probes === 0) return ''
+    return this.owes(now, via) ? `, ${via} is silent` : `, ${via}${NOT_YET}`
   }
 
   /** The way whose figures stand for the link: UDP where it answers. */

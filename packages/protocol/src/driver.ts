@@ -76,6 +76,9 @@ export type NetworkInput =
   | { readonly type: 'laneBlocked'; readonly connection: ConnectionId; readonly lane: Lane }
   | { readonly type: 'laneDrained'; readonly connection: ConnectionId; readonly lane: Lane }
 
+/** The reason of a `dialFailed` that led back to this node. */
+export const DIALLED_SELF = 'this is myself'
+
 export type NetworkEffect =
   /**
    * Connects to `address`, or to one of the others at which the same node takes connections, whichever works first; it is
