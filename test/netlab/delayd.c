@@ -9,6 +9,8 @@
  *   set LINK k=v ...   keys: delay jitter (ms)  loss (%)  rate (Mbit/s, 0=off)
  *                            queue (ms of rate backlog)  reorder (0/1)  gso (0/1)
  *                            noudp (0/1): UDP vanishes, all else passes, as behind many a firewall
+ *                            mtu (bytes of an IP packet, 0=off): longer ones vanish, and nobody is told
+ *                            dup (%): come twice
  *   cut LINK | heal LINK       silent drop (also of what is in flight)
  *   unplug LINK | plug LINK    carrier off/on at both ends
  *   stats | show               counters / settings per direction; urx, urxb, uloss: of them UDP (received, its bytes, lost)
@@ -47,10 +49,10 @@ struct dir {
     char name[64], link[64];   /* "a:h1", "a-h1" */
     int in, out;               /* tap fds */
     ns_t delay, jitter, queue;
-    double loss, rate;         /* probability; bits per ns */
-    int reorder, gso, cut, noudp;
+    double loss, dup, rate;    /* probabilities; bits per ns */
+    int reorder, gso, cut, noudp, mtu;
     ns_t last, busy;           /* last deadline (FIFO), rate clock */
-    uint64_t rx, rxb, tx, txb, urx, urxb, uloss, d_loss, d_cut, d_udp, d_queue, d_write;
+    uint64_t rx, rxb, tx, txb, urx, urxb, uloss, d_loss, d_cut, d_udp, d_mtu, d_queue, d_write;
 } D[MAXDIR];
 static int nd;
 
@@ -89,13 +91,7 @@ static int is_udp(const char *f, int n) {
     int type = e[12] << 8 | e[13];
     return (type == 0x0800 && e[23] == 17) || (type == 0x86dd && e[20] == 17);
 }
-static void frame(struct dir *d, const char *b, int n) {
-    int udp = is_udp(b, n);
-    d->rx++; d->rxb += n - HDR;
-    if (udp) { d->urx++; d->urxb += n - HDR; }
-    if (d->cut) { d->d_cut++; return; }
-    if (d->noudp && udp) { d->d_udp++; return; }
-    if (d->loss > 0 && rnd() < d->loss) { d->d_loss++; d->uloss += udp; return; }
+static void late(struct dir *d, const char *b, int n) {
     if (d->delay == 0 && d->jitter == 0 && d->rate == 0) { emit(d, b, n); return; }
     ns_t t = now(), at = t;
     if (d->rate > 0) {
@@ -111,6 +107,17 @@ static void frame(struct dir *d, const char *b, int n) {
     struct pkt *p = malloc(sizeof *p + n);
     p->t = at; p->seq = seq++; p->d = d; p->len = n; memcpy(p->data, b, n);
     push(p);
+}
+static void frame(struct dir *d, const char *b, int n) {
+    int udp = is_udp(b, n);
+    d->rx++; d->rxb += n - HDR;
+    if (udp) { d->urx++; d->urxb += n - HDR; }
+    if (d->cut) { d->d_cut++; return; }
+    if (d->noudp && udp) { d->d_udp++; return; }
+    if (d->mtu && n - HDR - 14 > d->mtu) { d->d_mtu++; return; }
+    if (d->loss > 0 && rnd() < d->loss) { d->d_loss++; d->uloss += udp; return; }
+    if (d->dup > 0 && rnd() < d->dup) late(d, b, n);
+    late(d, b, n);
 }
 
 static int opentap(const char *ns, const char *ifn) {
@@ -145,6 +152,8 @@ static int setkv(struct dir *d, const char *kv) {
     else if (K("reorder")) d->reorder = v != 0;
     else if (K("gso")) setgso(d, v != 0);
     else if (K("noudp")) d->noudp = v != 0;
+    else if (K("mtu")) d->mtu = v;
+    else if (K("dup")) d->dup = v / 100;
     else return -1;
     d->last = 0;
     return 0;
@@ -157,10 +166,10 @@ static void command(char *line, FILE *o) {
         for (int i = 0; i < nd; i++) { struct dir *d = &D[i];
             if (l && strcmp(l, d->name) && strcmp(l, d->link)) continue;
             if (*c == 's' && c[1] == 'h')
-                fprintf(o, "%s delay=%g jitter=%g loss=%g rate=%g queue=%g reorder=%d gso=%d noudp=%d%s\n", d->name, d->delay / 1e6, d->jitter / 1e6,
-                    d->loss * 100, d->rate * 1000, d->queue / 1e6, d->reorder, d->gso, d->noudp, d->cut ? " CUT" : "");
-            else fprintf(o, "%s rx=%lu rxb=%lu tx=%lu txb=%lu loss=%lu cut=%lu udp=%lu queue=%lu write=%lu urx=%lu urxb=%lu uloss=%lu\n", d->name, d->rx, d->rxb,
-                    d->tx, d->txb, d->d_loss, d->d_cut, d->d_udp, d->d_queue, d->d_write, d->urx, d->urxb, d->uloss);
+                fprintf(o, "%s delay=%g jitter=%g loss=%g rate=%g queue=%g reorder=%d gso=%d noudp=%d mtu=%d dup=%g%s\n", d->name, d->delay / 1e6, d->jitter / 1e6,
+                    d->loss * 100, d->rate * 1000, d->queue / 1e6, d->reorder, d->gso, d->noudp, d->mtu, d->dup * 100, d->cut ? " CUT" : "");
+            else fprintf(o, "%s rx=%lu rxb=%lu tx=%lu txb=%lu loss=%lu cut=%lu udp=%lu mtu=%lu queue=%lu write=%lu urx=%lu urxb=%lu uloss=%lu\n", d->name, d->rx, d->rxb,
+                    d->tx, d->txb, d->d_loss, d->d_cut, d->d_udp, d->d_mtu, d->d_queue, d->d_write, d->urx, d->urxb, d->uloss);
         }
         fprintf(o, ".\n"); return;
     }

@@ -5,7 +5,7 @@
   lab.py hold                  the same from standard input up to an empty line; down when standard input ends
   lab.py down                  remove everything, and the processes left in the lab's namespaces
   lab.py cut LINK | heal LINK  silent drop both ways (LINK a-h1) or one way (a:h1), or `all`
-  lab.py set LINK delay=ms jitter=ms loss=% rate=Mbit queue=ms reorder=0|1 gso=0|1 noudp=0|1
+  lab.py set LINK delay=ms jitter=ms loss=% rate=Mbit queue=ms reorder=0|1 gso=0|1 noudp=0|1 mtu=bytes dup=%
   lab.py show [LINK] | stats [LINK]
   lab.py addr X Y              X's address on its link with Y
   lab.py exec HOST CMD...      run a command in a host

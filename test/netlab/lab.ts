@@ -32,6 +32,10 @@ export interface LinkSettings {
   readonly rate?: number
   /** 1: UDP vanishes and all else passes. */
   readonly noudp?: 0 | 1
+  /** Bytes of an IP packet: longer ones vanish, and nobody is told. 0: none do. */
+  readonly mtu?: number
+  /** Per cent that come twice. */
+  readonly dup?: number
   /** 1: jitter lets frames overtake each other. */
   readonly reorder?: 0 | 1
 }
@@ -200,7 +204,7 @@ export class Lab implements AsyncDisposable {
 
   /** How many frames a link has swallowed since the lab was built, for whatever reason: proof that a fault was one. */
   async swallowed(link: string): Promise<number> {
-    const counts = (await this.#order(`stats ${link}`)).matchAll(/ (?:loss|cut|udp|queue)=(\d+)/g)
+    const counts = (await this.#order(`stats ${link}`)).matchAll(/ (?:loss|cut|udp|mtu|queue)=(\d+)/g)
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
   }
 
