@@ -5,7 +5,7 @@
  *     node_modules/.bin/node --max-old-space-size=8192 tools/task-scale.ts [--sites 500] [--tasks 100000] [--hubs 2] [--seed 1]
  */
 import { parseArgs } from 'node:util'
-import { type Fleet, type RttMatrix, makeFleet, planetlab } from '@causeway/simulator'
+import { type Fleet, makeFleet, tiledPlanetlab } from '@causeway/simulator'
 
 const WARM_UP_MS = 20_000
 const SUBMIT_MS = 20_000
@@ -13,7 +13,6 @@ const STEADY_MS = 10_000
 const WAIT_MS = 120_000
 const LISTS = 1_000
 const TILES = 3
-const RTT_MS = { least: 1, unknown: 150, most: 300 } as const
 /** Tasks that share a label. */
 const GROUP = 100
 
@@ -34,7 +33,7 @@ function main(sites: number, tasks: number, hubs: number, seed: number): number 
     sites,
     nodesPerSite: 1,
     uplinks: 2,
-    matrix: tiled(),
+    matrix: tiledPlanetlab(TILES),
     allocator: { engine: 'embedded', hub: 'core-1' },
   })
   const { world } = fleet
@@ -94,14 +93,6 @@ function main(sites: number, tasks: number, hubs: number, seed: number): number 
       return condition()
     }
   }
-}
-
-/** The measured map several times over, gaps filled: it has too few rows for so many sites. */
-function tiled(): RttMatrix {
-  const map = planetlab()
-  const rttMs = (i: number, j: number): number =>
-    i === j ? 0 : Math.min(RTT_MS.most, Math.max(RTT_MS.least, map.rttMs(i % map.size, j % map.size) ?? RTT_MS.unknown))
-  return { size: TILES * map.size, rttMs }
 }
 
 /** One program on every node, which runs what it is given until it is told to finish. */

@@ -6,7 +6,7 @@
  *  2. Judged are counts, bytes, round trips, and times against a bound that the design names.
  */
 
-/** All flags are numbers: how often, how long. */
+/** How often, how long. */
 export interface Flag {
   readonly what: string
   readonly usual: number
@@ -14,23 +14,33 @@ export interface Flag {
   readonly quick: number
 }
 
-export interface Bench<Name extends string = string> {
+/** Several sizes of one thing: numbers with commas between. */
+export interface ListFlag {
+  readonly what: string
+  readonly usual: readonly number[]
+  readonly quick: readonly number[]
+}
+
+export interface Bench<Name extends string = string, List extends string = string> {
   readonly name: string
   readonly what: string
   readonly flags: Readonly<Record<Name, Flag>>
-  readonly parts: readonly Part<Name>[]
+  /** @default none */
+  readonly lists?: Readonly<Record<List, ListFlag>>
+  readonly parts: readonly Part<Name, List>[]
 }
 
 export type Settings<Name extends string> = Readonly<Record<Name, number>>
+export type Lists<List extends string> = Readonly<Record<List, readonly number[]>>
 
-export interface Part<Name extends string = string> {
+export interface Part<Name extends string = string, List extends string = string> {
   readonly name: string
   readonly what: string
   /** It hardly uses the processor, so it runs beside its light neighbours in the list. */
   readonly light?: boolean
   /** Why it cannot run here and what to do about it; `undefined` if it can. */
   missing?(): string | undefined
-  measure(settings: Settings<Name>): Promise<Measured>
+  measure(settings: Settings<Name>, lists: Lists<List>): Promise<Measured>
 }
 
 export type Value = number | string | boolean | null

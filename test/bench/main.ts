@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   failover: async () => (await import('./failover/failover-bench.ts')).FAILOVER_BENCH,
   fleet: async () => (await import('./fleet/fleet-bench.ts')).FLEET_BENCH,
   probe: async () => (await import('./probe/probe-bench.ts')).PROBE_BENCH,
+  scale: async () => (await import('./scale/scale-bench.ts')).SCALE_BENCH,
   store: async () => (await import('./store/store-bench.ts')).STORE_BENCH,
   sync: async () => (await import('./sync/sync-bench.ts')).SYNC_BENCH,
   tasks: async () => (await import('./tasks/tasks-bench.ts')).TASKS_BENCH,
@@ -34,6 +35,7 @@ interface Order {
   readonly quick: boolean
   readonly json: boolean
   readonly settings: Readonly<Record<string, number>>
+  readonly lists: Readonly<Record<string, readonly number[]>>
 }
 
 try {
@@ -51,11 +53,11 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
   if (!load) throw new UsageFault(`there is no bench "${name}"; ${known}`)
   const bench = await load()
   if (words.includes('--help') || words.includes('-h')) return help(bench)
-  const { parts, quick, json, settings } = readOrder(bench, words)
+  const { parts, quick, json, settings, lists } = readOrder(bench, words)
   const say = (text: string): unknown => (json ? process.stderr : process.stdout).write(`${text}\n`)
   const removeProgram = buildProgram()
   const told = (part: PartRun): unknown => say(`${renderPart(part)}\n`)
-  const run = await runBench(bench, { parts, quick, settings }, told, tellBegun).finally(removeProgram)
+  const run = await runBench(bench, { parts, quick, settings, lists }, told, tellBegun).finally(removeProgram)
   const document = documentOf(run)
   const charts = run.parts.flatMap(({ result }) => (result.outcome === 'measured' ? result.measured.charts : []))
   const stem = join(RESULTS, `${name}-${document.startedAt.replaceAll(':', '').slice(0, 17)}`)
@@ -76,7 +78,7 @@ function tellBegun(parts: readonly string[]): void {
 }
 
 function readOrder(bench: Bench, words: readonly string[]): Order {
-  const flags = Object.keys(bench.flags)
+  const flags = Object.keys({ ...bench.flags, ...bench.lists })
   const values = parse(flags, words)
   const quick = values['quick'] === true
   const output = values['output'] ?? 'table'
@@ -91,7 +93,15 @@ function readOrder(bench: Bench, words: readonly string[]): Order {
     if (!(number > 0 && number < Infinity)) throw new UsageFault(`--${flag} takes a number above 0, not "${String(given)}"`)
     return [flag, number] as const
   })
-  return { bench, parts: only, quick, json: output === 'json', settings: Object.fromEntries(settings) }
+  const lists = Object.entries(bench.lists ?? {}).map(([flag, { usual, quick: short }]) => {
+    const given = values[flag]
+    const numbers = typeof given === 'string' ? given.split(',').map(Number) : quick ? short : usual
+    const wrong = numbers.some((number) => !(Number.isInteger(number) && number > 0))
+    if (wrong) throw new UsageFault(`--${flag} takes whole numbers above 0 with commas between, not "${String(given)}"`)
+    return [flag, numbers] as const
+  })
+  const numbers = { settings: Object.fromEntries(settings), lists: Object.fromEntries(lists) }
+  return { bench, parts: only, quick, json: output === 'json', ...numbers }
 }
 
 function parse(flags: readonly string[], words: readonly string[]): Readonly<Record<string, string | boolean | undefined>> {
@@ -110,7 +120,7 @@ function parse(flags: readonly string[], words: readonly string[]): Readonly<Rec
   }
 }
 
-function help({ name, what, flags, parts }: Bench): number {
+function help({ name, what, flags, lists, parts }: Bench): number {
   const line = (word: string, text: string): string => `  ${word.padEnd(26)}${text}`
   const lines = [
     `pnpm bench ${name} [flags]: ${what}`,
@@ -122,6 +132,9 @@ function help({ name, what, flags, parts }: Bench): number {
     line('--only PART,…', 'only these parts'),
     line('--quick', 'a few minutes at most; figures of rare things are then rough'),
     line('-o json', 'print the document that is kept under bench-results/; the tables go to stderr'),
+    ...Object.entries(lists ?? {}).map(([flag, { what, usual, quick }]) =>
+      line(`--${flag} N,…`, `${what} (${usual.join(',')}; quick ${quick.join(',')})`),
+    ),
     ...Object.entries(flags).map(([flag, { what, usual, quick }]) => line(`--${flag} N`, `${what} (${usual}; quick ${quick})`)),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -21,7 +21,7 @@ export interface BenchRun {
   /** Processes that were running or waiting to, when it began (mean of a minute): on a busy machine times mean little. */
   readonly loadAverage: number
   readonly quick: boolean
-  readonly settings: Readonly<Record<string, number>>
+  readonly settings: Readonly<Record<string, number | readonly number[]>>
   readonly parts: readonly PartRun[]
 }
 
@@ -41,7 +41,7 @@ export interface BenchDocument {
   readonly bench: string
   readonly startedAt: string
   readonly quick: boolean
-  readonly settings: Readonly<Record<string, number>>
+  readonly settings: Readonly<Record<string, number | readonly number[]>>
   readonly machine: Readonly<Record<string, string | number>>
   /** No bound was broken and no part failed; parts that were skipped do not count. */
   readonly held: boolean

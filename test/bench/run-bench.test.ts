@@ -28,6 +28,19 @@ describe('a bench', () => {
     ])
   })
 
+  test('a part gets the numbers and lists that were ordered, and the run tells both', async () => {
+    const heard: unknown[] = []
+    const measure: Bench['parts'][number]['measure'] = (settings, lists) => {
+      heard.push(settings, lists)
+      return Promise.resolve(nothing)
+    }
+    const bench: Bench = { name: 'toy', what: 'a toy', flags: {}, parts: [{ name: 'sizes', what: '', measure }] }
+    const order = { parts: ['sizes'], quick: false, settings: { hubs: 3 }, lists: { sites: [8, 32] } }
+    const { settings } = await runBench(bench, order, () => undefined)
+    expect(heard).toEqual([{ hubs: 3 }, { sites: [8, 32] }])
+    expect(settings).toEqual({ hubs: 3, sites: [8, 32] })
+  })
+
   test('light neighbours run side by side, others alone', async () => {
     const running = new Set<string>()
     const company: Record<string, string[]> = {}

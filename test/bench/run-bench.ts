@@ -1,6 +1,6 @@
 /** Runs the parts of a bench, one after the other, light neighbours side by side; a part that throws has failed. */
 import { loadavg } from 'node:os'
-import type { Bench, Part, Settings } from './bench.ts'
+import type { Bench, Lists, Part, Settings } from './bench.ts'
 import type { BenchRun, PartOutcome, PartRun } from './report.ts'
 
 export interface BenchOrder {
@@ -8,6 +8,7 @@ export interface BenchOrder {
   readonly parts: readonly string[]
   readonly quick: boolean
   readonly settings: Settings<string>
+  readonly lists?: Lists<string>
 }
 
 /** `done` hears of each part in the order of the list, `begun` of those that are measured now. */
@@ -22,12 +23,12 @@ export async function runBench(
   const parts: PartRun[] = []
   for (const group of groupsOf(bench.parts.filter(({ name }) => order.parts.includes(name)))) {
     begun(group.map(({ name }) => name))
-    for (const run of await Promise.all(group.map((part) => runPart(part, order.settings)))) {
+    for (const run of await Promise.all(group.map((part) => runPart(part, order)))) {
       parts.push(run)
       done(run)
     }
   }
-  return { bench, startedAt, loadAverage, quick: order.quick, settings: order.settings, parts }
+  return { bench, startedAt, loadAverage, quick: order.quick, settings: { ...order.settings, ...order.lists }, parts }
 }
 
 function groupsOf(parts: readonly Part[]): Part[][] {
@@ -40,16 +41,16 @@ function groupsOf(parts: readonly Part[]): Part[][] {
   return groups
 }
 
-async function runPart(part: Part, settings: Settings<string>): Promise<PartRun> {
+async function runPart(part: Part, order: BenchOrder): Promise<PartRun> {
   const began = performance.now()
-  const result = await outcomeOf(part, settings)
+  const result = await outcomeOf(part, order)
   return { part: part.name, what: part.what, seconds: (performance.now() - began) / 1000, result }
 }
 
-async function outcomeOf(part: Part, settings: Settings<string>): Promise<PartOutcome> {
+async function outcomeOf(part: Part, { settings, lists = {} }: BenchOrder): Promise<PartOutcome> {
   try {
     const why = part.missing?.()
-    return why === undefined ? { outcome: 'measured', measured: await part.measure(settings) } : { outcome: 'skipped', why }
+    return why === undefined ? { outcome: 'measured', measured: await part.measure(settings, lists) } : { outcome: 'skipped', why }
   } catch (fault) {
     return { outcome: 'failed', why: reasonsOf(fault).join(': ') }
   }

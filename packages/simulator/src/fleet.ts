@@ -4,7 +4,7 @@
  */
 import { LIMITS, type Limits, type Role, invariant } from '@causeway/protocol'
 import { Hub } from '@causeway/hub'
-import { type AllocatorPlace, EdgeNode, type NodeConfig, type NodeMachine } from '@causeway/node'
+import { type AllocatorPlace, EdgeNode, type NodeConfig, type NodeMachine, type SessionCodec } from '@causeway/node'
 import { placeNodes, planetlab, type RttMatrix } from './planetlab.ts'
 import { SIMULATED_AUTHORITY, simulatorCredential, simulatorCrypto, simulatorKeyPair } from './simulated-crypto.ts'
 import type { Host } from './simulated-network.ts'
@@ -39,6 +39,8 @@ export interface FleetOptions {
   readonly store?: StoreOptions
   /** Who grants tasks. @default nobody */
   readonly allocator?: AllocatorPlace
+  /** What packs state sessions. @default they are not packed */
+  readonly sessionCodec?: () => SessionCodec
 }
 
 export interface FleetNode {
@@ -143,6 +145,9 @@ function addNode(
     key: keys.publicKey,
     listens: node.role === 'hub' || !options.nat,
     ...(options.store && { store: options.store }),
-    start: ({ stored, ...boot }) => new Machine(config, { ...boot, crypto: simulatorCrypto(boot.random, keys) }, stored),
+    start: ({ stored, ...boot }) => {
+      const environment = { ...boot, crypto: simulatorCrypto(boot.random, keys) }
+      return new Machine(config, options.sessionCodec ? { ...environment, sessionCodec: options.sessionCodec } : environment, stored)
+    },
   })
 }

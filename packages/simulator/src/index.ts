@@ -12,7 +12,7 @@ export * from './checkers.ts'
 export { Fault, type FaultKind } from './fault.ts'
 export { type Fleet, type FleetNode, type FleetOptions, makeFleet } from './fleet.ts'
 export { Observations, type PingFlow, type PingOrder, type WriteRecord } from './observations.ts'
-export { type Placement, type RttMatrix, parseRttMatrix, placeNodes, planetlab, shuffle } from './planetlab.ts'
+export { type Placement, type RttMatrix, parseRttMatrix, placeNodes, planetlab, shuffle, tiledPlanetlab } from './planetlab.ts'
 export { type ScenarioOptions, type ScenarioReport, runScenario } from './scenario.ts'
 export {
   type CredentialSpec,

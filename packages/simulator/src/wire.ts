@@ -39,6 +39,8 @@ const QUEUE_MS_MAX = 200
 
 export class Wire {
   conditions: WireConditions
+  /** That got through, as the kernel would see them: without the headers of IP and TCP. */
+  bytesCarried = 0
   readonly #random: Random
   readonly #disturbances = new Set<Disturbance>()
   #busyUntil = 0
@@ -82,6 +84,7 @@ export class Wire {
 
   /** When `bytes` bytes sent at `now` arrive at the other end. */
   arrival(now: number, bytes: number): number {
+    this.bytesCarried += bytes
     let at = now + this.conditions.delayMs + this.#occupy(now, bytes)
     if (this.conditions.jitterMs > 0) at -= this.conditions.jitterMs * Math.log(1 - this.#random.float())
     for (const { fault, extraDelayMs } of this.#disturbances) {
