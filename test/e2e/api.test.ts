@@ -71,7 +71,7 @@ test('every operation answers as documented', async () => {
     })
     const value = valueOf(answer)
     expect(document.answerFault(operation, answer.status, answer.type, value)).toBeUndefined()
-    told.set(id, value)
+    if (answer.status < 400) told.set(id, value)
     seen.add(id)
   }
   expect(document.operations.map(({ id }) => id).filter((id) => !seen.has(id))).toEqual([])
@@ -105,9 +105,11 @@ describe('what breaks the document', () => {
   test(`is refused: ${REQUESTS} requests, ${RAW} times bytes that are none`, async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
     const wrong: unknown[] = []
+    // Making them takes seconds on a busy machine, in which a connection would wait for its first byte and be closed.
+    const requests = fc.sample(brokenRequests(document), { numRuns: REQUESTS, seed })
     const unfinished = connect(socket('hkg-1-a'))
     unfinished.write('PUT /v1/kv/config/a HTTP/1.1\r\nContent-Length: 100\r\n\r\n{"a": ')
-    await each(fc.sample(brokenRequests(document), { numRuns: REQUESTS, seed }), async (request: BrokenRequest) => {
+    await each(requests, async (request: BrokenRequest) => {
       try {
         const answer = await ask(socket('hkg-1-a'), { ...request, agent })
         if (!isProblem(answer, request.method)) wrong.push({ request, answer })

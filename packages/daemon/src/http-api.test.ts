@@ -42,6 +42,7 @@ describe('the API over HTTP', () => {
       for (const path of ['/v1/status', '/nowhere']) {
         const response = await fetch(`${api}${path}`, { headers: authorization === undefined ? {} : { authorization } })
         expect(response.status).toBe(401)
+        expect(response.headers.get('www-authenticate')).toBe('Bearer')
         const text = await response.text()
         expect(JSON.parse(text)).toMatchObject({ status: 401, code: 'refused', remedy: expect.stringContaining(tokenFile) })
         expect(text).not.toContain(token)

@@ -32,7 +32,10 @@ export function startHttpApi(api: Hono, { listen, tokenFile, log }: HttpApiOptio
   const token = readOrMakeToken(tokenFile)
   const refused = (): Response => {
     const remedy = `send "Authorization: Bearer …" with what is in ${tokenFile}; clients read it from CAUSEWAY_TOKEN_FILE`
-    return problemResponse(new CausewayError('refused', 'this API wants its token', remedy), 401)
+    const response = problemResponse(new CausewayError('refused', 'this API wants its token', remedy), 401)
+    // RFC 9110, section 11.6.1: a 401 names the scheme.
+    response.headers.set('www-authenticate', 'Bearer')
+    return response
   }
   const routes = new Hono()
   // Whoever has the wrong one is told no more than who has none.

@@ -51,6 +51,8 @@ export const STORY: readonly Step[] = [
   { id: 'trace', fill: { to: fixed('core-1') } },
   { id: 'ping', fill: { to: fixed('core-1') }, query: '?count=2&intervalMs=0.5&bytes=0', status: 400 },
   { id: 'ping', fill: { to: fixed('core-1') }, query: '?count=2&intervalMs=10&bytes=100' },
+  // Its first and last line says that nobody is there.
+  { id: 'ping', fill: { to: fixed('nobody') } },
   { id: 'events' },
   { id: 'events', query: '?follow=false' },
   { id: 'drain', at: 'core-1' },
@@ -82,6 +84,7 @@ export const STORY: readonly Step[] = [
   { id: 'getShared', fill: shared, query: '?watch=true' },
   { id: 'openForward', query: '?follow=true', body: { listen: 0, to: 'word@core/core-1', proto: 'udp', class: 'twin', idleSeconds: 1 } },
   { id: 'openForward', body: { listen: '127.0.0.1:0', to: 'word@core' }, status: 201 },
+  { id: 'openForward', body: (all: Told) => ({ listen: told('openForward', 'listen')(all), to: 'word@core' }), status: 409 },
   { id: 'listForwards' },
   { id: 'removeForward', fill: { id: told('openForward', 'id') }, status: 204 },
   { id: 'listForwards' },

@@ -93,12 +93,18 @@ function answersOf({ tag, answers, lines, mediaType = 'application/json' }: Desc
   const statuses = lines && !(200 in answers) ? { ...answers, 200: null } : answers
   return Object.fromEntries(
     Object.entries(statuses).map(([status, schema]) => {
-      const stream = lines && status === '200' && { 'application/x-ndjson': { schema: { ...schemaOf(lines), description: LINES } } }
+      const stream = lines && status === '200' && { 'application/x-ndjson': { schema: lineOf(lines) } }
       const content = { ...(schema && { [mediaType]: { schema: schemaOf(schema) } }), ...stream }
       const more = Object.keys(content).length > 0 && { content }
       return [status, { description: DONE[status] ?? 'Done', ...(tag === 'records' && { headers }), ...more }]
     }),
   )
+}
+
+/** One of a stream: what it is of, or the fault that ends it. */
+function lineOf(schema: z.ZodType): Json {
+  const fault = { type: 'object', properties: { error: schemaOf(problem) }, required: ['error'], additionalProperties: false }
+  return { anyOf: [schemaOf(schema), fault], description: LINES }
 }
 
 const DONE: Readonly<Record<string, string>> = {
