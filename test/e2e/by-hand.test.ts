@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { LinkView, PathsView, RecordView, StatusView, WatchEvent, WriteResult } from '@causeway/protocol'
+import type { EventView, LinkView, PathsView, RecordView, StatusView, WatchEvent, WriteResult } from '@causeway/protocol'
 import { spawnCauseway } from './command-line.ts'
 import { Deployment, type NodeSpec } from './deployment.ts'
 import { eventually } from './eventually.ts'
@@ -65,6 +65,11 @@ test('what is written here is read there, on another site and not on its gateway
   const record = await arrives('hkg-1-b', 'config/limits', { rate: 100 })
   expect(record).toMatchObject({ key: 'limits', partition: 'global', labels: {}, revision: written.revision, writer: 'ams-1-b' })
   expect(Math.abs(Date.now() - record.asOf)).toBeLessThan(600_000)
+})
+
+test('events that do not go on are one document', async () => {
+  const { items } = await lab.ask<{ items: readonly EventView[] }>('hkg-1-a', 'events')
+  expect(items).toContainEqual({ at: expect.any(Number), name: 'link-up', data: expect.objectContaining({ peer: 'core-1' }) })
 })
 
 test('links tell what was measured', async () => {

@@ -2,7 +2,7 @@
 import type { EventView } from '@causeway/protocol'
 import { tint } from '../colour.ts'
 import { DONE } from '../fault.ts'
-import { printItem } from '../output.ts'
+import { printDocument, printItem } from '../output.ts'
 import { addReadingOptions, connectTo, type DeclareVerb, type ReadingOptions, untilInterrupted } from '../verb.ts'
 
 export const declareEvents: DeclareVerb = (program, onResult) => {
@@ -13,9 +13,14 @@ export const declareEvents: DeclareVerb = (program, onResult) => {
     .addHelpText('after', '\nExamples:\n  $ causeway events -f\n  $ causeway events -f -o ndjson >> events.ndjson\n')
     .action(async (options: ReadingOptions & { follow?: boolean }) => {
       const causeway = await connectTo(options.api)
-      for await (const event of causeway.events({ follow: options.follow ?? false, signal: untilInterrupted() })) {
-        await printItem(options.output, event, () => eventLine(event))
+      const { output, follow = false } = options
+      const events = causeway.events({ follow, signal: untilInterrupted() })
+      const items: EventView[] = []
+      for await (const event of events) {
+        if (follow) await printItem(output, event, () => eventLine(event))
+        else items.push(event)
       }
+      if (!follow) await printDocument(output, { items }, () => items.map(eventLine).join('\n'))
       onResult(DONE)
     })
 }
