@@ -23,14 +23,18 @@ const LISTS = { sites: { what: 'sites of each world', usual: [64, 128, 256], qui
 type ScaleSettings = Settings<keyof typeof FLAGS>
 type ScaleLists = Lists<keyof typeof LISTS>
 
-/** What a site may cost more in the largest world than in the smallest: chance, places on the map, and a growing heap. */
+/** What a site may cost more in the largest world than in the smallest: by chance and by its place on the map. */
 const GROWTH_MAX = 1.25
+/** Of processor time, which also grows with the heap of all worlds in one process, and with what else the machine does. */
+const CPU_GROWTH_MAX = 1.5
 const CONVERGED_MS_MAX = 30_000
 const PROCESS = fileURLToPath(new URL('./scale-process.ts', import.meta.url))
 const COLUMNS: readonly Column[] = [
   { key: 'sites', head: 'SITES' },
   { key: 'upKilobytes', head: 'kB/MIN UP, A SITE', digits: 1 },
   { key: 'downKilobytes', head: 'DOWN', digits: 1 },
+  { key: 'events', head: 'EVENTS/s, A SITE' },
+  { key: 'hubTurns', head: 'TURNS OF A HUB/s, A SITE', digits: 2 },
   { key: 'cpuMs', head: 'CPU ms/s, A SITE', digits: 2 },
   { key: 'hubCpuMs', head: 'OF IT A HUB', digits: 3 },
   { key: 'hubCpu', head: 'A HUB, %', digits: 1 },
@@ -82,11 +86,13 @@ interface World {
 
 /** What must stay flat. */
 const SLOPES = [
-  { key: 'upKilobytes', what: 'bytes up' },
-  { key: 'downKilobytes', what: 'bytes down' },
-  { key: 'cpuMs', what: 'CPU of the world' },
-  { key: 'hubCpuMs', what: 'CPU of a hub' },
-  { key: 'heapMegabytes', what: 'heap' },
+  { key: 'upKilobytes', what: 'bytes up', max: GROWTH_MAX },
+  { key: 'downKilobytes', what: 'bytes down', max: GROWTH_MAX },
+  { key: 'events', what: 'events of the world', max: GROWTH_MAX },
+  { key: 'hubTurns', what: 'turns of a hub', max: GROWTH_MAX },
+  { key: 'heapMegabytes', what: 'heap', max: GROWTH_MAX },
+  { key: 'cpuMs', what: 'CPU of the world', max: CPU_GROWTH_MAX },
+  { key: 'hubCpuMs', what: 'CPU of a hub', max: CPU_GROWTH_MAX },
 ] as const
 
 function rowOf({ sites, figures }: World, seconds: number): Row {
@@ -95,6 +101,8 @@ function rowOf({ sites, figures }: World, seconds: number): Row {
     sites,
     upKilobytes: figures.bytesUp * aMinute,
     downKilobytes: figures.bytesDown * aMinute,
+    events: figures.happened / seconds / sites,
+    hubTurns: figures.hubTurns / seconds / sites,
     cpuMs: figures.worldCpuMs / seconds / sites,
     hubCpuMs: figures.hubCpuMs / seconds / sites,
     hubCpu: figures.hubCpuMs / seconds / 10,
@@ -123,8 +131,8 @@ function judgementsOf(worlds: readonly World[], rows: readonly Row[]): Judgement
       CONVERGED_MS_MAX,
       'ms',
     ),
-    ...SLOPES.map(({ key, what }) =>
-      judge(`${what} for each site, largest to smallest world`, ratio(most?.[key], least?.[key]), GROWTH_MAX, '×'),
+    ...SLOPES.map(({ key, what, max }) =>
+      judge(`${what} for each site, largest to smallest world`, ratio(most?.[key], least?.[key]), max, '×'),
     ),
   ]
 }

@@ -10,4 +10,5 @@ test('a small world plays the trace to all its readers, and is one again after i
   expect(Math.min(figures.bytesUp, figures.bytesDown)).toBeGreaterThan(500)
   expect(figures.seenMaxMs).toBeLessThan(2_000)
   expect(figures.hubCpuMs).toBeGreaterThan(0)
+  expect(figures.happened).toBeGreaterThan(2 * figures.hubTurns)
 })

@@ -28,6 +28,9 @@ export interface ScaleFigures {
   /** Processor time of the process, which plays all nodes, and of the machine of one hub. */
   readonly worldCpuMs: number
   readonly hubCpuMs: number
+  /** Turns of the machine of one hub, and all that happened in the world: they do not depend on who else uses the processor. */
+  readonly hubTurns: number
+  readonly happened: number
   readonly heapMegabytes: number
   /** From a write until a reader has it, each reader by itself. */
   readonly seenP50Ms: number | null
@@ -79,21 +82,22 @@ export function playScale(shape: ScaleShape): ScaleFigures {
   return { ...steady, ...seen, silent, dropped, convergedMs: played.converge() }
 }
 
-type Steady = Pick<ScaleFigures, 'bytesUp' | 'bytesDown' | 'worldCpuMs' | 'hubCpuMs' | 'heapMegabytes'>
+type Steady = Pick<ScaleFigures, 'bytesUp' | 'bytesDown' | 'worldCpuMs' | 'hubCpuMs' | 'hubTurns' | 'happened' | 'heapMegabytes'>
 
 function measured(played: PlayedFleet, run: () => void): Steady {
-  const [bytes, cpu, hubCpuMs] = [played.bytes(), process.cpuUsage(), played.hubCpuMs]
+  const { fleet, hubCpuMs, hubTurns } = played
+  const [bytes, happened, cpu] = [played.bytes(), fleet.world.happened, process.cpuUsage()]
   run()
   const { user, system } = process.cpuUsage(cpu)
   const [up, down] = played.bytes()
-  const { fleet } = played
-  const hubMs = (played.hubCpuMs - hubCpuMs) / fleet.hubs.length
   globalThis.gc?.()
   return {
     bytesUp: (up - bytes[0]) / fleet.sites.size,
     bytesDown: (down - bytes[1]) / fleet.sites.size,
     worldCpuMs: (user + system) / 1_000,
-    hubCpuMs: hubMs,
+    hubCpuMs: (played.hubCpuMs - hubCpuMs) / fleet.hubs.length,
+    hubTurns: (played.hubTurns - hubTurns) / fleet.hubs.length,
+    happened: fleet.world.happened - happened,
     heapMegabytes: process.memoryUsage().heapUsed / 1e6,
   }
 }
@@ -123,6 +127,7 @@ class PlayedFleet {
   /** Of each record, by partition and key: what was written last. */
   readonly #newest = new Map<string, RecordChange>()
   #seenMs: number[] = []
+  #hubTurns = 0
   #hubCpuUs = 0
 
   constructor({ seed, sites, nodes, hubs }: ScaleShape) {
@@ -147,6 +152,10 @@ class PlayedFleet {
 
   get hubCpuMs(): number {
     return this.#hubCpuUs / 1_000
+  }
+
+  get hubTurns(): number {
+    return this.#hubTurns
   }
 
   get #world(): World {
@@ -261,6 +270,7 @@ class PlayedFleet {
       const effects = handle(now, input)
       const { user, system } = process.threadCpuUsage(before)
       this.#hubCpuUs += user + system
+      this.#hubTurns += 1
       return effects
     }
   }
