@@ -69,7 +69,20 @@ describe('the environment', () => {
   })
 
   it('leaves alone what others read, what is empty, and the file', () => {
-    const others = ['API', 'TOKEN', 'TOKEN_FILE', 'DEBUG', 'TASK_ID', 'SERVICE_HOST', 'SERVICE_PORT_CONTROL', 'PORT', 'PORT_7400_TCP_ADDR']
+    const others = [
+      'API',
+      'TOKEN',
+      'TOKEN_FILE',
+      'DEBUG',
+      'TASK_ID',
+      'SERVICE_HOST',
+      'SERVICE_PORT_CONTROL',
+      'PORT',
+      'PORT_7400_TCP_ADDR',
+      'HUB_SERVICE_HOST',
+      'HUB_PORT',
+      'HUB_PORT_7400_TCP',
+    ]
     expect(
       overridesOf({ PATH: '/bin', CAUSEWAY_UPLINKS: '', ...Object.fromEntries(others.map((name) => [`CAUSEWAY_${name}`, 'x'])) }),
     ).toEqual([])

@@ -14,8 +14,11 @@ import { type ConfigKey, configKeys } from './config-keys.ts'
 import { nearest } from './edit-distance.ts'
 
 const PREFIX = 'CAUSEWAY_'
-/** Others read these: clients, programs that run tasks, and what Kubernetes says of a service named so. */
-const OTHERS = /^CAUSEWAY_(?:API|TOKEN|TOKEN_FILE|DEBUG|TASK_.*|SERVICE_.*|PORT|PORT_.*)$/
+/**
+ * Others read these: clients, programs that run tasks. And Kubernetes tells every container of each service in its namespace,
+ * also of those named `causeway` or `causeway-hub`.
+ */
+const OTHERS = /^CAUSEWAY_(?:API|TOKEN|TOKEN_FILE|DEBUG|TASK_.*|(?:.+_)?SERVICE_(?:HOST|PORT)(?:_.*)?|(?:.+_)?PORT(?:_\d+_.*)?)$/
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
