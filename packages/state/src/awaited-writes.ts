@@ -3,7 +3,7 @@ import type { Backlog } from './backlog.ts'
 import type { WrittenEffect } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 import { conflict } from './write-outcome.ts'
-import type { OwnWrite } from './writer.ts'
+import type { OwnWrite } from './own-write.ts'
 
 export class AwaitedWrites {
   readonly #backlog: Backlog

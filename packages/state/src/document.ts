@@ -123,15 +123,20 @@ export class Document {
     return Y.getState(this.#doc.store, epoch)
   }
 
-  /** Bytes of the whole document in one update. */
+  /** Of the live entries. */
+  get liveBytes(): number {
+    return this.#index.bytes
+  }
+
+  /** Bytes of the whole document in one update, with what waits for something else. */
   encodedBytes(): number {
     return Y.encodeStateAsUpdate(this.#doc).length
   }
 
-  /** The updates that make a document of these entries and nothing else, one for each chunk. */
-  static updatesOf(epoch: number, chunks: readonly (readonly Content[])[]): Uint8Array[] {
+  /** The updates that make a document of these entries and nothing else, one for each chunk, when it is asked for. */
+  static *updatesOf(epoch: number, chunks: Iterable<readonly Content[]>): Generator<Uint8Array, void> {
     const document = new Document()
-    return chunks.map((contents) => (contents.length === 0 ? Y.encodeStateAsUpdate(document.#doc) : document.write(epoch, contents)))
+    for (const contents of chunks) yield contents.length === 0 ? Y.encodeStateAsUpdate(document.#doc) : document.write(epoch, contents)
   }
 
   /** Appends entries of the writer itself, deleting what they replace; the index follows with `index`. */

@@ -5,7 +5,8 @@
  * epochs arrived. A writer keeps one put or mark and one patch per key; after a restored backup, and while a fold is
  * arriving, there may be two for a while, and the newer one counts.
  */
-import { type Entry, compareEntries } from './entry.ts'
+import { encodedSize } from './encoded-size.ts'
+import { type Entry, compareEntries, contentOf, encodeContent } from './entry.ts'
 
 /** Entries `clock` to `clock + length - 1` of an epoch. */
 export interface DeleteRange {
@@ -18,9 +19,15 @@ export class EntryIndex {
   readonly #byKey = new Map<string, Entry[]>()
   readonly #byPlace = new Map<number, Map<number, Entry>>()
   #size = 0
+  #bytes = 0
 
   get size(): number {
     return this.#size
+  }
+
+  /** Of all entries as a fold would write them, without what is around them. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** The newest live put or mark of `key`. */
@@ -49,6 +56,7 @@ export class EntryIndex {
     if (!places) this.#byPlace.set(entry.log, (places = new Map()))
     places.set(entry.clock, entry)
     this.#size += 1
+    this.#bytes += bytesOf(entry)
     const entries = this.#byKey.get(entry.key)
     if (entries) entries.push(entry)
     else this.#byKey.set(entry.key, [entry])
@@ -71,8 +79,13 @@ export class EntryIndex {
   remove(entry: Entry): void {
     if (!this.#byPlace.get(entry.log)?.delete(entry.clock)) return
     this.#size -= 1
+    this.#bytes -= bytesOf(entry)
     const left = this.all(entry.key).filter((other) => other !== entry)
     if (left.length === 0) this.#byKey.delete(entry.key)
     else this.#byKey.set(entry.key, left)
   }
+}
+
+function bytesOf(entry: Entry): number {
+  return encodedSize(encodeContent(contentOf(entry, entry.author)))
 }

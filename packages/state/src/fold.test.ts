@@ -162,10 +162,9 @@ describe('a document that is folded', () => {
       atHub = false
     }
     Document.updatesOf = (epoch, chunks) => {
-      const updates = original(epoch, chunks)
-      if (!atHub) return updates
+      if (!atHub) return original(epoch, chunks)
       made += 1
-      return updates.map((update) => update.slice(1))
+      return [...original(epoch, chunks)].map((update) => update.slice(1)).values() as ReturnType<typeof original>
     }
     try {
       overwrite(lab, node, 100)

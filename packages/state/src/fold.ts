@@ -24,16 +24,13 @@ const PART_ENTRIES_MAX = 500
 const PART_BYTES_MAX = 48 * 1024
 
 export function isFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
-  if (document.isShared || document.logBytes < bytesMin || document.storedBytes < document.foldDueBytes) return false
-  // To know what is live costs as much as to write it: not asked with every batch.
-  document.foldDueBytes = RATIO * storedBytes(document.encodedBytes())
-  return document.storedBytes >= document.foldDueBytes
+  return !document.isShared && document.logBytes >= bytesMin && document.storedBytes >= RATIO * storedBytes(document.liveBytes)
 }
 
 /** Nothing has been written for a while: whoever joins now should not have to read much more than what is live. */
 export function isQuietFoldDue(document: ReplicatedDocument, bytesMin: number): boolean {
   const { logBytes } = document
-  return !document.isShared && logBytes >= bytesMin && logBytes >= QUIET_RATIO * document.encodedBytes()
+  return !document.isShared && logBytes >= bytesMin && logBytes >= QUIET_RATIO * document.liveBytes
 }
 
 /** What is live: of a document, or of several, or of less than one. */
@@ -55,29 +52,32 @@ export function together(own: Live, other: Live): Live {
 }
 
 /**
- * What is live, sorted by key, and at least one part; it depends on that and on the epoch only, so that others can make it as
- * well. What had expired when the fold was begun is only marked as gone.
+ * What is live now, sorted by key, and at least one part, each made when it is asked for; it depends on that and on the epoch only,
+ * so that others can make it as well. What had expired when the fold was begun is only marked as gone.
  */
-export function foldChunks(document: Live, epoch: number, author: string): Content[][] {
-  const wallMs = wallMsOf(epoch)
-  const chunks: Content[][] = []
+export function foldChunks(document: Live, epoch: number, author: string): Iterable<Content[]> {
+  return chunksOf(
+    [...document.keys()].sort().flatMap((key) => [...document.all(key)].sort(compareEntries)),
+    wallMsOf(epoch),
+    author,
+  )
+}
+
+function* chunksOf(entries: readonly Entry[], wallMs: number, author: string): Generator<Content[], void> {
   let chunk: Content[] = []
   let bytes = 0
-  for (const key of [...document.keys()].sort()) {
-    for (const entry of [...document.all(key)].sort(compareEntries)) {
-      const expired = entry.expiresMs !== undefined && entry.expiresMs <= wallMs
-      const said = contentOf(entry, author)
-      const content = expired ? { ...markContent(said), epoch: said.epoch, writer: said.writer } : said
-      const size = encodeRecord(encodeContent(content)).length
-      if (chunk.length > 0 && (chunk.length >= PART_ENTRIES_MAX || bytes + size > PART_BYTES_MAX)) {
-        chunks.push(chunk)
-        chunk = []
-        bytes = 0
-      }
-      chunk.push(content)
-      bytes += size
+  for (const entry of entries) {
+    const expired = entry.expiresMs !== undefined && entry.expiresMs <= wallMs
+    const said = contentOf(entry, author)
+    const content = expired ? { ...markContent(said), epoch: said.epoch, writer: said.writer } : said
+    const size = encodeRecord(encodeContent(content)).length
+    if (chunk.length > 0 && (chunk.length >= PART_ENTRIES_MAX || bytes + size > PART_BYTES_MAX)) {
+      yield chunk
+      chunk = []
+      bytes = 0
     }
+    chunk.push(content)
+    bytes += size
   }
-  if (chunk.length > 0 || chunks.length === 0) chunks.push(chunk)
-  return chunks
+  if (chunk.length > 0 || entries.length === 0) yield chunk
 }

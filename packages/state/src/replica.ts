@@ -259,6 +259,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       case 'sessionDrained':
         return this.#sync.blocked(now, input.session, input.type === 'sessionBlocked')
       case 'flush':
+        this.#writer.abandonFolds()
         return [...this.#flush(now), this.#stop()]
     }
   }

@@ -29,12 +29,13 @@ import {
 } from './batch.ts'
 import { type CheckedUpdate, Document } from './document.ts'
 import type { Content, Entry } from './entry.ts'
-import { type Live, foldChunks } from './fold.ts'
+import type { Live } from './fold.ts'
+import { FoldDraft, FoldParts } from './fold-draft.ts'
 import { Log } from './log.ts'
 import { type Extent, LogSet } from './log-set.ts'
 import type { Signer } from './replica-contract.ts'
 import { SHARED_COLLECTION, SharedGate } from './shared-gate.ts'
-import { type GateResult, type KnownClocks, checkUpdate } from './update-gate.ts'
+import { checkUpdate } from './update-gate.ts'
 import type { WriterCredential, WriterCredentials } from './writer-credentials.ts'
 
 /** Epochs of one document; a writer that restarts uncleanly every hour reaches it after half a year. */
@@ -63,15 +64,13 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   readonly partition: string
   readonly writer: string
   readonly id: string
-  /** Bytes of its log at which to look whether it should be folded. */
-  foldDueBytes = 0
   /** It is this node that writes it. */
   readonly #isOwn: boolean
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
   #document = new Document()
   /** The fold that is being made here while it arrives thin. */
-  #making: { readonly epoch: number; readonly updates: readonly Uint8Array[] } | undefined
+  #making: FoldParts | undefined
   #reborn = 0
   /** Judges the updates of a shared document; all others hold records. */
   readonly #shared: SharedGate | undefined
@@ -119,9 +118,9 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     return this.#document.size
   }
 
-  /** Of what is live, as one update. */
-  encodedBytes(): number {
-    return this.#document.encodedBytes()
+  /** Of what is live. */
+  get liveBytes(): number {
+    return this.#document.liveBytes
   }
 
   /** The writers whose place this document has taken. */
@@ -137,7 +136,11 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   write(epoch: number, credential: WriterCredential, contents: readonly Content[]): OwnBatch {
     const head = this.log(epoch) ? undefined : this.#headOf(0, credential, { ...NOTHING_MORE, since: this.#newestSince })
     const known = this.#clocks()
-    return this.#add(epoch, head, credential, this.#document.write(epoch, contents), known, 'written')
+    const origin = { writer: this.writer, epoch, seq: (this.log(epoch)?.seq ?? 0) + 1, head: this.log(epoch)?.head ?? head }
+    const result = checkUpdate({ ...origin, update: this.#document.write(epoch, contents) }, known)
+    invariant(result.ok, `our own update passes the gate${result.ok ? '' : `: ${result.reason}`}`)
+    this.#document.index(result.checked, new Set())
+    return this.#sign(epoch, head, credential, result.checked)
   }
 
   /** An update of a shared document, or what is wrong with it; nothing if it is here already. */
@@ -175,37 +178,37 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
 
   /** Everything that is live once more, as a log of its own that replaces all others; or `live` instead, for the reasons in `more`. */
   fold(epoch: number, credential: WriterCredential, live: Live = this.#document, more: HeadMore = this.inherited): OwnBatch[] {
-    const base = this.frontier('applied')
-    const chunks = foldChunks(live, epoch, this.writer)
-    invariant(!this.log(epoch), 'a fold is a new log')
-    // What we write next must not rest on what a reader of the fold has never seen.
-    this.#document = new Document()
-    this.foldedAt(epoch)
-    return Document.updatesOf(epoch, chunks).map((update, index) => {
-      const head = index === 0 ? this.#headOf(chunks.length, credential, more, base) : undefined
-      return this.#add(epoch, head, credential, update, this.#clocks(), 'new')
-    })
+    const draft = this.draftFold(epoch, live, more)
+    while (draft.step() !== undefined);
+    const batches = this.install(draft, credential)
+    invariant(batches !== undefined, 'a document does not change while it is folded')
+    return batches
   }
 
-  #add(
-    epoch: number,
-    head: LogHead | undefined,
-    credential: WriterCredential,
-    update: Uint8Array,
-    known: KnownClocks,
-    state: 'written' | 'new',
-  ): OwnBatch {
+  /** The same in steps; `install` ends it. */
+  draftFold(epoch: number, live: Live = this.#document, more: HeadMore = this.inherited): FoldDraft {
+    return new FoldDraft({ writer: this.writer, epoch, live, base: this.frontier('applied'), more })
+  }
+
+  /** A fold that is complete; `undefined` if the document has changed since it was begun. */
+  install({ basis, document, parts }: FoldDraft, credential: WriterCredential): OwnBatch[] | undefined {
+    const { epoch, base, more } = basis
+    if (!samePoints(base, this.frontier('applied')) || more.since < this.#newestSince) return undefined
+    invariant(!this.log(epoch), 'a fold is a new log')
+    // What we write next must not rest on what a reader of the fold has never seen.
+    this.#document = document
+    this.foldedAt(epoch)
+    const head = this.#headOf(parts.length, credential, more, base)
+    return parts.map((checked, index) => this.#sign(epoch, index === 0 ? head : undefined, credential, checked))
+  }
+
+  #sign(epoch: number, head: LogHead | undefined, credential: WriterCredential, { update, entries }: CheckedUpdate): OwnBatch {
     const { collection, partition, writer } = this
     const log = this.log(epoch)
-    const seq = (log?.seq ?? 0) + 1
-    const result = checkUpdate({ update, writer, epoch, seq, head: log?.head ?? head }, known)
-    invariant(result.ok, `our own update passes the gate${result.ok ? '' : `: ${result.reason}`}`)
-    if (state === 'written') this.#document.index(result.checked, new Set())
-    else this.#document.apply([result.checked], new Set())
-    const fields = { collection, partition, writer, epoch, seq, head, update }
+    const fields = { collection, partition, writer, epoch, seq: (log?.seq ?? 0) + 1, head, update }
     const { batch, link } = signBatch(this.#crypto, fields, log?.tip ?? new Uint8Array(0))
     this.#append(batch, link, credential)
-    return { document: this, batch, entries: result.checked.entries }
+    return { document: this, batch, entries }
   }
 
   /** A batch from a peer. */
@@ -257,9 +260,9 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   #madeWhole(batch: Batch): Batch | undefined {
     const { epoch, seq, head } = batch
     if (head && !this.#unlike && samePoints(head.base, this.frontier('applied'))) {
-      this.#making = { epoch, updates: Document.updatesOf(epoch, foldChunks(this.#document, epoch, this.writer)) }
+      this.#making = new FoldParts(this.writer, epoch, this.#document)
     }
-    const update = this.#making?.epoch === epoch ? this.#making.updates[seq - 1] : undefined
+    const update = this.#making?.epoch === epoch ? this.#making.at(seq) : undefined
     if (!update) this.#unlike = true
     return update && withUpdate(batch, update)
   }
@@ -287,7 +290,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
       const log = this.log(batch.epoch)
       const credential = log?.credential ?? this.#credentialOf(batch)
       const result = this.#shared
-        ? judged(batch, this.#shared.take(batch.update))
+        ? this.#shared.check(batch.update)
         : checkUpdate({ ...batch, writer: this.writer, head: log?.head ?? batch.head }, ahead)
       if (!result.ok || typeof credential === 'string') break
       ahead.set(batch.epoch, ahead.clockOf(batch.epoch) + result.checked.entries.length)
@@ -392,8 +395,4 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
       if (chunk.length > 0) this.#document.apply(chunk, new Set())
     }
   }
-}
-
-function judged({ update }: Batch, reason: string | undefined): GateResult {
-  return reason === undefined ? { ok: true, checked: { update, entries: [], deletes: [] } } : { ok: false, reason }
 }

@@ -8,6 +8,7 @@
  */
 import type { Hasher, Random } from '@causeway/protocol'
 import { type SharedUpdate, decodeShared } from './document.ts'
+import type { GateResult } from './update-gate.ts'
 
 /** Of the partitions that hold shared documents. */
 export const SHARED_COLLECTION = 'documents'
@@ -56,6 +57,12 @@ export class SharedGate {
     }
     for (const [client, clock] of clocks) this.#clocks.set(client, clock)
     return undefined
+  }
+
+  /** The same as the gate of all others tells it. */
+  check(update: Uint8Array): GateResult {
+    const reason = this.take(update)
+    return reason === undefined ? { ok: true, checked: { update, entries: [], deletes: [] } } : { ok: false, reason }
   }
 
   #runFault({ client, clock, length }: SharedUpdate['runs'][number], clocks: ReadonlyMap<number, number>): string | undefined {

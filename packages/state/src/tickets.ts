@@ -8,7 +8,7 @@ import type { MergedRecord } from './merged-record.ts'
 import type { Partition } from './partition.ts'
 import type { Relation, ReplicaEffect } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
-import type { OwnWrite } from './writer.ts'
+import type { OwnWrite } from './own-write.ts'
 
 /** Where received batches came from. */
 interface Origin {

@@ -10,7 +10,7 @@
  *  4. A document is folded only when peers have told what they hold of it: else a write that only they have would be lost.
  */
 import { Deadlines, type Instant, type Random, after, earliest } from '@causeway/protocol'
-import { EPOCH_MAX, type LogPoint, documentId } from './batch.ts'
+import { EPOCH_MAX, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
 import { ACK_KEY, type Content, type Entry, MS_MAX, ackContent } from './entry.ts'
 import { isFoldDue, isQuietFoldDue, together } from './fold.ts'
@@ -18,11 +18,12 @@ import type { HybridClock } from './hybrid-clock.ts'
 import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged } from './merged-record.ts'
 import type { Partition } from './partition.ts'
 import type { ReplicaConfig, SharedWriteInput, WriteInput, WriteOutcome, WrittenEffect } from './replica-contract.ts'
+import { type OwnWrite, accepted, answered } from './own-write.ts'
+import { OpenFolds } from './open-folds.ts'
 import type { OwnBatch, ReplicatedDocument } from './replicated-document.ts'
 import { SHARED_COLLECTION } from './shared-gate.ts'
 import { SharedWrites } from './shared-writes.ts'
 import { Sweeper, acknowledgedBy, othersOf, unacknowledged, unneeded, without } from './sweep.ts'
-import { encodeToken } from './token.ts'
 import { sharedRefusal, writeRefusal } from './write-check.ts'
 import { contentAfter } from './write-content.ts'
 import { conflict, preconditionFault, refused } from './write-outcome.ts'
@@ -32,14 +33,6 @@ import type { WriterCredential } from './writer-credentials.ts'
 /** A document that has not been written for so long is folded if that makes it clearly smaller. */
 const QUIET_MS = 60_000
 const RETRY_MS = 1_000
-
-export interface OwnWrite {
-  readonly effect: WrittenEffect
-  readonly durability: 'local' | 'site' | 'hub'
-  /** Where it lies; `undefined` for a refusal. */
-  readonly document: ReplicatedDocument | undefined
-  readonly point: LogPoint | undefined
-}
 
 /** What is known of what others have. */
 export interface Knowledge {
@@ -63,7 +56,7 @@ interface Gathered {
   readonly document: ReplicatedDocument
   readonly epoch: number
   readonly contents: Map<string, Content>
-  readonly accepted: { readonly input: WriteInput; readonly items: readonly { readonly key: string; readonly revision: string }[] }[]
+  readonly taken: { readonly input: WriteInput; readonly items: readonly { readonly key: string; readonly revision: string }[] }[]
 }
 
 export class Writer {
@@ -82,6 +75,8 @@ export class Writer {
   /** Documents with a fold that nobody can take, since we wrote on without knowing it: the next one must come soon. */
   readonly #overdue = new Set<ReplicatedDocument>()
   readonly #sweeper = new Sweeper()
+  /** While there are any, writes wait. */
+  readonly #open = new OpenFolds()
   /** Of new logs; logs of at least `#floor` are continued. It is zero until an epoch has been raised since the start. */
   #epoch: number
   #floor: number
@@ -161,11 +156,11 @@ export class Writer {
     for (const { input, document, result } of this.#shared.flush(this.#credential, open)) {
       const { request, name: partition } = input
       const asWrite = { type: 'write', request, collection: SHARED_COLLECTION, partition, changes: [] } as const
-      if ('ok' in result) written.push(answer(asWrite, result))
+      if ('ok' in result) written.push(answered(asWrite, result))
       else {
         this.#documents.keep(document)
         batches.push(result)
-        written.push(accept(asWrite, document, result.batch, []))
+        written.push(accepted(asWrite, document, result.batch, []))
       }
     }
   }
@@ -173,16 +168,17 @@ export class Writer {
   /** Makes the batches of what has been gathered, and folds of what has grown. */
   flush(now: Instant, wallMs: number, { informed, seesAll }: Knowledge): Flush {
     this.#dueAt = undefined
+    if (!this.#open.isEmpty) return { written: [], batches: [], folds: this.#goOnFolding(now), swept: new Map() }
     const gathered = new Map<string, Gathered>()
     const written: OwnWrite[] = []
     const batches: OwnBatch[] = []
     const documents = new Set<ReplicatedDocument>()
     const batch = (): void => {
-      for (const { document, epoch, contents, accepted } of gathered.values()) {
+      for (const { document, epoch, contents, taken } of gathered.values()) {
         const own = document.write(epoch, this.#credential, [...contents.values()])
         batches.push(own)
         documents.add(document)
-        for (const { input, items } of accepted) written.push(accept(input, document, own.batch, items))
+        for (const { input, items } of taken) written.push(accepted(input, document, own.batch, items))
       }
       gathered.clear()
     }
@@ -192,10 +188,9 @@ export class Writer {
       batch()
       for (const input of portion) {
         const refusal = this.#judge(input, wallMs, gathered)
-        if (refusal) written.push(answer(input, refusal))
+        if (refusal) written.push(answered(input, refusal))
       }
     }
-    const folds: OwnBatch[] = []
     const swept = new Map<Partition, Iterable<string>>()
     const { foldBytesMin } = this.#config.limits
     const sweeping = this.#sweeper
@@ -203,15 +198,16 @@ export class Writer {
       .filter((partition) => this.#acknowledge(now, partition, { informed, seesAll }, wallMs, gathered))
     for (const document of this.#quiet.due(now)) {
       const may = informed && !gathered.has(document.id) && !documents.has(document)
-      if (may && (this.#overdue.delete(document) || isQuietFoldDue(document, foldBytesMin))) folds.push(...this.#fold(document, wallMs))
+      if (may && (this.#overdue.delete(document) || isQuietFoldDue(document, foldBytesMin))) this.#beginFold(document, wallMs)
       if (this.#overdue.has(document)) this.#quiet.set(document, after(now, RETRY_MS))
       else if (!informed) this.#quiet.set(document, after(now, QUIET_MS))
     }
     batch()
     for (const document of documents) {
-      if (informed && isFoldDue(document, foldBytesMin)) folds.push(...this.#fold(document, wallMs))
+      if (informed && isFoldDue(document, foldBytesMin)) this.#beginFold(document, wallMs)
       else this.#quiet.set(document, after(now, QUIET_MS))
     }
+    const folds = this.#goOnFolding(now)
     for (const partition of sweeping) swept.set(partition, this.#leaveOut(partition, wallMs, folds))
     return { written, batches, folds, swept }
   }
@@ -288,8 +284,22 @@ export class Writer {
     return this.#epochMax
   }
 
-  #fold(document: ReplicatedDocument, wallMs: number): OwnBatch[] {
-    return document.fold(this.#nextEpoch(wallMs), this.#credential)
+  #beginFold(document: ReplicatedDocument, wallMs: number): void {
+    this.#open.begin(document, this.#nextEpoch(wallMs))
+  }
+
+  /** A turn's work on the folds that are open; there is another turn at once if more of it is left, or something has waited for it. */
+  #goOnFolding(now: Instant): OwnBatch[] {
+    const { folds, failed } = this.#open.advance(this.#credential)
+    for (const document of failed) this.foldSoon(now, document)
+    const isAwaited = !this.#storing && (!this.#waiting.isEmpty || !this.#shared.isEmpty)
+    if (!this.#open.isEmpty || isAwaited) this.#dueAt = now
+    return folds
+  }
+
+  /** The node stops: what waits is to be flushed now. */
+  abandonFolds(): void {
+    this.#open.abandon()
   }
 
   #renewEpoch(wallMs: number, informed: boolean): void {
@@ -334,7 +344,7 @@ export class Writer {
     gathered.set(id, group)
     this.#documents.keep(group.document)
     for (const [key, content] of staged) group.contents.set(key, content)
-    group.accepted.push({ input, items })
+    group.taken.push({ input, items })
     return undefined
   }
 
@@ -343,7 +353,7 @@ export class Writer {
     document.rebornAfter(this.#documents.partition(name.collection, name.partition)?.seals.get(name.writer) ?? 0)
     const newest = document.epochMax
     const epoch = newest > 0 && newest >= this.#floor ? newest : this.#epoch
-    return { document, epoch, contents: new Map(), accepted: [] }
+    return { document, epoch, contents: new Map(), taken: [] }
   }
 
   #entriesOf(collection: string, partition: string, key: string): Entry[] {
@@ -370,19 +380,4 @@ function freshEpoch(wallMs: number, random: Random): number {
 
 function isThere({ base }: MergedRecord, wallMs: number): boolean {
   return base.kind === 'put' && (base.expiresMs === undefined || base.expiresMs > wallMs)
-}
-
-function answer({ request, durability = 'local' }: WriteInput, result: WriteOutcome): OwnWrite {
-  return { effect: { type: 'written', request, result }, durability, document: undefined, point: undefined }
-}
-
-function accept(
-  input: WriteInput,
-  document: ReplicatedDocument,
-  { epoch, seq }: LogPoint,
-  items: readonly { readonly key: string; readonly revision: string }[],
-): OwnWrite {
-  const { collection, partition } = input
-  const token = encodeToken({ collection, partition, points: new Map([[document.writer, [{ epoch, seq }]]]) })
-  return { ...answer(input, { ok: true, partition, items, token }), document, point: { epoch, seq } }
 }
