@@ -26,6 +26,10 @@ class Acceptor {
     const heard = this.#channels.takeEffects().flatMap(({ type }) => (type === 'frame' ? [] : [type]))
     return [heard, this.#channels.size]
   }
+
+  traffic(): [number, number][] {
+    return [...this.#channels.takeTraffic()]
+  }
 }
 
 function data(sequence: number, opening: boolean): ChannelPacket {
@@ -50,4 +54,13 @@ test('a channel whose name is long on its way stays', () => {
   expect(acceptor.hear(START, data(1, true))).toEqual([[], 1])
   expect(acceptor.hear(after(START, 30_000), data(2, true))).toEqual([[], 1])
   expect(acceptor.hear(after(START, 30_001), data(0, true))[0]).toContain('channelAccepted')
+})
+
+test('packets to and from a peer are counted until somebody asks', () => {
+  const acceptor = new Acceptor()
+  acceptor.hear(START, data(0, true))
+  acceptor.hear(after(START, 1), data(1, false))
+  // An acknowledgement has left.
+  expect(acceptor.traffic()).toEqual([[PEER, 3]])
+  expect(acceptor.traffic()).toEqual([])
 })

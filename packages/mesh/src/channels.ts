@@ -97,6 +97,8 @@ export class Channels {
   readonly #byPeer = new Map<NodeId, PeerChannels>()
   readonly #deadlines = new Deadlines<Entry>()
   #touched: Entry[] = []
+  /** Packets to and from each peer, since somebody asked. */
+  #traffic = new Map<NodeId, number>()
   #grownBytes = 0
   #nextHandle = 1
   #nextNumber: number
@@ -165,6 +167,7 @@ export class Channels {
   packet(now: Instant, peer: NodeId, packet: ChannelPacket, arrival: Arrival): void {
     const of = this.#byPeer.get(peer)
     if (of) of.heardAt = now
+    this.#counts(peer)
     const entry = of?.entries.get(keyOf(packet.channel, packet.fromOpener)) ?? this.#accept(now, peer, packet)
     if (entry && this.#isLeftover(now, entry, packet)) this.#remove(entry)
     else if (entry) {
@@ -187,6 +190,17 @@ export class Channels {
   #isLeftover(now: Instant, { service, since, touched, channel }: Entry, packet: ChannelPacket): boolean {
     if (service !== undefined || touched || channel.identity.opener || packet.kind !== 'data' || packet.opening) return false
     return now >= after(since, NAMED_MS)
+  }
+
+  #counts(peer: NodeId): void {
+    this.#traffic.set(peer, (this.#traffic.get(peer) ?? 0) + 1)
+  }
+
+  /** Packets to and from each peer since the last call. */
+  takeTraffic(): ReadonlyMap<NodeId, number> {
+    const traffic = this.#traffic
+    this.#traffic = new Map()
+    return traffic
   }
 
   /** All packets of this turn have come. */
@@ -286,6 +300,7 @@ export class Channels {
 
   #packet(now: Instant, channel: Channel, { route, packet }: ChannelEffect & { type: 'packet' }): void {
     const { peer } = channel.identity
+    this.#counts(peer)
     const direct = channel.isCalm && route.length === 1 ? writeNeighbourPacket(packet) : undefined
     if (direct) this.#effects.push({ type: 'frame', firstHop: peer, frame: direct })
     else this.#send(now, peer, route, packet, channel.class)

@@ -33,6 +33,7 @@ import { type ChannelHandle, Channels } from './channels.ts'
 import { readChannelPacket } from './channel-packet.ts'
 import { Destinations, type DestinationsEffect } from './destinations.ts'
 import { type Verdict, forward } from './forwarder.ts'
+import { FrameTally } from './frame-tally.ts'
 import type { Link } from './link.ts'
 import { Links } from './links.ts'
 import type { LinksEffect } from './links-contract.ts'
@@ -49,8 +50,7 @@ export class Mesh {
   readonly #associations: Associations
   readonly #destinations: Destinations
   readonly #names = new Map<NodeId, string>()
-  readonly #dropped = new Map<string, number>()
-  #relayed = 0
+  readonly #tally = new FrameTally()
   #wallOffsetMs = 0
   #tidyAt: Instant
   #effects: MeshEffect[] = []
@@ -119,14 +119,18 @@ export class Mesh {
     return this.#channels.activeRoute(channel).map((id) => this.nameOf(id))
   }
 
-  /** Frames of others that were passed on. */
   get relayed(): number {
-    return this.#relayed
+    return this.#tally.relayed
   }
 
   frameCounts(): FrameCounts {
-    const packetsDropped = Object.fromEntries(this.#associations.dropped)
-    return { relayed: this.#relayed, dropped: Object.fromEntries(this.#dropped), packetsDropped }
+    const { relayed, dropped } = this.#tally
+    return { relayed, dropped, packetsDropped: Object.fromEntries(this.#associations.dropped) }
+  }
+
+  /** Packets of channels to and from each peer since the last call. */
+  takeTraffic(): ReadonlyMap<NodeId, number> {
+    return this.#channels.takeTraffic()
   }
 
   /** The plan to a node. Asking makes the node look for one. */
@@ -278,7 +282,7 @@ export class Mesh {
         this.#frame(now, effect.peer, effect.frame)
         break
       case 'frameDropped':
-        this.#count(effect.reason)
+        this.#tally.drop(effect.reason)
         break
       case 'peerRestarted':
         this.#channels.peerRestarted(now, effect.peer)
@@ -347,11 +351,11 @@ export class Mesh {
         this.#deliver(now, verdict)
         break
       case 'relay':
-        if (this.#links.sendFrame(now, verdict.next, verdict.frame)) this.#relayed++
-        else this.#count('link-down')
+        if (this.#links.sendFrame(now, verdict.next, verdict.frame)) this.#tally.relayed++
+        else this.#tally.drop('link-down')
         break
       case 'drop':
-        this.#count(verdict.reason)
+        this.#tally.drop(verdict.reason)
         if (verdict.reason === 'malformed' || verdict.reason === 'not-for-us' || verdict.reason === 'hop-limit') {
           this.#effects.push({
             type: 'violation',
@@ -387,10 +391,6 @@ export class Mesh {
   #isOfOurSite(neighbour: NodeId): boolean {
     const credential = this.#links.table.get(neighbour)?.peer.credential
     return credential?.role === 'edge' && credential.site === this.#config.site
-  }
-
-  #count(reason: string): void {
-    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
   }
 
   #tidy(now: Instant): void {
