@@ -23,4 +23,8 @@ export const LIMIT_MEANINGS: Readonly<Record<keyof Limits, string>> = {
   nodeWindowBytesMax: 'what the windows of all channels of a node may have grown by: memory at the worst',
   channelsPerPeerMax: 'channels with one other node; each open connection of a forward is one',
   channelDeadMs: 'a channel without any way that works ends after this. Longer: programs survive longer outages, and hang longer',
+  directLinksMax:
+    'nodes of other sites that this one links with directly, where one of the two can be dialled; 0: none. Each costs a probe a second while nothing goes over it',
+  directAfterMs: 'so long two nodes must have had something to say to each other, a message a second or more, before they link directly',
+  directIdleMs: 'a direct link goes when there was less than that for so long. Shorter: fewer idle links, more dialling',
 }

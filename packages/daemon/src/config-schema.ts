@@ -67,12 +67,16 @@ const leases = z
     'who grants tasks and strict writes; `null`: nobody. All nodes of a network must say the same. `etcd` survives the loss of any one machine',
   )
 
-const limit = z.number().int().positive()
+const limit = z.number().int().nonnegative()
+/** The others bound what nobody can do without. */
+const MAY_BE_NONE: ReadonlySet<string> = new Set<keyof Limits>(['directLinksMax'])
 const limits = z.strictObject(
-  Object.fromEntries(Object.keys(LIMITS).map((key) => [key, limit.optional().describe(LIMIT_MEANINGS[key as keyof Limits])])) as Record<
-    keyof Limits,
-    z.ZodOptional<typeof limit>
-  >,
+  Object.fromEntries(
+    Object.keys(LIMITS).map((key) => [
+      key,
+      (MAY_BE_NONE.has(key) ? limit : limit.positive()).optional().describe(LIMIT_MEANINGS[key as keyof Limits]),
+    ]),
+  ) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
 )
 
 /** Where peers open connections, and beside it the port for bulk. */
@@ -169,7 +173,7 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
     .max(16)
     .default([])
     .describe(
-      'where others may dial this node, if not where it listens (NAT, several addresses): they try all of them, and keep what works',
+      'where others may dial this node, if not where it listens (NAT, several addresses): they try all of them, and keep what works. Of an edge node: its site, and nodes of other sites that link with it directly, which otherwise dial what it has of public addresses',
     ),
   api: api.prefault({}).describe('how programs on this machine reach the node'),
   hubs: z

@@ -27,7 +27,7 @@ import { type Logger, createLogger } from './logger.ts'
 import { MetricsExporter } from './metrics/metrics-exporter.ts'
 import { startMetricsServer } from './metrics/metrics-server.ts'
 import { readNodeMetrics } from './metrics/node-metrics.ts'
-import { nearbyAddresses } from './nearby-addresses.ts'
+import { nearbyAddresses, reachableAddresses } from './nearby-addresses.ts'
 import { NodeBackend } from './node-backend.ts'
 import { createNodeCrypto } from './node-crypto.ts'
 import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
@@ -217,11 +217,13 @@ async function startMetrics({ apiMetrics }: DaemonConfig, exporter: MetricsExpor
 }
 
 function createMachine(config: DaemonConfig, loaded: LoadedCredential, stored: Iterable<StoreEntry>): NodeMachine {
+  const nearby = nearbyAddresses(config.listen.tcp, config.announce)
   const nodeConfig: NodeConfig = {
     credential: loaded.signed,
     authorityKey: loaded.authorityKey,
     announce: config.announce,
-    nearby: nearbyAddresses(config.listen.tcp, config.announce),
+    nearby,
+    reachable: reachableAddresses(nearby, config.announce),
     hubs: [...config.parents, ...config.hubs],
     parents: config.parents,
     peers: config.peers,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nearbyAddresses } from './nearby-addresses.ts'
+import { nearbyAddresses, reachableAddresses } from './nearby-addresses.ts'
 
 const HOW = { netmask: '', mac: '', cidr: null }
 const INTERFACES = {
@@ -19,4 +19,12 @@ test('a wildcard stands for the interfaces that others can reach', () => {
 test('what is announced comes first; an unknown port is not told', () => {
   expect(nearbyAddresses({ host: '10.0.0.5', port: 7400 }, ['a.example:7400'], INTERFACES)).toEqual(['a.example:7400', '10.0.0.5:7400'])
   expect(nearbyAddresses({ host: '0.0.0.0', port: 0 }, [], INTERFACES)).toEqual([])
+})
+
+test('from other sites a node is dialled where it says, or at addresses that mean no other machine there', () => {
+  const nearby = ['10.0.0.5:7400', '172.20.0.1:7400', '192.168.1.1:7400', '100.64.0.1:7400', '[fd00::5]:7400', '127.0.0.1:7400']
+  expect(reachableAddresses(nearby, [])).toEqual([])
+  const global = ['203.0.112.9:7400', '172.32.0.1:7400', '[2a01:4f8::5]:7400']
+  expect(reachableAddresses([...nearby, ...global], [])).toEqual(global)
+  expect(reachableAddresses([...nearby, ...global], ['a.example:7400'])).toEqual(['a.example:7400'])
 })

@@ -39,6 +39,30 @@ describe('Dialer', () => {
     expect(d.takeDue(instant(60_000), none)).toMatchObject([{ address: 'h1:1', others: ['h1.example:1'] }])
   })
 
+  it('dials for a direct link until it is told to forget it, and takes nobody else for it', () => {
+    const d = dialer(0)
+    const far = nodeId('far')
+    d.learn(instant(0), far, ['f:1', 'f:2'], 'direct')
+    expect(d.takeDue(instant(0), none)).toMatchObject([{ address: 'f:1', others: ['f:2'] }])
+    expect([d.identified('f:1', nodeId('x')), d.identified('f:1', far)]).toEqual([false, true])
+    const pauses = Array.from({ length: 50 }, () => {
+      d.failed(instant(0), 'f:1', false)
+      return d.nextWake(none) ?? 0
+    })
+    expect([Math.max(...pauses) > 30_000, Math.max(...pauses) <= 60_100]).toEqual([true, true])
+    expect(d.unreached(none)).toEqual([])
+    // A dial that is under way when the link is not wanted any more leads to nobody; a later wish is a new one.
+    expect(d.takeDue(instant(90_000), none)).toHaveLength(1)
+    d.forget(far)
+    expect([d.takeDue(instant(900_000), none), d.identified('f:1', far)]).toEqual([[], false])
+    d.failed(instant(900_000), 'f:1', false)
+    d.learn(instant(900_000), far, ['f:1'], 'direct')
+    expect([d.takeDue(instant(900_000), none).length, d.identified('f:1', far)]).toEqual([1, true])
+    d.learn(instant(900_000), nodeId('mate'), ['m:1'])
+    d.forget(nodeId('mate'))
+    expect(addresses(d.takeDue(instant(900_000), none))).toEqual(['m:1'])
+  })
+
   it('dials nodes that it has learned of, at their newest addresses, and nobody twice', () => {
     const d = dialer(0, ['p:1'])
     d.learn(instant(500), nodeId('q'), ['q:1', 'q:2'])

@@ -1,13 +1,14 @@
 /**
  * Whom to dial, and when. Every configured address is a target, and every hub and every node of the site that has been heard
- * of; a target that leads to a live link rests, the others are dialled for ever, with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS
+ * of, and nodes elsewhere that have agreed to a direct link; a target that leads to a live link rests, the others are dialled for ever, with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS
  * Architecture Blog, 2015).
  *
  *  1. A target is dialled at most once at a time.
  *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config,
  *     and after it that in which they were told of.
  *  3. A target whose node is already linked is not dialled, whoever dialled whom.
- *  4. At most `LEARNED_MAX` nodes are learned of, each with its newest addresses.
+ *  4. At most `LEARNED_MAX` nodes of the site are learned of, each with its newest addresses. Nodes elsewhere are bounded, and
+ *     taken back, by who asks for them; nobody else will do at their addresses.
  *  5. A node with several local addresses (`bind`) has a set of `uplinks` hubs for each: a hub is dialled from its own first, from
  *     the others if that does not answer, and from its own again after a while, so that no local line has them all.
  *  6. Why a target cannot be had is told once, until it could be had or the reason is another.
@@ -20,6 +21,8 @@ const BACKOFF_CEILING_MS = 30_000
 const BACKOFF_CEILING_ALONE_MS = 8_000
 /** A LAN that was split should be whole again soon after it is. */
 const BACKOFF_CEILING_NEAR_MS = 2_000
+/** There is another way: that one is back soon does not matter, and the address may never answer. */
+const BACKOFF_CEILING_DIRECT_MS = 60_000
 /** A hub that is not held from its own local address is tried from there so often, ± half of it. */
 const RETURN_MS = 30_000
 /** The other nodes of a site. */
@@ -31,7 +34,7 @@ interface Target {
   address: string
   /** Others at which the node behind it has said that it may be dialled. */
   others: readonly string[]
-  readonly kind: 'hub' | 'peer'
+  readonly kind: 'hub' | 'peer' | 'direct'
   /** Not of the config: who is meant is known. */
   readonly learned: boolean
   /** `returning`: connected, and dialled once more from its own local address. */
@@ -77,6 +80,8 @@ export class Dialer {
   readonly #bind: readonly string[]
   readonly #random: Random
   readonly #draining = new Set<NodeId>()
+  /** Addresses that were dialled when their node was forgotten. */
+  readonly #recanted = new Set<string>()
 
   constructor(now: Instant, config: DialerConfig) {
     const sets = Math.max(1, config.bind?.length ?? 0)
@@ -93,14 +98,21 @@ export class Dialer {
   }
 
   /** A node is to be linked with, and may be dialled at these addresses from then on; what was learned of it before is void. */
-  learn(notBefore: Instant, node: NodeId, addresses: readonly string[]): void {
+  learn(notBefore: Instant, node: NodeId, addresses: readonly string[], kind: 'peer' | 'direct' = 'peer'): void {
     const [address, ...others] = addresses
     if (address === undefined) return
-    const mates = this.#targets.filter((target) => target.learned && target.kind === 'peer')
-    const known = mates.find((target) => target.node === node)
+    const alike = this.#targets.filter((target) => target.learned && target.kind === kind)
+    const known = alike.find((target) => target.node === node)
     if (known?.state === 'idle') Object.assign(known, { address, others })
-    if (known || this.#find(address) || mates.length >= LEARNED_MAX) return
-    this.#targets.push({ ...targetOf(notBefore, 'peer', address), others, node, learned: true })
+    if (known || this.#find(address) || (kind === 'peer' && alike.length >= LEARNED_MAX)) return
+    this.#targets.push({ ...targetOf(notBefore, kind, address), others, node, learned: true })
+  }
+
+  /** There shall be no direct link with that node any more; a dial that is under way leads to nobody. */
+  forget(node: NodeId): void {
+    const gone = this.#targets.filter((target) => target.kind === 'direct' && target.node === node)
+    for (const { state, address } of gone) if (state !== 'idle') this.#recanted.add(address)
+    this.#targets = this.#targets.filter((target) => !gone.includes(target))
   }
 
   /** All hubs that are told of now, the preferred first. Those of the config stay before them, and what is held stays held. */
@@ -131,13 +143,15 @@ export class Dialer {
     this.#returnLater(now, target)
   }
 
-  /** The node behind an address has shown who it is, and told where else it may be dialled. */
-  identified(address: string, node: NodeId, addresses: readonly string[] = []): void {
+  /** The node behind an address has shown who it is, and told where else it may be dialled. False if it is not who is looked for. */
+  identified(address: string, node: NodeId, addresses: readonly string[] = []): boolean {
     const target = this.#find(address)
+    if (!target) return !this.#recanted.has(address)
     // What was learned says who is meant, and where else it is; somebody else may have that address in another machine room.
-    if (!target || target.learned) return
+    if (target.learned) return target.kind !== 'direct' || target.node === node
     target.node = node
     target.others = addresses.filter((other) => other !== address)
+    return true
   }
 
   /** The link that came of this address works. */
@@ -149,7 +163,7 @@ export class Dialer {
   /** Why an address leads to no link, for people. True if that is news: a list of hubs that names us as well is no fault. */
   blame(address: string, reason: string): boolean {
     const target = this.#find(address)
-    if (target && reason === DIALLED_SELF) target.node = 'self'
+    if (target && reason === DIALLED_SELF && target.kind !== 'direct') target.node = 'self'
     if (reason === DIALLED_SELF) return false
     if (!target || target.fault === reason) return false
     target.fault = reason
@@ -170,12 +184,14 @@ export class Dialer {
   }
 
   failed(now: Instant, address: string, alone: boolean): void {
+    this.#recanted.delete(address)
     const target = this.#find(address)
     if (!target) return
     // Of the two that a returning one has, the other is left.
     target.state = target.state === 'returning' ? 'connected' : 'idle'
-    const ofHubs = alone ? BACKOFF_CEILING_ALONE_MS : BACKOFF_CEILING_MS
-    const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, target.kind === 'hub' ? ofHubs : BACKOFF_CEILING_NEAR_MS)
+    const hub = alone ? BACKOFF_CEILING_ALONE_MS : BACKOFF_CEILING_MS
+    const ceilings = { hub, peer: BACKOFF_CEILING_NEAR_MS, direct: BACKOFF_CEILING_DIRECT_MS }
+    const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, ceilings[target.kind])
     target.failures = Math.min(target.failures + 1, 16)
     target.notBefore = after(now, BACKOFF_FLOOR_MS / 2 + this.#random.float() * ceiling)
     this.#returnLater(now, target)

@@ -53,6 +53,12 @@ export class LinkTable {
     return [...this.#links.values()].filter((link) => link.isHub)
   }
 
+  /** We can reach no hub. */
+  get isAlone(): boolean {
+    for (const link of this.#links.values()) if (link.up && link.isHub) return false
+    return true
+  }
+
   /** Links that are up, cheapest first; to nodes of one role if one is named. */
   live(role?: Role): Link[] {
     // A cost is worked out when it is asked for: once for each link, not once for each comparison.

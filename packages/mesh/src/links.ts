@@ -119,7 +119,7 @@ export class Links {
         this.#disconnected(now, input.connection, input.reason)
         break
       case 'dialFailed':
-        this.dialer.failed(now, input.address, this.#alone())
+        this.dialer.failed(now, input.address, this.table.isAlone)
         this.#tellFault('dial-failed', input.address, { address: input.address, reason: input.reason })
         break
       case 'laneBlocked':
@@ -164,11 +164,6 @@ export class Links {
 
   readonly #connectedTo = (node: NodeId): boolean => this.table.get(node)?.connection !== undefined
 
-  #alone(): boolean {
-    for (const link of this.table.all()) if (link.up && link.isHub) return false
-    return true
-  }
-
   #dial(now: Instant): void {
     for (const dial of this.dialer.takeDue(now, this.#connectedTo)) this.#effects.push({ type: 'dial', ...dial })
   }
@@ -179,7 +174,7 @@ export class Links {
     this.#connections.set(id, connection)
     if (address !== undefined) this.dialer.connected(now, address, from)
     this.#deadlines.set(connection, after(now, GREETING_MS))
-    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.#alone(), input)))
+    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.table.isAlone, input)))
   }
 
   #disconnected(now: Instant, id: ConnectionId, reason: string): void {
@@ -194,7 +189,8 @@ export class Links {
   #forget(now: Instant, connection: Connection, by?: Connection): void {
     this.#connections.delete(connection.id)
     this.#deadlines.set(connection, undefined)
-    if (connection.address !== undefined && connection.address !== by?.address) this.dialer.failed(now, connection.address, this.#alone())
+    if (connection.address !== undefined && connection.address !== by?.address)
+      this.dialer.failed(now, connection.address, this.table.isAlone)
   }
 
   #close(id: ConnectionId, reason: string, stops = false): void {
@@ -227,7 +223,7 @@ export class Links {
 
   /** Whether we can reach a hub has perhaps changed: links to hubs are held back only while we can. */
   #tellNeed(now: Instant): void {
-    const needed = this.#alone()
+    const needed = this.table.isAlone
     if (needed === this.#needed) return
     this.#needed = needed
     for (const link of this.table.hubs()) this.#apply(now, link, link.need(now, needed))
@@ -313,7 +309,8 @@ export class Links {
   }
 
   #admitted(now: Instant, connection: Connection, peer: Peer, hello: Hello): void {
-    if (connection.address !== undefined) this.dialer.identified(connection.address, peer.id, hello.addresses)
+    if (connection.address !== undefined && !this.dialer.identified(connection.address, peer.id, hello.addresses))
+      return this.#refuse(now, connection, 'another node answers there than the one that is looked for', false)
     const link = this.table.get(peer.id)
     const older = link?.connection === undefined ? undefined : this.#connections.get(link.connection)
     if (link && older) {
@@ -345,7 +342,7 @@ export class Links {
     if (near) this.#apply(now, link, [...link.pace(now, LAN_PACE_MS), ...link.need(now, true)])
     const { id, address } = connection
     this.#effects.push({ type: 'openLanes', connection: id, datagram, stream })
-    const alone = near || hello.alone || this.#alone()
+    const alone = near || hello.alone || this.table.isAlone
     link.lane = new StreamLane(now, {
       self: this.#config.self,
       queueBytesMax: this.#config.limits.laneQueueBytesMax,

@@ -127,6 +127,8 @@ export interface NodeConfig {
   /** Addresses at which nodes of its own site may dial it, a hub's also all that look for hubs: they learn them from hubs, and
    *  remember them. @default none */
   readonly nearby?: readonly string[]
+  /** Addresses at which nodes of other sites may dial this one, to link directly. @default none */
+  readonly reachable?: readonly string[]
   /** How many hubs to hold links with. */
   readonly uplinks: number
   /** Addresses of this node to dial hubs from, with so many for each. @default any */

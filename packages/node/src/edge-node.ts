@@ -3,9 +3,7 @@
  * to hubs. Only the gateway exchanges state with the core; the others exchange it with the gateway. Every node that has
  * uplinks carries frames and passes on plans for those of its site that have none, and tells hubs who of the site is there.
  *
- *  1. Gateway is the first, by (can reach a hub, name), of the nodes of the site that are linked with us, and we.
- *     Nodes that see the same neighbours agree; on a split LAN each part has its own, which is legal. Each claim has a
- *     higher term than any that was heard of, so that hubs can order them.
+ *  1. Nodes that see the same neighbours agree on the gateway (`GatewayElection`).
  *  2. A node holds uplinks unless two before it by name reach hubs: the gateway and the standby.
  *  3. A hub that drains is asked for nothing while there is another.
  *  4. Without any hub the node goes on: it serves what it has, accepts writes, and says so (`cutOff`).
@@ -28,6 +26,8 @@ import { Attachments } from './attachments.ts'
 import { Absence } from './absence.ts'
 import { cutOffReason } from './cut-off-reason.ts'
 import type { NodeConfig, NodeEnvironment } from './contract.ts'
+import { DirectLinks } from './direct-links.ts'
+import { GatewayElection } from './gateway-election.ts'
 import { HomeHub } from './home-hub.ts'
 import { NodeBase } from './node-base.ts'
 import { PlanRequests } from './plan-requests.ts'
@@ -64,10 +64,8 @@ export class EdgeNode extends NodeBase {
   readonly #home = new HomeHub()
   readonly #attachments = new Attachments()
   readonly #plans: PlanRequests
-  #gateway: NodeId
-  /** Of our claim to be the gateway, and the highest that was heard of. */
-  #claim = 0
-  #term = 0
+  readonly #direct: DirectLinks
+  readonly #election: GatewayElection
   #upstream: NodeId | undefined
   /** Others hold uplinks enough; since when that is so, or is not; when we act on it. */
   #uplinksSpare = false
@@ -89,11 +87,15 @@ export class EdgeNode extends NodeBase {
     const dialer = new Dialer(environment.now, { ...config, random: environment.random })
     super(config, environment, stored, { relay: 'site', router: { wayTo }, dialer })
     made.hubs = () => this.#hubs()
-    this.#gateway = this.self
+    this.#election = new GatewayElection(this.self)
     this.#sparedAt = environment.now
     const { mesh, credential } = this
     const { name: witness, site, region } = credential
     this.#dialer = dialer
+    const report = (event: string, data: Record<string, string>): void => this.report(event, data)
+    const { limits, reachable: addresses = [] } = config
+    this.#direct = new DirectLinks(environment.now, { ...environment, self: this.self, site, addresses, limits, mesh, dialer, report })
+    this.services.push(this.#direct)
     this.#members = new SiteMembers(credential, dialer)
     this.#verdicts = new SiteVerdicts(credential)
     this.#absence = new Absence(environment.now)
@@ -113,7 +115,7 @@ export class EdgeNode extends NodeBase {
   }
 
   protected override gateway(): string {
-    return this.mesh.nameOf(this.#gateway)
+    return this.mesh.nameOf(this.#election.gateway)
   }
 
   override cutOff(): boolean {
@@ -193,11 +195,12 @@ export class EdgeNode extends NodeBase {
       case 'site':
         if (this.mesh.link(from)?.peer.credential.site !== this.credential.site) break
         this.#told.set(from, message)
-        this.#term = Math.max(this.#term, message.term)
+        this.#election.heard(message.term)
         this.#watch.told(now, from, message.hears)
         break
       case 'bye':
         if (message.stops) this.#watch.saidGoodbye(from)
+        this.#direct.saidGoodbye(now, from, message.stops === true)
         break
       case 'drain':
         if (this.mesh.link(from)?.peer.credential.role !== 'hub') break
@@ -294,13 +297,13 @@ export class EdgeNode extends NodeBase {
     this.#tellSite()
     this.#tellHubs()
     this.#choosePlanServers()
-    this.mesh.pace(now, this.#gateway === this.self ? PACE_MS.gateway : PACE_MS.other)
+    this.mesh.pace(now, this.#election.isOurs ? PACE_MS.gateway : PACE_MS.other)
     const hubs = this.#hubs()
     if (this.#home.choose(now, hubs, (hub) => this.mesh.isDraining(hub))) {
       this.report('home-chosen', { hub: this.mesh.nameOf(this.#home.hub as NodeId) })
     }
-    this.#exchangeWith(now, this.#gateway === this.self ? this.#home.hub : this.#gateway)
-    this.#testifier.say(hubs, { gateway: this.#gateway === this.self, term: this.#claim, seen: this.#watch.sightings(now) })
+    this.#exchangeWith(now, this.#election.isOurs ? this.#home.hub : this.#election.gateway)
+    this.#testifier.say(hubs, { gateway: this.#election.isOurs, term: this.#election.claim, seen: this.#watch.sightings(now) })
     this.#noteAbsence(now)
     this.#decideAt = this.#nextReview(now)
   }
@@ -329,7 +332,7 @@ export class EdgeNode extends NodeBase {
   }
 
   #siteMessage(): SiteMessage {
-    return { type: 'site', hubs: this.#hubs().slice(0, 64), hears: this.#watch.hears(), term: this.#term }
+    return { type: 'site', hubs: this.#hubs().slice(0, 64), hears: this.#watch.hears(), term: this.#election.highest }
   }
 
   #tellSite(): void {
@@ -347,13 +350,9 @@ export class EdgeNode extends NodeBase {
   #electGateway(): void {
     const candidates = [{ id: this.self, name: this.credential.name, reaches: this.#hubs().length > 0 }]
     for (const [id, { credential }] of this.#neighbours) candidates.push({ id, name: credential.name, reaches: this.#reachesHub(id) })
-    candidates.sort((a, b) => Number(b.reaches) - Number(a.reaches) || (a.name < b.name ? -1 : 1))
-    const gateway = candidates[0]
-    if (!gateway || (gateway.id === this.#gateway && this.#claim > 0)) return
-    const changed = gateway.id !== this.#gateway
-    this.#gateway = gateway.id
-    if (gateway.id === this.self) this.#claim = ++this.#term
-    if (changed) this.report('gateway-changed', { gateway: gateway.name, self: gateway.id === this.self, term: this.#term })
+    const changed = this.#election.elect(candidates)
+    const { isOurs: self, highest: term } = this.#election
+    if (changed) this.report('gateway-changed', { gateway: changed.name, self, term })
   }
 
   /** Invariant 2. */
@@ -390,8 +389,8 @@ export class EdgeNode extends NodeBase {
 
   override verdicts(now: Instant): readonly NodeVerdict[] {
     const [seen, alone] = [this.#watch.sightings(now), this.#neighbours.size === 0]
-    const term = this.#gateway === this.self ? this.#claim : this.#term
-    const site = { wallMs: this.wallMs(now), cutOff: this.cutOff(), alone, gateway: this.#gateway, term, seen }
+    const { gateway, isOurs, claim, highest } = this.#election
+    const site = { wallMs: this.wallMs(now), cutOff: this.cutOff(), alone, gateway, term: isOurs ? claim : highest, seen }
     return this.#verdicts.all(site, this.replica)
   }
 }

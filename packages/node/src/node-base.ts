@@ -65,7 +65,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   protected readonly sessions: Sessions
   readonly #pings: Pings
   protected readonly desk: TaskService
-  readonly #services: readonly NodeService[]
+  protected readonly services: NodeService[]
   readonly #programs: Programs
   #wallOffsetMs: number
   readonly #startedAt: Instant
@@ -101,7 +101,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
     this.#hubDirectory = new HubDirectory({ self: this.credential, config, dialer: traits.dialer, replica: this.replica })
     this.#hubDirectory.look(now)
     this.desk = new TaskService(now, this.#taskHost(environment), this.replica)
-    this.#services = [this.#pings, this.desk]
+    this.services = [this.#pings, this.desk]
   }
 
   #taskHost({ crypto, random }: NodeEnvironment): TaskHost {
@@ -163,7 +163,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
 
   nextWake(): Instant | undefined {
     const ofParts = earliest(earliest(this.mesh.nextWake(), this.replica.nextWake()), this.sessions.nextWake())
-    return earliest(earliest(ofParts, this.nextDecision()), earliest(this.#pings.nextWake(), this.desk.nextWake()))
+    return this.services.reduce((next, service) => earliest(next, service.nextWake()), earliest(ofParts, this.nextDecision()))
   }
 
   #input(now: Instant, input: NodeInput): void {
@@ -171,7 +171,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       case 'wake':
         this.mesh.wake(now)
         this.toReplica(now, input)
-        for (const service of this.#services) service.wake(now)
+        for (const service of this.services) service.wake(now)
         break
       case 'persisted':
       case 'writeShared':
@@ -331,7 +331,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
       return
     }
     if (this.sessions.get(channel)) return this.#ofSession(now, effect)
-    const service = this.#services.find((each) => each.owns(channel))
+    const service = this.services.find((each) => each.owns(channel))
     const next = service && tellService(service, now, effect)
     if (next === 'finish') this.mesh.finish(now, channel)
     if (next === 'reset') this.mesh.reset(now, channel, 'a message that no such node sends')
@@ -361,7 +361,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
   #accepted(now: Instant, effect: Extract<MeshEffect, { type: 'channelAccepted' }>): void {
     const { channel, peer, service } = effect
     const relation = this.sessions.accepted(channel, peer, service)
-    const inside = this.#services.find((each) => each.serves(service))
+    const inside = this.services.find((each) => each.serves(service))
     if (relation) {
       this.toReplica(now, { type: 'sessionOpened', session: channel, peer: this.mesh.nameOf(peer), relation })
     } else if (inside) {

@@ -40,6 +40,12 @@ export interface Limits {
   readonly channelsPerPeerMax: number
   /** A channel without any working path ends after this. */
   readonly channelDeadMs: number
+  /** Links of an edge node with nodes of other sites; 0 is none. */
+  readonly directLinksMax: number
+  /** Two nodes that have had something to say to each other for so long without a pause may link … */
+  readonly directAfterMs: number
+  /** … and give that link up when they have had little to say for so long. */
+  readonly directIdleMs: number
 }
 
 export const LIMITS: Limits = {
@@ -63,4 +69,7 @@ export const LIMITS: Limits = {
   nodeWindowBytesMax: 256 * 1024 * 1024,
   channelsPerPeerMax: 10_000,
   channelDeadMs: 60_000,
+  directLinksMax: 8,
+  directAfterMs: 30_000,
+  directIdleMs: 300_000,
 }

@@ -31,6 +31,8 @@ export interface FleetOptions {
   readonly hubsNamed?: number
   /** Edges cannot be dialled from outside their site. @default false */
   readonly nat?: boolean
+  /** So many sites can be dialled by nodes of others, the first ones. @default 0 */
+  readonly sitesReachable?: number
   /** Conditions between machine rooms, besides the delay of the map. */
   readonly wide?: Partial<Omit<WireConditions, 'delayMs'>>
   readonly matrix?: RttMatrix
@@ -50,6 +52,8 @@ export interface FleetNode {
   readonly address: string
   /** Its row on the map. */
   readonly row: number
+  /** Nodes of other sites are told that they may dial it. */
+  readonly reachable: boolean
   readonly interest: readonly string[]
 }
 
@@ -76,7 +80,7 @@ export function makeFleet(options: FleetOptions): Fleet {
   const placement = placeNodes(matrix, world.fork(), options)
   const hubs = placement.hubs.map((row, index) => hubNode(row, index + 1))
   const edges = placement.sites.flatMap((row, index) =>
-    Array.from({ length: options.nodesPerSite }, (_, node) => edgeNode(row, index + 1, node, options.interest ?? ['config/**'])),
+    Array.from({ length: options.nodesPerSite }, (_, node) => edgeNode(options, row, index + 1, node)),
   )
   for (const node of [...hubs, ...edges]) rows.set(node.address, node.row)
   const sites = Map.groupBy(edges, ({ site }) => site)
@@ -89,14 +93,24 @@ export function makeFleet(options: FleetOptions): Fleet {
 }
 
 function hubNode(row: number, number: number): FleetNode {
-  return { name: `core-${number}`, role: 'hub', site: `core-${number}`, address: `10.0.${number}.1:7400`, row, interest: ['**'] }
+  return {
+    name: `core-${number}`,
+    role: 'hub',
+    site: `core-${number}`,
+    address: `10.0.${number}.1:7400`,
+    row,
+    reachable: false,
+    interest: ['**'],
+  }
 }
 
-function edgeNode(row: number, number: number, node: number, interest: readonly string[]): FleetNode {
+function edgeNode(options: FleetOptions, row: number, number: number, node: number): FleetNode {
   const site = `site-${number}`
   const letter = String.fromCharCode('a'.charCodeAt(0) + node)
   const address = `10.${1 + (number >> 8)}.${number & 0xff}.${1 + node}:7400`
-  return { name: `${site}-${letter}`, role: 'edge', site, address, row, interest: [...interest, `*/${site}`] }
+  const reachable = number <= (options.sitesReachable ?? 0)
+  const interest = [...(options.interest ?? ['config/**']), `*/${site}`]
+  return { name: `${site}-${letter}`, role: 'edge', site, address, row, reachable, interest }
 }
 
 function conditionsBetween(
@@ -132,6 +146,7 @@ function addNode(
     peers: options.introduced === false ? [] : addressesOf(site),
     uplinks: options.uplinks ?? 4,
     announce: [],
+    reachable: node.reachable ? [node.address] : [],
     ...((node.role === 'edge' ? !options.nat : options.hubsNamed !== undefined) && { nearby: [node.address] }),
     interest: [...node.interest, ...(options.hubsNamed === undefined ? [] : ['hubs/*'])],
     limits: options.limits ?? LIMITS,
