@@ -107,9 +107,9 @@ function print(report: Report, seconds: number, all: boolean): void {
 }
 
 function printWorld(report: ScenarioReport, seconds: number, all: boolean): void {
-  const { seed, hubs, sites, nodes, faults, writes, pings, objections } = report
+  const { seed, hubs, sites, nodes, faults, writes, pings, directLinks, objections } = report
   const fleet = `${hubs} hubs, ${sites} sites, ${nodes} nodes, ${faults.length} faults`
-  const traffic = `${pings.answered}/${pings.sent} pings (gap ${pings.longestGapMs} ms), ${writes.acknowledged}/${writes.asked} writes`
+  const traffic = `${pings.answered}/${pings.sent} pings (gap ${pings.longestGapMs} ms), ${writes.acknowledged}/${writes.asked} writes, ${directLinks} direct links`
   process.stdout.write(`${objections.length === 0 ? 'held  ' : 'FAILED'} seed ${seed}: ${fleet}, ${traffic}\n`)
   if (all) for (const { what, dropped } of faults) process.stdout.write(`         ${what} (hit ${dropped})\n`)
   if (objections.length === 0) return

@@ -5,7 +5,7 @@
  * The two ends of the ping flow are spared crashes and being cut off from everybody: a channel may end if its process
  * dies or if no path works for a minute, so only spared ends must see every message.
  */
-import { type Random, SeededRandom, instant } from '@causeway/protocol'
+import { LIMITS, type Random, SeededRandom, instant } from '@causeway/protocol'
 import type { NodeMachine } from '@causeway/node'
 import { type SiteView, checkFaults, checkPings, checkSites, checkViolations, hasHit } from './checkers.ts'
 import type { Fault } from './fault.ts'
@@ -36,6 +36,8 @@ export interface ScenarioReport {
   readonly nodes: number
   readonly faults: readonly { readonly what: string; readonly dropped: number }[]
   readonly writes: { readonly asked: number; readonly acknowledged: number }
+  /** How often two nodes of different sites agreed to link directly, each counted by itself. */
+  readonly directLinks: number
   readonly pings: { readonly sent: number; readonly answered: number; readonly longestGapMs: number }
   /** Empty if all held. */
   readonly objections: readonly string[]
@@ -46,6 +48,8 @@ export interface ScenarioReport {
 }
 
 const WARM_UP_MS = 5_000
+/** A direct link should have its share of the faults, and so should its end. */
+const DIRECT = { directAfterMs: 10_000, directIdleMs: 20_000 }
 /** Time to redial (up to 30 s apart), re-plan, and let held segments through after the last heal. */
 const SETTLE_MS = 90_000
 /** Faults of links that carry little may need some seconds to meet a packet. */
@@ -60,11 +64,14 @@ const SKEW_MS_MAX = 600_000
 export function runScenario(options: ScenarioOptions): ScenarioReport {
   const random = new SeededRandom(options.seed)
   const between = (from: number, to: number): number => from + (random.uint32() % (to - from + 1))
+  const sites = options.sites ?? between(2, 8)
   const fleet = makeFleet({
     seed: options.seed,
     hubs: options.hubs ?? between(1, 4),
-    sites: options.sites ?? between(2, 8),
+    sites,
+    sitesReachable: between(0, sites),
     nodesPerSite: options.nodesPerSite ?? between(1, 3),
+    limits: { ...LIMITS, ...DIRECT },
     wide: { lossRatio: random.float() < 0.3 ? 0.02 : 0.001, reorderRatio: 0.005, duplicateRatio: 0.001 },
     ...options.fleet,
   })
@@ -73,6 +80,10 @@ export function runScenario(options: ScenarioOptions): ScenarioReport {
   const frames = new FrameWatch<NodeMachine>(world)
   const state = new StateTraffic(fleet, observations, world.fork())
   const objections: string[] = []
+  const seen = { directLinks: 0 }
+  world.watch((_node, effect) => {
+    if (effect.type === 'event' && effect.name === 'direct-link-wanted') seen.directLinks++
+  })
   const durationMs = (options.seconds ?? 30) * 1000
   try {
     world.run(WARM_UP_MS)
@@ -94,7 +105,7 @@ export function runScenario(options: ScenarioOptions): ScenarioReport {
     // A throw out of a machine is an invariant that does not hold: the gravest objection there is.
     objections.push(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
   }
-  return report(options.seed, fleet, observations, objections)
+  return { ...report(options.seed, fleet, observations, objections), ...seen }
 }
 
 /** Lets time pass until nobody objects any more; the objections that remain when patience ends. */
@@ -118,7 +129,12 @@ function spared(fleet: Fleet, random: Random): [string, string] {
   return [sites[0]?.[0] ?? '', sites[1]?.[0] ?? '']
 }
 
-function report(seed: number, fleet: Fleet, observations: Observations<NodeMachine>, objections: readonly string[]): ScenarioReport {
+function report(
+  seed: number,
+  fleet: Fleet,
+  observations: Observations<NodeMachine>,
+  objections: readonly string[],
+): Omit<ScenarioReport, 'directLinks'> {
   const { world } = fleet
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0)
   return {
