@@ -147,7 +147,11 @@ export class NodeBackend implements ApiBackend {
     const patience = setTimeout(() => {
       if (answered || this.#knowsWayTo(ping.to)) return
       running.cancel()
-      refused.resolve(`no way to ${ping.to} is known to the network: no node of that name is connected`)
+      refused.resolve(
+        this.status().cutOff
+          ? `no way leads to ${ping.to}: this site is cut off from all hubs, and that is none of its nodes`
+          : `no way to ${ping.to} is known to the network: no node of that name is connected`,
+      )
     }, NO_WAY_MS)
     const ended = Promise.race([running.ended, refused.promise]).finally(() => clearTimeout(patience))
     return { ended, cancel: () => running.cancel() }

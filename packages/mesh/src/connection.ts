@@ -16,14 +16,14 @@ export interface Connection {
   readonly datagrams: boolean
   readonly openedAt: Instant
   link: Link | undefined
-  /** The peer has said good-bye: that the connection ends is no fault. */
-  farewell: boolean
+  /** The peer has said good-bye, and why: that the connection ends is no fault. */
+  farewell: string | undefined
 }
 
 /** A stranger's, as the driver reports it. */
 export function openedConnection(now: Instant, input: Extract<NetworkInput, { type: 'connected' }>): Connection {
   const { connection: id, address, remote, peerKey, datagram } = input
-  return { id, address, remote, peerKey, datagrams: datagram !== null, openedAt: now, link: undefined, farewell: false }
+  return { id, address, remote, peerKey, datagrams: datagram !== null, openedAt: now, link: undefined, farewell: undefined }
 }
 
 /**

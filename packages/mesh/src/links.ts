@@ -181,8 +181,8 @@ export class Links {
     const connection = this.#connections.get(id)
     if (!connection) return
     this.#forget(now, connection)
-    const link = connection.link
-    if (link?.connection === id) this.#apply(now, link, link.detach(now, reason, connection.farewell))
+    const { link, farewell } = connection
+    if (link?.connection === id) this.#apply(now, link, link.detach(now, farewell ?? reason, farewell !== undefined))
   }
 
   /** `by`: what takes its place; if it was dialled at the same address, that has not failed. */
@@ -279,7 +279,7 @@ export class Links {
         this.#apply(now, link, link.monitor(now, { type: 'reply', via: 'control', at: now, reply: message }))
         return
       case 'bye':
-        connection.farewell = true
+        connection.farewell = `closed by the peer: ${message.reason}`
         this.#effects.push({ type: 'control', peer: link.peer.id, message })
         this.#tellFault('link-closed-by-peer', connection.address, { peer: link.name, reason: message.reason })
         return

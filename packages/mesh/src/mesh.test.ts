@@ -106,6 +106,15 @@ function other(name: Name): Name {
   return name === 'a' ? 'b' : 'a'
 }
 
+test('a link that the peer has closed says why', () => {
+  const pair = new Pair()
+  pair.run(1_000)
+  pair.mesh('b').stop('it is drained')
+  pair.run(100)
+  pair.mesh('a').network(pair.now, { type: 'disconnected', connection: 1, reason: 'the end of the stream' })
+  expect(pair.mesh('a').linkViews(pair.now)).toMatchObject([{ to: 'b', state: 'down', reason: 'closed by the peer: it is drained' }])
+})
+
 test('the first packet of a process that was replaced counts, although the handshake that tells of it is handed over with it', () => {
   const pair = new Pair()
   pair.run(2_000)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { LinkView } from '@causeway/protocol'
 import { instant, nodeId } from '@causeway/protocol'
-import { cutOffReason } from './cut-off-reason.ts'
+import { SPARE, cutOffReason } from './cut-off-reason.ts'
 
 type Known = Parameters<typeof cutOffReason>[1]
 
@@ -21,5 +21,7 @@ test('a site that is cut off says how its links with hubs ended, else why none c
   expect(cutOffReason(instant(0), mesh({ 'hkg-1-b': 'fine' }, refused))).toBe(
     'h1:1: refused; h2:1: refused; h3:1: refused; h4:1: refused; and 2 more',
   )
+  // What it let go itself it does not miss.
+  expect(cutOffReason(instant(0), mesh({ 'core-1': SPARE, 'core-2': SPARE }, refused))).toContain('that hold its uplinks')
   expect(cutOffReason(instant(0), mesh({}))).toContain('name some under hubs')
 })

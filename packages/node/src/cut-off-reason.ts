@@ -2,11 +2,14 @@
 import { type Instant, nodeId } from '@causeway/protocol'
 import type { Mesh } from '@causeway/mesh'
 
+/** Why a node of a site of many lets its links with hubs go; others hold them for it. */
+export const SPARE = 'other nodes of its site hold uplinks enough'
 /** A sentence is read; a list of all hubs is in the status. */
 const NAMED_MAX = 4
 
 export function cutOffReason(now: Instant, mesh: Pick<Mesh, 'linkViews' | 'link' | 'unreached'>): string {
   const ended = mesh.linkViews(now).filter(({ to }) => mesh.link(nodeId(to))?.isHub)
+  if (ended.length > 0 && ended.every(({ reason }) => reason === SPARE)) return 'the nodes of this site that hold its uplinks reach no hub'
   const faults = ended.length > 0 ? ended.map(({ to, reason }) => `${to}: ${reason}`) : mesh.unreached().map(named)
   if (faults.length === 0) return 'none is known: name some under hubs, or under peers nodes of the site that reach one'
   const more = faults.length - NAMED_MAX

@@ -24,7 +24,7 @@ import { Dialer, type Peer, UNMEASURED_COST_MS } from '@causeway/mesh'
 import type { ChangeEffect } from '@causeway/state'
 import { Attachments } from './attachments.ts'
 import { Absence } from './absence.ts'
-import { cutOffReason } from './cut-off-reason.ts'
+import { SPARE, cutOffReason } from './cut-off-reason.ts'
 import type { NodeConfig, NodeEnvironment } from './contract.ts'
 import { DirectLinks } from './direct-links.ts'
 import { GatewayElection } from './gateway-election.ts'
@@ -366,7 +366,7 @@ export class EdgeNode extends NodeBase {
     this.#stepAt = undefined
     this.#dialer.setUplinks(spare ? 0 : this.config.uplinks)
     if (!spare) return
-    for (const hub of this.#hubs()) this.mesh.stop('other nodes of its site hold uplinks enough', hub)
+    for (const hub of this.#hubs()) this.mesh.stop(SPARE, hub)
   }
 
   #exchangeWith(now: Instant, upstream: NodeId | undefined): void {

@@ -5,8 +5,8 @@ import type { PatchOptions, WriteOptions } from '@causeway/client'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readFile } from 'node:fs/promises'
 import { DONE } from '../../fault.ts'
-import { printDocument } from '../../output.ts'
-import { parseLabels } from '../../verb.ts'
+import { isTable, printDocument } from '../../output.ts'
+import { connectTo, parseLabels } from '../../verb.ts'
 import { DRY_RUN, type DryRunOption, tryChanges } from './dry-run.ts'
 import { addSubcommand, collectionOf, type KvOptions, notJson, OWN_SITE, parseAddress, readInput, readValue } from './subcommand.ts'
 
@@ -83,6 +83,7 @@ function declareDelete(kv: Command, onResult: (code: number) => void): void {
     else {
       const deleted = await (await collectionOf(options, collection)).delete(key, options)
       await printDocument(options.output, deleted, () => `${address} deleted`)
+      await noteCutOff(options)
     }
     onResult(DONE)
   })
@@ -101,6 +102,7 @@ function declareBatch(kv: Command, onResult: (code: number) => void): void {
     else {
       const result = await (await collectionOf(options, collection)).batch(changes, options)
       await printDocument(options.output, result, () => `${result.items.length} records of ${collection} changed in ${result.partition}`)
+      await noteCutOff(options)
     }
     onResult(DONE)
   })
@@ -117,9 +119,20 @@ function addWriteOptions(command: Command): Command {
     .option(...DRY_RUN)
 }
 
-async function printWritten({ output }: KvOptions, collection: string, written: WriteResult): Promise<void> {
+async function printWritten(options: KvOptions, collection: string, written: WriteResult): Promise<void> {
   const { key, partition, revision } = written
-  await printDocument(output, written, () => `${collection}/${key} written in ${partition}, revision ${revision}`)
+  await printDocument(options.output, written, () => `${collection}/${key} written in ${partition}, revision ${revision}`)
+  await noteCutOff(options)
+}
+
+/** What was written is on this disk, and perhaps nobody will ever take it: of a node that was revoked, for one. */
+async function noteCutOff({ api, output }: KvOptions): Promise<void> {
+  if (!isTable(output)) return
+  const { cutOff, unreached } = await (await connectTo(api)).status()
+  if (!cutOff) return
+  const [because] = new Set(unreached.map(({ reason }) => reason))
+  const why = because === undefined ? '' : `; the first fault that "causeway status" tells: ${because}`
+  process.stderr.write(`this site is cut off: nobody beyond it has this before a hub is reached again${why}\n`)
 }
 
 /** A JSON array, `{changes: [...]}`, or one change a line; the daemon checks what is in them. */
