@@ -30,6 +30,9 @@ import type { StreamLane } from './stream-lane.ts'
 const UNANSWERED_MS = 5_000
 /** A connection on which nothing is answered for so long while the link is down is dead, too. */
 const SILENT_MS = 3_000
+/** Probes are short, so they arrive where packets of full length vanish, and TCP sends those again and again. */
+const LANE_DEAD =
+  'nothing that is sent on its stream lane arrives; if probes go on to, long packets are lost on the way: set net.ipv4.tcp_mtu_probing=1'
 /** How often the monitor hears of traffic: once per such interval is enough. */
 const TRAFFIC_NEWS_MS = 20
 
@@ -202,7 +205,7 @@ export class Link {
   wake(now: Instant): LinkEffect[] {
     const answers = this.lane?.wake(now) ?? true
     const effects = this.monitor(now, { type: 'wake' })
-    return answers ? effects : [{ type: 'reset', reason: 'nothing that is sent on its stream lane arrives' }, ...effects]
+    return answers ? effects : [{ type: 'reset', reason: LANE_DEAD }, ...effects]
   }
 
   /** Our end can reach no hub otherwise, or can again. */
