@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { LinkView } from '@causeway/protocol'
 import { instant, nodeId } from '@causeway/protocol'
-import { SPARE, cutOffReason } from './cut-off-reason.ts'
+import { SPARE, STOPS, cutOffReason } from './cut-off-reason.ts'
 
 type Known = Parameters<typeof cutOffReason>[1]
 
@@ -17,11 +17,13 @@ function mesh(links: Readonly<Record<string, string>>, unreached: ReturnType<Kno
 test('a site that is cut off says how its links with hubs ended, else why none came to be, else that none is known', () => {
   const refused = [1, 2, 3, 4, 5, 6].map((number) => ({ address: `h${number}:1`, reason: 'refused' }))
   const ended = mesh({ 'core-1': 'no answers', 'hkg-1-b': 'fine' }, refused)
-  expect(cutOffReason(instant(0), ended)).toBe('core-1: no answers')
-  expect(cutOffReason(instant(0), mesh({ 'hkg-1-b': 'fine' }, refused))).toBe(
+  expect(cutOffReason(instant(0), ended, true)).toBe('core-1: no answers')
+  expect(cutOffReason(instant(0), mesh({ 'hkg-1-b': 'fine' }, refused), true)).toBe(
     'h1:1: refused; h2:1: refused; h3:1: refused; h4:1: refused; and 2 more',
   )
   // What it let go itself it does not miss.
-  expect(cutOffReason(instant(0), mesh({ 'core-1': SPARE, 'core-2': SPARE }, refused))).toContain('that hold its uplinks')
-  expect(cutOffReason(instant(0), mesh({}))).toContain('name some under hubs')
+  expect(cutOffReason(instant(0), mesh({ 'core-1': SPARE, 'core-2': SPARE }, refused), true)).toContain('that hold its uplinks')
+  expect(cutOffReason(instant(0), mesh({}), true)).toBe('none has answered since the start')
+  expect(cutOffReason(instant(0), mesh({}), false)).toContain('name some under hubs') // Nothing is wrong with hubs that a node leaves since it stops.
+  expect(cutOffReason(instant(0), mesh({ 'core-1': STOPS, 'core-2': 'no answers' }), true)).toBeUndefined()
 })

@@ -382,7 +382,10 @@ export class EdgeNode extends NodeBase {
       return this.replica.complete() && pending === 0 && sessions.length > 0
     }
     const event = this.#absence.observe(now, this.cutOff(), settled)
-    if (event) this.report(event.name, event.name === 'site-cut-off' ? { reason: cutOffReason(now, this.mesh) } : event.data)
+    if (event?.name !== 'site-cut-off') return event && this.report(event.name, event.data)
+    const { hubs, peers } = this.config
+    const reason = cutOffReason(now, this.mesh, hubs.length + peers.length > 0)
+    if (reason !== undefined) this.report(event.name, { reason })
   }
 
   // ---- verdicts

@@ -29,6 +29,7 @@ import {
   type WriteInput,
   type WriteOutcome,
 } from '@causeway/state'
+import { STOPS } from './cut-off-reason.ts'
 import type { NodeConfig, NodeEffect, NodeEnvironment, NodeInput, NodeMachine } from './contract.ts'
 import { HUBS, HubDirectory } from './hub-directory.ts'
 import { OwnWrites } from './own-writes.ts'
@@ -44,9 +45,6 @@ import { matesOf } from './site-mates.ts'
 import { type AuthorityParts, type Granting, TaskService } from './tasks/task-service.ts'
 import { uplinkViews } from './uplink-views.ts'
 import type { NodeVerdict } from './verdict.ts'
-
-/** The wall clock went ahead of the monotonic one by more than this: the machine slept, or its clock was set. */
-const SLEPT_MS = 1_000
 
 export interface NodeTraits {
   /** Whose frames to carry. */
@@ -179,7 +177,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         if (input.type !== 'write' || !this.desk.takesStrict(now, input)) this.toReplica(now, input)
         break
       case 'wall':
-        if (input.offsetMs - this.#wallOffsetMs > SLEPT_MS) this.desk.slept(now, input.offsetMs - this.#wallOffsetMs, input.slept)
+        this.desk.wallMoved(now, input.offsetMs - this.#wallOffsetMs, input.slept)
         this.#wallOffsetMs = input.offsetMs
         this.mesh.clock(now, input)
         this.toReplica(now, input)
@@ -217,7 +215,7 @@ export abstract class NodeBase extends NodeViews implements NodeMachine {
         this.drain(now, input.draining)
         break
       case 'stop':
-        this.mesh.stop('the node stops')
+        this.mesh.stop(STOPS)
         this.toReplica(now, { type: 'flush' })
         break
       default:

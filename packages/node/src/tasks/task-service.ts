@@ -64,6 +64,9 @@ export interface AuthorityParts {
   readonly hint: (now: Instant, node: string, task: string, token: TaskToken) => void
 }
 
+/** By more than this: the machine slept, or its clock was set. */
+const SLEPT_MS = 1_000
+
 export class TaskService implements TaskDesk, NodeService {
   readonly #host: TaskHost
   readonly #index = new TaskIndex()
@@ -300,9 +303,9 @@ export class TaskService implements TaskDesk, NodeService {
     this.#holder.begin(now)
   }
 
-  /** See `LeaseHolder`. */
-  slept(now: Instant, ms: number, surely?: boolean): void {
-    this.#holder.slept(now, ms, surely)
+  /** The wall clock went ahead of the monotonic one by so much, or back. */
+  wallMoved(now: Instant, ms: number, slept?: boolean): void {
+    if (ms > SLEPT_MS) this.#holder.slept(now, ms, slept)
   }
 
   wake(now: Instant): void {

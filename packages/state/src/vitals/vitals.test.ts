@@ -320,6 +320,19 @@ describe('bounds', () => {
     expect(hub.views(instant(0))).toEqual([])
   })
 
+  test('and does not tell a hub of another node of which that has heard something older', () => {
+    const edge = new Vitals({ self: identity('hkg-1-a', 'hkg-1'), incarnation: 1 })
+    edge.opened(1, 'up', { peer: 'core-1' })
+    const encoder = new VitalEncoder()
+    for (const incarnation of [9, 3]) {
+      const said = { identity: identity('core-2', 'core', 'hub'), incarnation, seq: 1, fields: [], quanta: [], saidAt: instant(0) }
+      const message = encoder.encode(instant(0), [said])
+      expect(message && edge.receive(instant(0), 1, message)).toBeUndefined()
+    }
+    expect(edge.counts.stale).toBe(1)
+    expect([edge.takeDue(instant(60_000)), edge.gather(instant(60_000), 1)]).toEqual([[], undefined])
+  })
+
   test('what comes or is asked for in a session that is gone does nothing', () => {
     const vitals = new Vitals({ self: identity('a', 's'), incarnation: 1 })
     vitals.closed(5)

@@ -262,7 +262,8 @@ export class Vitals {
     const known = this.#known.get(name)
     if (known && compareAge(vital, known.vital) <= 0) {
       this.#counts.stale++
-      if (isSetBack(now, vital, known.vital)) this.#mark(session, known)
+      // Upwards only of our own: of others somebody speaks who is nearer to them, and from us it would be a fault.
+      if (isSetBack(now, vital, known.vital) && (session.relation !== 'up' || isFromBelow(known))) this.#mark(session, known)
     } else if (known || this.#known.size < NODES_MAX) {
       this.#learn(now, vital, session)
     } else {
