@@ -7,7 +7,7 @@ import { type Batch, decodeBatch } from './batch.ts'
 import { Changes } from './changes.ts'
 import type { Documents, Sealed } from './documents.ts'
 import type { Entry } from './entry.ts'
-import type { HybridClock } from './hybrid-clock.ts'
+import { AHEAD_MS_MAX, type HybridClock } from './hybrid-clock.ts'
 import type { Partition } from './partition.ts'
 import type { Readers } from './readers.ts'
 import type { ReplicaConfig, ReplicaEffect, Signer } from './replica-contract.ts'
@@ -160,6 +160,9 @@ export class Intake {
     if (superseded) effects.push(superseded)
     const { writer, key } = entry
     if (this.#parts.clock.receive(entry, wallMs)) return
+    // Who writes over such a stamp has to go beyond it: it is not that clock which is wrong.
+    const before = entry.kind === 'patch' ? entry.birth.ms : entry.over
+    if (before !== undefined && before > wallMs + AHEAD_MS_MAX) return
     const toldAt = this.#aheadToldAt.get(writer)
     if (toldAt !== undefined && now < after(toldAt, AHEAD_TOLD_MS)) return
     this.#aheadToldAt.set(writer, now)

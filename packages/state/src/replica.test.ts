@@ -149,7 +149,9 @@ describe('a replica alone', () => {
     const lab = new Lab(1)
     const wrong = lab.add('wrong', { skewMs: 3_600_000 })
     const right = lab.add('right')
+    const third = lab.add('third')
     lab.connect(wrong, right, 'mesh')
+    lab.connect(right, third, 'mesh')
     for (let value = 0; value < 3; value += 1) {
       wrong.put('hkg-1', 'k', value)
       lab.run(100)
@@ -158,7 +160,9 @@ describe('a replica alone', () => {
     const requests = [right.put('hkg-1', 'k', 'right'), right.put('hkg-1', 'other', 2)]
     lab.run(100)
     expect(requests.map((request) => accepted(right, request).ok)).toEqual([true, true])
-    expect([right, wrong].map(({ replica }) => replica.get('tasks', 'hkg-1', 'k')!.value)).toEqual(['right', 'right'])
+    const values = [right, wrong, third].map(({ replica }) => replica.get('tasks', 'hkg-1', 'k')!.value)
+    expect(values).toEqual(['right', 'right', 'right'])
+    expect(third.told('stamp-ahead').map(({ writer }) => writer)).not.toContain('right')
     expect(right.replica.get('tasks', 'hkg-1', 'other')!.asOf).toBeLessThan(1_790_000_000_000 + lab.now + 1)
   })
 
