@@ -53,7 +53,13 @@ export const DESCRIPTIONS: Readonly<Record<OperationId, Description>> = {
   links: { tag: 'network', summary: 'The links of this node, as measured', answers: { 200: views.links } },
   channels: { tag: 'network', summary: 'The end-to-end connections of this node', answers: { 200: views.channels } },
   documents: { tag: 'records', summary: 'The documents that this node holds, and how far', answers: { 200: views.documents } },
-  paths: { tag: 'network', summary: 'The ways to another node, best first', answers: { 200: views.paths } },
+  paths: {
+    tag: 'network',
+    summary: 'The ways to another node, best first',
+    description:
+      'Asked for the first time, the node has no plan yet: it would try any hub. Such a way has no cost, and is no sign that the node exists',
+    answers: { 200: views.paths },
+  },
   why: { tag: 'network', summary: 'Which ways lead from one node to another, and why one is taken or not', answers: { 200: views.why } },
   trace: { tag: 'network', summary: 'Delay and loss of each hop of the path in use', answers: { 200: views.trace } },
   events: {
