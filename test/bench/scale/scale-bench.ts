@@ -123,7 +123,7 @@ function judgementsOf(worlds: readonly World[], rows: readonly Row[]): Judgement
   const [least, most] = [rows[0], rows.at(-1)]
   return [
     judge('readers that a change did not reach', sumOf(figures.map(({ unseen }) => unseen)), 0, ''),
-    judge('nodes that a hub did not hear for 3 s', sumOf(figures.map(({ silent }) => silent)), 0, ''),
+    judge('nodes that a hub did not hear for 7 s', sumOf(figures.map(({ silent }) => silent)), 0, ''),
     judge('cuts that hit nothing', figures.filter(({ dropped }) => dropped === 0).length, 0, ''),
     judge(
       'one again after the cut',

@@ -36,7 +36,7 @@ export interface ScaleFigures {
   readonly seenP50Ms: number | null
   readonly seenP99Ms: number | null
   readonly seenMaxMs: number | null
-  /** Readers that had not seen a change, and nodes that a hub had heard nothing of for 3 s. */
+  /** Readers that had not seen a change, and nodes that a hub had heard nothing of for 7 s. */
   readonly unseen: number
   readonly silent: number
   /** What the cut kept from its way, and how long after it everybody had the newest of all; `null`: not within two minutes. */
@@ -48,7 +48,8 @@ const JOIN_MS = 20_000
 const SETTLE_MS = 10_000
 const CONVERGE_MS_MAX = 120_000
 const LOOK_MS = 50
-const SILENT_MS = 3_000
+/** Values that hardly change are said after 4 s, and wait 2 s for company. */
+const SILENT_MS = 7_000
 const UPLINKS = 4
 const REGION_SHARE = 4
 /** Rows of the map that a place needs around it, since half of all rows are left free. */
