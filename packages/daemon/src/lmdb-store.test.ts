@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, tru
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { StoreEntry } from '@causeway/protocol'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type StoreHarness, type StoreUnderTest, describeStoreContract } from '../../../test/contract/store-contract.ts'
 import { DataLock } from './data-lock.ts'
@@ -233,6 +234,24 @@ describe('LmdbStore', () => {
       { key: 'last', value: Uint8Array.of(2) },
       { key: 'later', value: Uint8Array.of(1) },
     ])
+    await again.close()
+  })
+
+  it('maps a file anew that has grown, and loses nothing of what comes meanwhile', async () => {
+    const entry = (ticket: number): StoreEntry => ({ key: `k${ticket}`, value: new Uint8Array(1_000_000).fill(ticket) })
+    const persisted: number[] = []
+    const store = await openStore(dataDir, (ticket) => {
+      persisted.push(ticket)
+      if (ticket <= 78) store.persist({ type: 'persist', ticket: ticket + 2, entries: [entry(ticket + 2)] })
+    })
+    for (const ticket of [1, 2]) store.persist({ type: 'persist', ticket, entries: [entry(ticket)] })
+    await waitFor(() => persisted.length === 80, 'all tickets')
+    await store.close()
+    expect(persisted).toEqual(Array.from({ length: 80 }, (_, index) => index + 1))
+    const again = await openStore(dataDir)
+    expect(again.repair).toBeUndefined()
+    const keys = new Set([...again.load()].map(({ key, value }) => `${key} ${value?.[0]}`))
+    expect(keys).toEqual(new Set(persisted.map((ticket) => `k${ticket} ${ticket}`)))
     await again.close()
   })
 

@@ -13,7 +13,9 @@
  *  4. A file with much room in it, because much was deleted, is written anew, when it is opened and between two transactions, or
  *     in place of one that would leave it so: the new one is complete and on disk before it takes the place of the old. Tickets
  *     wait meanwhile. So a fold and what it replaces are never in one file, which would be as large as both.
- *  5. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
+ *  5. LMDB maps the file, and every page that it has looked at stays in the memory of this process: a file that has grown by much
+ *     is closed and opened again, between two transactions.
+ *  6. A full disk holds tickets up, in order, until there is room again; both is reported. Any other write that fails is
  *     fatal to the node: it is reported once, and nothing is persisted after it.
  */
 import { accessSync, constants, existsSync, statSync, truncateSync } from 'node:fs'
@@ -47,6 +49,8 @@ const RETRY_MS = 1_000
 const SPARE_BYTES = 256 * 1024
 /** Pages of the tree that a transaction writes anew: it changes none in its place. */
 const COPIED_BYTES = 16 * 1024
+/** What a file has grown by until it is mapped anew. */
+const MAPPED_BYTES = 32 * 1024 * 1024
 
 export interface LmdbStoreOptions {
   readonly dataDir: string
@@ -83,6 +87,8 @@ export class LmdbStore {
   #full = false
   /** Size of the file before which it is not written anew. */
   #tightenFrom = 0
+  /** Size of the file when it was opened. */
+  #openedBytes = 0
   readonly #closing = Promise.withResolvers<void>()
   #closed = false
 
@@ -90,7 +96,7 @@ export class LmdbStore {
     this.#options = options
     this.#lock = lock
     this.repair = repair
-    this.#database = openSound(storeFile(options.dataDir))
+    this.#database = this.#opened()
   }
 
   /** Throws `store-locked`, or `store-corrupt` for a file of another version, naming the path and what to do. */
@@ -149,6 +155,7 @@ export class LmdbStore {
       if (fault === undefined && !this.#failed) {
         this.#reportPersisted(tickets)
         await this.#tighten()
+        await this.#remap()
       } else if (fault !== undefined) {
         if (this.#hasRoom(tickets) && !saysFull(fault)) this.#fail(fault)
         else await this.#waitForRoom(tickets, fault)
@@ -222,7 +229,24 @@ export class LmdbStore {
   async #install(path: string): Promise<void> {
     await this.#database.close()
     installDraft(path)
-    this.#database = openSound(path)
+    this.#database = this.#opened()
+  }
+
+  /** Invariant 5. */
+  async #remap(): Promise<void> {
+    if (this.#failed || sizesOf(this.#database).fileBytes < this.#openedBytes + MAPPED_BYTES) return
+    try {
+      await this.#database.close()
+      this.#database = this.#opened()
+    } catch (cause) {
+      this.#fail(await faultOf(cause))
+    }
+  }
+
+  #opened(): StoreDatabase {
+    const database = openSound(storeFile(this.#options.dataDir))
+    this.#openedBytes = sizesOf(database).fileBytes
+    return database
   }
 
   #reportPersisted(tickets: readonly Pending[]): void {
