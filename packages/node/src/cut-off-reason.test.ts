@@ -24,6 +24,7 @@ test('a site that is cut off says how its links with hubs ended, else why none c
   // What it let go itself it does not miss.
   expect(cutOffReason(instant(0), mesh({ 'core-1': SPARE, 'core-2': SPARE }, refused), true)).toContain('that hold its uplinks')
   expect(cutOffReason(instant(0), mesh({}), true)).toBe('none has answered since the start')
-  expect(cutOffReason(instant(0), mesh({}), false)).toContain('name some under hubs') // Nothing is wrong with hubs that a node leaves since it stops.
+  expect(cutOffReason(instant(0), mesh({}), false)).toContain('name some under hubs')
+  // Nothing is wrong with hubs that a node leaves since it stops.
   expect(cutOffReason(instant(0), mesh({ 'core-1': STOPS, 'core-2': 'no answers' }), true)).toBeUndefined()
 })
