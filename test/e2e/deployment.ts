@@ -99,8 +99,9 @@ export class Deployment implements AsyncDisposable {
     const child = this.launch(name)
     const from = this.log(name).length
     await eventually(`${name} is ready`, () => {
-      if (hasEnded(child)) throw new Error(`it ended: ${this.log(name)}`)
-      return this.log(name).slice(from).includes(`causeway: ${name} is ready`)
+      const said = this.log(name).slice(from)
+      if (said.includes(`causeway: ${name} is ready`)) return true
+      throw new Error(`it ${hasEnded(child) ? 'ended' : 'runs'}, and has said: ${said}`)
     })
   }
 
