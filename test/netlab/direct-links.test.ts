@@ -12,10 +12,10 @@ import { Lab, labMissing } from './lab.ts'
 import { SteadyFlow } from './steady-flow.ts'
 
 const LINKS = ['link a h delay=20', 'link b h delay=20', 'link a b delay=5']
-const SETTINGS = { limits: { directAfterMs: 10_000 } }
-const FLOW_SECONDS = 75
+const SETTINGS = { limits: { directAfterMs: 1_000 } }
+const FLOW_SECONDS = 40
 const UP_MS_MAX = 30_000
-/** Two windows of 10 s, the link, and 3 s of being better. */
+/** A window of 10 s, the link, and 3 s of being better. */
 const DIRECT_MS_MAX = 40_000
 /** A dial into the cut may be under way, and another pause follows. */
 const RETURN_MS_MAX = 30_000
