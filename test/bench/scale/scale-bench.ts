@@ -25,7 +25,7 @@ type ScaleLists = Lists<keyof typeof LISTS>
 
 /** What a site may cost more in the largest world than in the smallest: by chance and by its place on the map. */
 const GROWTH_MAX = 1.25
-/** Of processor time, which also grows with the heap of all worlds in one process, and with what else the machine does. */
+/** Of processor time, which also grows with the heap of the world, and with what else the machine does. */
 const CPU_GROWTH_MAX = 1.5
 const CONVERGED_MS_MAX = 30_000
 const PROCESS = fileURLToPath(new URL('./scale-process.ts', import.meta.url))
