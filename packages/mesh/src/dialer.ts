@@ -1,7 +1,7 @@
 /**
- * Whom to dial, and when. Every configured address is a target, and every hub and every node of the site that has been heard
- * of, and nodes elsewhere that have agreed to a direct link; a target that leads to a live link rests, the others are dialled for ever, with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS
- * Architecture Blog, 2015).
+ * Whom to dial, and when. Every configured address is a target, every hub and every node of the site that has been heard of, and
+ * every node elsewhere that has agreed to a direct link. A target that leads to a live link rests, the others are dialled for ever,
+ * with full jitter between 0.2 s and a ceiling (Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015).
  *
  *  1. A target is dialled at most once at a time.
  *  2. No more hubs are held or tried at once than `uplinks` says, not counting those that drain; which, is the order of the config,

@@ -254,6 +254,7 @@ class PlayedFleet {
     while (!converged() && this.#world.now - began < CONVERGE_MS_MAX) this.#world.run(LOOK_MS)
     return left.length === 0 ? this.#world.now - began : null
   }
+
   #holds({ name, partition, change: { kind, key, value } }: Held): boolean {
     const held = this.#world.node(name).machine.replica.get(COLLECTIONS[kind], partition, key)?.value
     return held !== undefined && identityOf(kind, undefined, key, held) === identityOf(kind, undefined, key, value)

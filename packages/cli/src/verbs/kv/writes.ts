@@ -128,9 +128,10 @@ async function printWritten(options: KvOptions, collection: string, written: Wri
 /** What was written is on this disk, and perhaps nobody will ever take it: of a node that was revoked, for one. */
 async function noteCutOff({ api, output }: KvOptions): Promise<void> {
   if (!isTable(output)) return
-  const { cutOff, unreached } = await (await connectTo(api)).status()
-  if (!cutOff) return
-  const [because] = new Set(unreached.map(({ reason }) => reason))
+  // What was written is written, whatever has become of the daemon since.
+  const status = await (await connectTo(api)).status().catch(() => undefined)
+  if (!status?.cutOff) return
+  const [because] = status.unreached.map(({ reason }) => reason)
   const why = because === undefined ? '' : `; the first fault that "causeway status" tells: ${because}`
   process.stderr.write(`this site is cut off: nobody beyond it has this before a hub is reached again${why}\n`)
 }
