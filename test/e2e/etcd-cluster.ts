@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { type Server, type Socket, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { findLoopbackPorts } from '../../packages/cli/src/demo/loopback-port.ts'
 import { eventually } from './eventually.ts'
 
@@ -144,6 +145,8 @@ export class Gate {
   readonly port: number
   /** Nothing comes through, and nobody is told. */
   shut = false
+  /** What is sent to the member comes in pieces of so many bytes, as from a client that is slow. */
+  pieceBytes = Infinity
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
@@ -163,7 +166,12 @@ export class Gate {
       ] as const) {
         this.#sockets.add(from)
         from.setNoDelay(true)
-        from.on('data', (chunk) => this.shut || into.write(chunk))
+        let passed = Promise.resolve()
+        from.on('data', (chunk) => {
+          if (this.shut) return
+          if (from === far || chunk.length <= this.pieceBytes) into.write(chunk)
+          else passed = passed.then(() => inPieces(chunk, this.pieceBytes, into))
+        })
         from.on('error', () => undefined)
         from.on('close', () => {
           this.#sockets.delete(from)
@@ -176,5 +184,12 @@ export class Gate {
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     await new Promise((done) => this.#server.close(done))
+  }
+}
+
+async function inPieces(chunk: Buffer, bytes: number, into: Socket): Promise<void> {
+  for (let at = 0; at < chunk.length; at += bytes) {
+    into.write(chunk.subarray(at, at + bytes))
+    await setTimeout(5)
   }
 }

@@ -74,6 +74,15 @@ describe.skipIf(missing !== undefined)('leases from etcd', () => {
     expect(all.map(({ key }) => key.split('/').at(-1))).toEqual(tasks)
   })
 
+  test('a renewal of many that etcd reads piece by piece renews them all', async () => {
+    const engine = hub('slow', [etcd.gatedEndpoints[0] ?? ''])
+    const held = await Promise.all(Array.from({ length: 40 }, (_, index) => granted(engine, `t-${index}`, 'hkg-1-a')))
+    etcd.gate(0).pieceBytes = 100
+    const renewed = await engine.answer({ op: 'renew', holder: 'hkg-1-a', leases: held })
+    etcd.gate(0).pieceBytes = Infinity
+    expect(names(renewed)).toEqual(held.map(({ task, token }) => `${task} ${token}`))
+  })
+
   test('a claim is won by who knows what is there, stays without a lease, and is in no list of leases', async () => {
     const [one, two] = [hub('claims'), hub('claims')]
     const name = 'strict/counters/all'
