@@ -9,7 +9,7 @@ const RECORDS = 10_000
 const WRITERS = ['hkg-1-a', 'hkg-1-b', 'core-1', 'core-2']
 
 /** Written at once: small batches, which their writers fold when they have been quiet. */
-const TOGETHER = 2
+const TOGETHER = 10
 
 function valueOf(n: number): unknown {
   const url = `rtmp://10.0.${n % 256}.7/${n * 65_537}`

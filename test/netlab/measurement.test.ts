@@ -24,7 +24,7 @@ const STAMP_PORT = 18_862
 /** E|D| of RFC 3550 where delays are uniform between ± j: the mean distance of two of them is 2j/3. */
 const EXPECTED_JITTER_MS = (2 * JITTERY.jitterMs) / 3
 const PROBES = 600
-const PROBE_SECONDS = '0.05'
+const PROBE_SECONDS = '0.02'
 /** A stopped process must be missed, but its links must not be given up. */
 const STOPPED_MS = 2_000
 
