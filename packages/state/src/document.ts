@@ -133,22 +133,27 @@ export class Document {
     return Y.encodeStateAsUpdate(this.#doc).length
   }
 
-  /** The updates that make a document of these entries and nothing else, one for each chunk, when it is asked for. */
-  static *updatesOf(epoch: number, chunks: Iterable<readonly Content[]>): Generator<Uint8Array, void> {
-    const document = new Document()
-    for (const contents of chunks) yield contents.length === 0 ? Y.encodeStateAsUpdate(document.#doc) : document.write(epoch, contents)
-  }
-
   /** Appends entries of the writer itself, deleting what they replace; the index follows with `index`. */
   write(epoch: number, contents: readonly Content[]): Uint8Array {
+    return this.#push(epoch, contents, (transaction) => {
+      for (const { key, kind } of contents)
+        for (const old of this.#index.all(key)) if (kind !== 'patch' || old.kind === 'patch') this.#deleteAt(transaction, old)
+    })
+  }
+
+  /** Appends entries, and deletes none. Of none it makes the update of a document in which nothing is. */
+  append(epoch: number, contents: readonly Content[]): Uint8Array {
+    return contents.length === 0 ? Y.encodeStateAsUpdate(new Y.Doc()) : this.#push(epoch, contents, () => {})
+  }
+
+  #push(epoch: number, contents: readonly Content[], before: (transaction: Y.Transaction) => void): Uint8Array {
     const updates: Uint8Array[] = []
     const listener = (update: Uint8Array): number => updates.push(update)
     this.#doc.on('update', listener)
     this.#doc.clientID = epoch
     try {
       this.#doc.transact((transaction) => {
-        for (const { key, kind } of contents)
-          for (const old of this.#index.all(key)) if (kind !== 'patch' || old.kind === 'patch') this.#deleteAt(transaction, old)
+        before(transaction)
         this.#entries.push(contents.map(encodeContent))
       })
     } finally {

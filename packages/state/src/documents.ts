@@ -118,7 +118,7 @@ export class Documents {
 
   /**
    * Takes the folds of a partition that can be taken now, of documents that have changed and of those that waited. Returns these,
-   * the keys of which some document has nothing left, and the seals that came with the folds.
+   * the keys that may be others now, and the seals that came with the folds.
    */
   settle(partition: Partition, changed: Iterable<ReplicatedDocument>): Settled {
     const settled = { keys: new Set<string>(), sealed: [] as Sealed[], folded: [] as ReplicatedDocument[] }

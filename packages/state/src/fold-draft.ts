@@ -7,7 +7,8 @@ import { invariant } from '@causeway/protocol'
 import type { HeadMore, LogPoint } from './batch.ts'
 import { type CheckedUpdate, Document } from './document.ts'
 import { type Live, foldChunks } from './fold.ts'
-import { checkUpdate } from './update-gate.ts'
+import type { Content } from './entry.ts'
+import { type KnownClocks, checkUpdate } from './update-gate.ts'
 
 /** What a fold is made of, and what it rests on. */
 export interface FoldBasis {
@@ -18,49 +19,63 @@ export interface FoldBasis {
   readonly more: HeadMore
 }
 
-export class FoldDraft {
-  readonly basis: FoldBasis
-  /** What it will be when it is installed. */
-  readonly document: Document = new Document()
-  readonly parts: CheckedUpdate[] = []
-  readonly #updates: Iterator<Uint8Array, void>
-
-  constructor(basis: FoldBasis) {
-    this.basis = basis
-    this.#updates = Document.updatesOf(basis.epoch, foldChunks(basis.live, basis.epoch, basis.writer))
-  }
-
-  /** Makes one part more; how many entries are in it, or `undefined` if all are there. */
-  step(): number | undefined {
-    const { value: update, done } = this.#updates.next()
-    if (done) return undefined
-    const { writer, epoch, more } = this.basis
-    const result = checkUpdate({ update, writer, epoch, seq: this.parts.length + 1, head: { parts: 1, more } }, this.document)
-    invariant(result.ok, `our own fold passes the gate${result.ok ? '' : `: ${result.reason}`}`)
-    this.document.apply([result.checked], new Set())
-    this.parts.push(result.checked)
-    return result.checked.entries.length
-  }
-}
-
-/** The updates of a fold that arrives thin, made of what was live when it began to, each when its turn has come. */
-export class FoldParts {
+/** The updates of a fold, each made when its turn has come, in a document of its own. */
+export class FoldParts implements KnownClocks {
   readonly epoch: number
-  readonly #updates: Iterator<Uint8Array, void>
+  /** Holds the parts that were made; its index follows with `index`. */
+  readonly document: Document = new Document()
+  readonly #chunks: Iterator<readonly Content[], void>
   #seq = 0
   #update: Uint8Array | undefined
+  #clock = 0
 
-  constructor(writer: string, epoch: number, live: Live) {
+  constructor({ writer, epoch, live }: Pick<FoldBasis, 'writer' | 'epoch' | 'live'>) {
     this.epoch = epoch
-    this.#updates = Document.updatesOf(epoch, foldChunks(live, epoch, writer))
+    this.#chunks = foldChunks(live, epoch, writer)[Symbol.iterator]()
   }
 
   /** Of one part or the one after that. */
   at(seq: number): Uint8Array | undefined {
     if (seq === this.#seq + 1) {
       this.#seq = seq
-      this.#update = this.#updates.next().value ?? undefined
+      this.#clock = this.document.clockOf(this.epoch)
+      const { value: contents, done } = this.#chunks.next()
+      this.#update = done ? undefined : this.document.append(this.epoch, contents)
     }
     return seq === this.#seq ? this.#update : undefined
+  }
+
+  /** Before the part that was made last. */
+  clockOf(epoch: number): number {
+    return epoch === this.epoch ? this.#clock : 0
+  }
+}
+
+export class FoldDraft {
+  readonly basis: FoldBasis
+  readonly parts: CheckedUpdate[] = []
+  readonly #made: FoldParts
+
+  constructor(basis: FoldBasis) {
+    this.basis = basis
+    this.#made = new FoldParts(basis)
+  }
+
+  /** What it will be when it is installed. */
+  get document(): Document {
+    return this.#made.document
+  }
+
+  /** Makes one part more; how many entries are in it, or `undefined` if all are there. */
+  step(): number | undefined {
+    const seq = this.parts.length + 1
+    const update = this.#made.at(seq)
+    if (!update) return undefined
+    const { writer, epoch, more } = this.basis
+    const result = checkUpdate({ update, writer, epoch, seq, head: { parts: 1, more } }, this.#made)
+    invariant(result.ok, `our own fold passes the gate${result.ok ? '' : `: ${result.reason}`}`)
+    this.document.index(result.checked, new Set())
+    this.parts.push(result.checked)
+    return result.checked.entries.length
   }
 }

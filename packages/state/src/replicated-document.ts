@@ -2,7 +2,8 @@
  * A document with the logs it is made of: the union of the logs applied to one Y.Doc. Takes batches of any origin,
  * our own included after a restart, and lets nothing in that does not fit.
  *
- *  1. What is in the logs has been applied, but for those that a fold replaces, and nothing else has.
+ *  1. What is in the logs has been applied, but for those that a fold replaces, and nothing else has. A fold that is made here while
+ *     it arrives thin says nothing new: it is put together beside, and takes the place of the rest when it is complete.
  *  2. A log that rests on others is there only if every point of its base is, or was before a fold.
  *  3. A batch that is refused leaves no trace.
  *  4. A log is dropped only once a fold of a later epoch is complete and durable, and nothing rests on it that is not
@@ -32,6 +33,7 @@ import type { Content, Entry } from './entry.ts'
 import type { Live } from './fold.ts'
 import { FoldDraft, FoldParts } from './fold-draft.ts'
 import { Log } from './log.ts'
+import { CHUNK, clocksOf, contentOfLogs } from './log-content.ts'
 import { type Extent, LogSet } from './log-set.ts'
 import type { Signer } from './replica-contract.ts'
 import { SHARED_COLLECTION, SharedGate } from './shared-gate.ts'
@@ -40,8 +42,6 @@ import type { WriterCredential, WriterCredentials } from './writer-credentials.t
 
 /** Epochs of one document; a writer that restarts uncleanly every hour reaches it after half a year. */
 const LOGS_MAX = 4096
-/** Updates in one transaction of Yjs: of 1,000 it makes long runs that it cuts up again, copying what is left. */
-const CHUNK = 100
 
 export type Acceptance =
   | { readonly type: 'applied'; readonly batch: Batch; readonly entries: readonly Entry[]; readonly changed: ReadonlySet<string> }
@@ -69,7 +69,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
   #document = new Document()
-  /** The fold that is being made here while it arrives thin. */
+  /** The fold that is being made here while it arrives thin; its document holds all of its log. */
   #making: FoldParts | undefined
   #reborn = 0
   /** Judges the updates of a shared document; all others hold records. */
@@ -135,7 +135,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   /** Our own write: makes, applies and returns the next batch. */
   write(epoch: number, credential: WriterCredential, contents: readonly Content[]): OwnBatch {
     const head = this.log(epoch) ? undefined : this.#headOf(0, credential, { ...NOTHING_MORE, since: this.#newestSince })
-    const known = this.#clocks()
+    const known = clocksOf(this.#document, this.logs())
     const origin = { writer: this.writer, epoch, seq: (this.log(epoch)?.seq ?? 0) + 1, head: this.log(epoch)?.head ?? head }
     const result = checkUpdate({ ...origin, update: this.#document.write(epoch, contents) }, known)
     invariant(result.ok, `our own update passes the gate${result.ok ? '' : `: ${result.reason}`}`)
@@ -221,9 +221,16 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     }
     const batch = received.thin ? this.#madeWhole(received) : received
     if (!batch) return { type: 'unmade' }
+    const acceptance = this.#judged(batch, received.thin)
+    // What was made and is refused is in there.
+    if (received.thin && acceptance.type !== 'applied') this.rebuild()
+    return acceptance
+  }
+
+  #judged(batch: Batch, isMade: boolean): Acceptance {
     const signed = this.#verify(batch)
     if (typeof signed === 'string') {
-      if (!received.thin) return { type: 'bad', reason: signed }
+      if (!isMade) return { type: 'bad', reason: signed }
       this.#unlike = true
       return { type: 'gap', reason: 'what is here does not make the same fold' }
     }
@@ -236,18 +243,23 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     const head = this.log(batch.epoch)?.head ?? batch.head
     if (head?.more && head.more.seals.length > 0 && signed.credential.credential.role !== 'hub')
       return { type: 'bad', reason: 'only a hub retires writers' }
+    // It may rest on a part of the fold.
+    if (this.#making && batch.epoch > this.#making.epoch) this.rebuild()
+    const making = this.#making?.epoch === batch.epoch ? this.#making : undefined
+    const document = making?.document ?? this.#document
     // Entries keep the name: ours, not that of each batch.
-    const result = checkUpdate({ ...batch, writer: this.writer, head }, this.#document)
+    const result = checkUpdate({ ...batch, writer: this.writer, head }, isMade && making ? making : document)
     if (!result.ok) return { type: 'bad', reason: result.reason }
     const { checked } = result
     const { notAfterMs } = signed.credential.credential
     if (checked.entries.some(({ ms, writer }) => ms > notAfterMs && writer === this.writer))
       return { type: 'bad', reason: 'an entry is newer than the credential of its writer' }
     // Otherwise what a record is would depend on the order in which logs arrive.
-    if (!this.#document.replaces(checked)) return { type: 'bad', reason: 'the update deletes an entry without a newer one' }
+    if (!document.replaces(checked)) return { type: 'bad', reason: 'the update deletes an entry without a newer one' }
     const changed = new Set<string>()
     try {
-      this.#document.apply([checked], changed)
+      if (isMade) document.index(checked, new Set())
+      else document.apply([checked], changed)
     } catch (error) {
       this.rebuild()
       return { type: 'bad', reason: `the update cannot be applied: ${String(error)}` }
@@ -260,7 +272,8 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   #madeWhole(batch: Batch): Batch | undefined {
     const { epoch, seq, head } = batch
     if (head && !this.#unlike && samePoints(head.base, this.frontier('applied'))) {
-      this.#making = new FoldParts(this.writer, epoch, this.#document)
+      if (this.#making) this.rebuild()
+      this.#making = new FoldParts({ writer: this.writer, epoch, live: this.#document })
     }
     const update = this.#making?.epoch === epoch ? this.#making.at(seq) : undefined
     if (!update) this.#unlike = true
@@ -284,7 +297,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
 
   #loadChunk(batches: readonly Batch[], seen: (entries: readonly Entry[]) => void): number {
     const checked: CheckedUpdate[] = []
-    const ahead = this.#clocks()
+    const ahead = clocksOf(this.#document, this.logs())
     for (const batch of batches) {
       if (this.#fit(batch)) break
       const log = this.log(batch.epoch)
@@ -349,17 +362,24 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
 
   /**
    * A complete fold takes the place of all that was before, unless something rests on that which it does not know, or the fold
-   * on what is not here. Returns the keys of which nothing is left; `undefined` if there was nothing to take.
+   * on what is not here. Returns the keys that may be others now; `undefined` if there was nothing to take.
    */
-  takeFold(held: (after: WriterPoints) => boolean): readonly string[] | undefined {
+  takeFold(held: (after: WriterPoints) => boolean): ReadonlySet<string> | undefined {
     const fold = this.logs().findLast((log) => log.folded(log.seq) && log.epoch > this.foldEpoch && this.#mayTake(log, held))
-    if (!fold) return undefined
-    const keys = [...this.keys()]
+    if (!fold) {
+      // What is written upon it counts all the same.
+      if (this.#making && this.hasOpenFold) this.rebuild()
+      return undefined
+    }
+    const keys = new Set(this.keys())
     this.foldedAt(fold.epoch)
-    this.#making = undefined
     this.#unlike = false
-    if (fold !== this.logs()[0]) this.rebuild()
-    return keys.filter((key) => this.all(key).length === 0)
+    if (this.#making?.epoch === fold.epoch && this.logs().at(-1) === fold) {
+      this.#document = this.#making.document
+      this.#making = undefined
+    } else if (this.#making || fold !== this.logs()[0]) this.rebuild()
+    else return new Set()
+    return keys
   }
 
   #mayTake({ epoch, head }: Log, held: (after: WriterPoints) => boolean): boolean {
@@ -371,28 +391,9 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     return others[0]?.epoch === epoch || (head.more?.after ?? []).every(held)
   }
 
-  /** The clocks as they are now, which may run ahead of the document while a chunk is being judged. */
-  #clocks(): { clockOf(epoch: number): number; set(epoch: number, clock: number): void } {
-    const document = this.#document
-    const clocks = new Map<number, number>(this.logs().map(({ epoch }) => [epoch, document.clockOf(epoch)]))
-    return { clockOf: (epoch) => clocks.get(epoch) ?? 0, set: (epoch, clock) => void clocks.set(epoch, clock) }
-  }
-
   /** Makes the content anew of the logs that are here. */
   rebuild(): void {
-    this.#document = new Document()
-    for (const log of this.#shared ? [] : this.logs()) {
-      if (log.epoch < this.foldEpoch) continue
-      const clocks = this.#clocks()
-      const chunk: CheckedUpdate[] = []
-      for (const batch of log.batches()) {
-        const result = checkUpdate({ ...batch, head: log.head }, clocks)
-        invariant(result.ok, 'what is in a log has passed the gate')
-        clocks.set(batch.epoch, clocks.clockOf(batch.epoch) + result.checked.entries.length)
-        chunk.push(result.checked)
-        if (chunk.length === CHUNK) this.#document.apply(chunk.splice(0), new Set())
-      }
-      if (chunk.length > 0) this.#document.apply(chunk, new Set())
-    }
+    this.#making = undefined
+    this.#document = contentOfLogs(this.#shared ? [] : this.currentLogs())
   }
 }
