@@ -15,6 +15,8 @@ const LISTS = 1_000
 const TILES = 3
 /** Tasks that share a label. */
 const GROUP = 100
+/** Of what went wrong. */
+const TOLD_MAX = 10
 
 interface Step {
   readonly what: string
@@ -61,43 +63,50 @@ function main(sites: number, tasks: number, hubs: number, seed: number): number 
     programs.submit(perSite, SUBMIT_MS)
     world.run(SUBMIT_MS)
     world.runUntil(
-      every(1_000, () => programs.running === all),
+      every(1_000, fleet, () => programs.running === all),
       WAIT_MS,
     )
   })
   const [ran, placed] = [programs.running, allocated()]
+  if (placed < all) {
+    const without = hub.tasks.list({ limit: all }).filter(({ phase }) => phase !== 'allocated')
+    tell(without.map(({ id, phase, conditions }) => `not granted: ${id} is ${phase}: ${JSON.stringify(conditions)}`))
+  }
   step(`${STEADY_MS / 1000} s of renewals`, () => world.run(STEADY_MS))
   const lists = timesOfLists(fleet)
   step('done', () => {
     programs.finish()
     world.runUntil(
-      every(1_000, () => allocated() === 0),
+      every(1_000, fleet, () => allocated() === 0),
       WAIT_MS,
     )
   })
+  tell(programs.refused)
   print(steps)
   const answers = quantiles(programs.answeredMs)
   process.stdout.write(`answered to submissions in the world: p50 ${answers.p50} ms, p99 ${answers.p99} ms\n`)
   for (const [selector, said] of lists) process.stdout.write(`list 100 of "${selector}" at a hub: ${said}\n`)
   const held = ran === all && placed === all && allocated() === 0 && programs.twice === 0
-  const counts = `${placed} granted, ${ran} ran, ${programs.twice} of them twice, ${allocated()} left`
+  const counts = `${programs.refused.length} refused, ${placed} granted, ${ran} ran, ${programs.twice} of them twice, ${allocated()} left`
   process.stdout.write(`${all} tasks at ${sites} sites: ${counts}; ${held ? 'held' : 'FAILED'}\n`)
   return held ? 0 : 1
+}
 
-  /** Asked once in a while: a list of all is no light thing. */
-  function every(ms: number, condition: () => boolean): () => boolean {
-    let next = world.now
-    return () => {
-      if (world.now < next) return false
-      next = world.now + ms
-      return condition()
-    }
+/** Asked once in a while: a list of all is no light thing. */
+function every(ms: number, { world }: Fleet, condition: () => boolean): () => boolean {
+  let next = world.now
+  return () => {
+    if (world.now < next) return false
+    next = world.now + ms
+    return condition()
   }
 }
 
 /** One program on every node, which runs what it is given until it is told to finish. */
 class Programs {
   readonly answeredMs: number[] = []
+  /** Orders that were not carried out, or of which it is not known whether they were. */
+  readonly refused: string[] = []
   /** Given to somebody who had been given them, or after somebody else. */
   twice = 0
   readonly #fleet: Fleet
@@ -108,7 +117,11 @@ class Programs {
     const { world } = fleet
     this.#fleet = fleet
     world.watch(({ name }, effect) => {
-      if (effect.type === 'taskOrdered') this.answeredMs.push(world.now - (this.#asked.get(`${name} ${effect.request}`) ?? 0))
+      if (effect.type === 'taskOrdered') {
+        const { request, result } = effect
+        this.answeredMs.push(world.now - (this.#asked.get(`${name} ${request}`) ?? 0))
+        if (!result.ok) this.refused.push(`refused: order ${request} of ${name}: ${JSON.stringify(result)}`)
+      }
       if (effect.type !== 'taskGiven') return
       const { id, token, generation } = effect.task
       if (this.#given.has(id)) this.twice += 1
@@ -146,6 +159,11 @@ class Programs {
     for (const [id, { name, token }] of this.#given)
       world.request(name, { type: 'reportTask', worker: 1, id, token, report: { state: 'done' } })
   }
+}
+
+/** The first of them. */
+function tell(lines: readonly string[]): void {
+  for (const line of lines.slice(0, TOLD_MAX)) process.stdout.write(`${line}\n`)
 }
 
 /** Each alone by the clock of the wall, which others share; together by that of the processor, which is too coarse for one. */

@@ -1,5 +1,40 @@
-/** What each limit bounds and when to change it, for the reference of the config. The bounds themselves are in the protocol. */
-import type { Limits } from '@causeway/protocol'
+/** What each limit bounds and when to change it, for the reference of the config, and what they must leave each other. The bounds themselves are in the protocol. */
+import { LIMITS, type Limits, batchBytesMax } from '@causeway/protocol'
+
+const KIB = 1024
+/** Header of the longest route, seals, and the head of a segment. */
+const FRAME_ROOM_BYTES = 1 * KIB
+/** Less would stop what every node has to say: link state, a session, a segment. */
+const LEAST: Partial<Limits> = {
+  controlMessageBytesMax: 64 * KIB,
+  segmentBytesMax: 4 * KIB,
+  datagramMessageBytesMax: 1_200,
+  routeHopsMax: 3,
+  recordBytesMax: KIB,
+  laneQueueBytesMax: 128 * KIB,
+  channelWindowBytes: 64 * KIB,
+  channelDeadMs: 1_000,
+}
+
+/** With the defaults of what is not given. */
+export function limitsOf(given: { readonly [Key in keyof Limits]?: number | undefined }): Limits {
+  return { ...LIMITS, ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<Limits>) }
+}
+
+/** The first limit that is too small for what others allow, and why; `undefined` if they fit. */
+export function limitFault(limits: Limits): { readonly key: keyof Limits; readonly message: string } | undefined {
+  for (const [key, least] of Object.entries(LEAST) as [keyof Limits, number][])
+    if (limits[key] < least) return { key, message: `expected at least ${least}, got ${limits[key]}` }
+  const { segmentBytesMax, recordBytesMax } = limits
+  const needs = [
+    ['frameBytesMax', segmentBytesMax + FRAME_ROOM_BYTES, `a segment of ${segmentBytesMax} (segmentBytesMax) and its header`],
+    ['messageBytesMax', batchBytesMax(limits), `a batch of records of ${recordBytesMax} (recordBytesMax)`],
+    ['channelWindowBytesMax', limits.channelWindowBytes, 'channelWindowBytes, with which a channel begins'],
+    ['nodeWindowBytesMax', limits.channelWindowBytesMax, 'channelWindowBytesMax, to which one channel may grow'],
+  ] as const
+  const short = needs.find(([key, least]) => limits[key] < least)
+  return short && { key: short[0], message: `expected at least ${short[1]}, got ${limits[short[0]]}: it must hold ${short[2]}` }
+}
 
 export const LIMIT_MEANINGS: Readonly<Record<keyof Limits, string>> = {
   controlMessageBytesMax: 'a longer control message costs the link. A hub with 3,000 uplinks needs the default',

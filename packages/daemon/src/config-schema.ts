@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { LIMITS, type Limits, NAME_PATTERN, VITAL_NAME_PATTERN } from '@causeway/protocol'
 import { type ForwardSetting, type ServiceSetting, forwardsSchema, servicesSchema, socksSchema } from './forwarding/settings.ts'
 import { type HostPort, isLoopback, parseHostPort } from './host-port.ts'
-import { LIMIT_MEANINGS } from './config-limits.ts'
+import { LIMIT_MEANINGS, limitFault, limitsOf } from './config-limits.ts'
 
 /** Unset, or as good as unset: the later versions of the config may be written already. */
 function notYet(...allowed: readonly unknown[]): z.ZodOptional<z.ZodUnknown> {
@@ -70,14 +70,19 @@ const leases = z
 const limit = z.number().int().nonnegative()
 /** The others bound what nobody can do without. */
 const MAY_BE_NONE: ReadonlySet<string> = new Set<keyof Limits>(['directLinksMax'])
-const limits = z.strictObject(
-  Object.fromEntries(
-    Object.keys(LIMITS).map((key) => [
-      key,
-      (MAY_BE_NONE.has(key) ? limit : limit.positive()).optional().describe(LIMIT_MEANINGS[key as keyof Limits]),
-    ]),
-  ) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
-)
+const limits = z
+  .strictObject(
+    Object.fromEntries(
+      Object.keys(LIMITS).map((key) => [
+        key,
+        (MAY_BE_NONE.has(key) ? limit : limit.positive()).optional().describe(LIMIT_MEANINGS[key as keyof Limits]),
+      ]),
+    ) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
+  )
+  .check(({ value, issues }) => {
+    const fault = limitFault(limitsOf(value))
+    if (fault) issues.push({ code: 'custom', input: value, path: [fault.key], message: fault.message })
+  })
 
 /** Where peers open connections, and beside it the port for bulk. */
 export const DEFAULT_LISTEN: HostPort = { host: '0.0.0.0', port: 7400 }

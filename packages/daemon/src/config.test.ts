@@ -125,6 +125,13 @@ socks: "1080"
     [`${MINIMAL}uplink: 3`, 'node.yaml:3: unknown key uplink', 'did you mean uplinks?'],
     [`${MINIMAL}listen:\n  tpc: "0.0.0.0:1"`, 'node.yaml:4: unknown key listen.tpc', 'did you mean tcp?'],
     [`${MINIMAL}limits: {chanelDeadMs: 1}`, 'unknown key limits.chanelDeadMs', 'did you mean channelDeadMs?'],
+    [`${MINIMAL}limits: {channelDeadMs: 5}`, 'node.yaml:3: limits.channelDeadMs: expected at least 1000, got 5', 'correct it'],
+    [
+      `${MINIMAL}limits:\n  recordBytesMax: 3000000`,
+      'limits.messageBytesMax: expected at least 6262144, got 4194304: it must hold a batch of records of 3000000 (recordBytesMax)',
+      '',
+    ],
+    [`${MINIMAL}limits: {segmentBytesMax: 65536}`, 'limits.frameBytesMax: expected at least 66560, got 65536', ''],
     [`${MINIMAL}uplinks: many`, 'node.yaml:3: uplinks: expected number, got "many"', ''],
     [`${MINIMAL}hubs: ["10.0.0.1"]`, 'node.yaml:3: hubs.0: expected host:port', ''],
     [`${MINIMAL}bind: ["10.0.0.1", "eth0"]`, 'node.yaml:3: bind.1: expected an IP address of this machine', ''],

@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Document, LineCounter, isNode, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { CausewayError, type Credential, LIMITS, type Limits, type Role } from '@causeway/protocol'
+import { CausewayError, type Credential, type Limits, type Role } from '@causeway/protocol'
 import { DEFAULT_LISTEN, DEFAULT_STREAM_PORT, type ParsedConfig, configSchema } from './config-schema.ts'
+import { limitsOf } from './config-limits.ts'
 import { loadCredential } from './credential-file.ts'
 import { type Environment, type Override, overridesOf, withOverrides } from './config-environment.ts'
 import { nearest } from './edit-distance.ts'
@@ -126,7 +127,6 @@ function listenOf({ tcp, udp, stream }: ParsedConfig['listen']): DaemonConfig['l
 
 function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
   const from = (path: string): string => resolve(dirname(file), path)
-  const given = Object.entries(parsed.limits).filter(([, value]) => value !== undefined)
   return {
     path: file,
     role: parsed.role,
@@ -148,7 +148,7 @@ function absolute(file: string, parsed: ParsedConfig): DaemonConfig {
     leases: parsed.leases ?? null,
     vitals: parsed.vitals,
     stampReflector: parsed.probe.stampReflector ?? null,
-    limits: { ...LIMITS, ...(Object.fromEntries(given) as Partial<Limits>) },
+    limits: limitsOf(parsed.limits),
   }
 }
 

@@ -73,3 +73,8 @@ export const LIMITS: Limits = {
   directAfterMs: 30_000,
   directIdleMs: 300_000,
 }
+
+/** A longer batch of records is refused: twice a gathering of writes that ends with one of the largest, since encodings differ in size. */
+export function batchBytesMax({ recordBytesMax }: Pick<Limits, 'recordBytesMax'>): number {
+  return 2 * recordBytesMax + 256 * 1024
+}

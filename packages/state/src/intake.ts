@@ -2,7 +2,7 @@
  * What a session brings: batches of one message, each through the gate into its document, then all on to other peers and to
  * readers, and into one ticket. A bad one is a violation and changes nothing; one that cannot be next is asked for again by comparing heads.
  */
-import { type Instant, after } from '@causeway/protocol'
+import { type Instant, after, batchBytesMax } from '@causeway/protocol'
 import { type Batch, decodeBatch } from './batch.ts'
 import { Changes } from './changes.ts'
 import type { Documents, Sealed } from './documents.ts'
@@ -86,7 +86,7 @@ export class Intake {
   #take(message: Message, encoded: Uint8Array): string | undefined {
     const { documents, sync } = this.#parts
     const { now, session, changes, effects } = message
-    if (encoded.length > this.#batchBytesMax) return `a batch of ${encoded.length} bytes`
+    if (encoded.length > batchBytesMax(this.#parts.config.limits)) return `a batch of ${encoded.length} bytes`
     const batch = decodeBatch(encoded)
     if (!batch) return 'not a batch'
     if (!sync.wants(session, batch)) return undefined
@@ -168,10 +168,5 @@ export class Intake {
     this.#aheadToldAt.set(writer, now)
     const remedy = `set the clock of ${writer} right, or that of this node: what neither knows of the other, the later stamp wins`
     effects.push({ type: 'event', name: 'stamp-ahead', data: { writer, key, aheadMs: entry.ms - Math.floor(wallMs), remedy } })
-  }
-
-  /** Twice a gathering of writes that ends with one of the largest records, since encodings differ in size. */
-  get #batchBytesMax(): number {
-    return 2 * this.#parts.config.limits.recordBytesMax + 256 * 1024
   }
 }
