@@ -91,7 +91,7 @@ export class Links {
   sendFrame(now: Instant, peer: NodeId, frame: Uint8Array): boolean {
     const link = this.table.get(peer)
     if (!link?.up || link.connection === undefined) return false
-    const hurried = frameClass(frame) !== 'ordered' && frame.length <= DATAGRAM_BYTES_MAX
+    const hurried = frameClass(frame) === 'ordered' ? !link.impaired && link.lane?.passes(now, frame) : frame.length <= DATAGRAM_BYTES_MAX
     if (hurried && link.datagrams) this.#send(link.connection, 'datagram', frame)
     else link.lane?.send(now, frame)
     const news = link.carried(now, frame.length)

@@ -5,9 +5,18 @@
  *  1. A frame that may go goes at once; the queue is only for what may not.
  *  2. What this end owes the peer in credit is told once a turn.
  */
-import { type Instant, type NodeId, frameFlow, isFrame } from '@causeway/protocol'
+import { DATAGRAM_BYTES_MAX, type Instant, type NodeId, after, frameFlow, isFrame } from '@causeway/protocol'
 import { Egress, flowKey } from './egress.ts'
 import { HopCredit, type HopMessage, HopReceipt, decodeHopMessage, encodeHopMessage, isHopMessage } from './hop-credit.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** So much under way delays what is sent after it: some milliseconds of most lines. */
+const BUSY_BYTES = 32 * 1024
+/** A flow that has sent anything long stays on the lane for so long, lest what is short overtakes it. */
+const BULKY_MS = 500
+const BULKY_MAX = 1_024
+/** Datagrams know no congestion: there are few of them, a second and at once. */
+const PASSING = { perSecond: 1_000, burst: 50 } as const
 
 export type EgressDrop = 'queue-full' | 'too-late'
 
@@ -26,6 +35,9 @@ export class StreamLane {
   readonly #receipt = new HopReceipt()
   /** The driver holds too much already. */
   #blocked = false
+  /** Until when a flow counts as one that sends much, by its key. */
+  readonly #bulkyUntil = new Map<number, Instant>()
+  readonly #passing = new TokenBucket(PASSING.perSecond, PASSING.burst)
 
   constructor(now: Instant, config: StreamLaneConfig) {
     this.#config = config
@@ -36,6 +48,23 @@ export class StreamLane {
   /** The link is down: nothing that waits is to come later. */
   clear(): void {
     this.#egress.clear()
+  }
+
+  /**
+   * Whether a frame had better go as a datagram: it is short, and what is under way on the lane is much, and not of its flow. What TCP
+   * holds would come before it: for 200 ms where something was lost, or where BBR looks for the least round trip.
+   */
+  passes(now: Instant, frame: Uint8Array): boolean {
+    if (!isFrame(frame)) return false
+    const { source, flow } = frameFlow(frame)
+    const key = flowKey(source, flow)
+    if (frame.length > DATAGRAM_BYTES_MAX) {
+      this.#noteBulk(now, key)
+      return false
+    }
+    if (this.#credit.outstandingBytes <= BUSY_BYTES) return false
+    const bulkyUntil = this.#bulkyUntil.get(key)
+    return (bulkyUntil === undefined || now >= bulkyUntil) && this.#passing.take(now)
   }
 
   send(now: Instant, frame: Uint8Array): void {
@@ -83,6 +112,14 @@ export class StreamLane {
     this.#tell(this.#credit.question(now))
     this.#pump(now)
     return !this.#credit.dead(now)
+  }
+
+  #noteBulk(now: Instant, key: number): void {
+    // Set anew it is the last: the first is the one that has been quiet for longest.
+    this.#bulkyUntil.delete(key)
+    this.#bulkyUntil.set(key, after(now, BULKY_MS))
+    const [quiet] = this.#bulkyUntil.keys()
+    if (this.#bulkyUntil.size > BULKY_MAX && quiet !== undefined) this.#bulkyUntil.delete(quiet)
   }
 
   #open(now: Instant): boolean {
