@@ -1,4 +1,7 @@
-/** What each limit bounds and when to change it, for the reference of the config, and what they must leave each other. The bounds themselves are in the protocol. */
+/**
+ * What each limit bounds and when to change it, for the reference of the config; and what they must leave each other. The bounds
+ * themselves are in the protocol.
+ */
 import { LIMITS, type Limits, batchBytesMax } from '@causeway/protocol'
 
 const KIB = 1024
