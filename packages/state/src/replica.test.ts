@@ -279,6 +279,33 @@ describe('restart', () => {
     expect([...node.violations(), ...hub.violations()]).toEqual([])
   })
 
+  it('begins another log than an earlier life did from the same disk, also while its clock is behind', () => {
+    const lab = new Lab(1)
+    const node = lab.add('a')
+    const hub = lab.add('hub')
+    const meet = (): void => {
+      lab.connect(node, hub, 'up')
+      lab.run(100)
+    }
+    meet()
+    node.put('hkg-1', 'k', 1)
+    lab.run(100)
+    const backup = new Map(node.store)
+    node.options = { skewMs: -600_000 }
+    for (const [key, disk] of [
+      ['early', new Map(backup)],
+      ['late', backup],
+    ] as const) {
+      node.restart(disk)
+      node.put('hkg-1', key, 1)
+      lab.run(100)
+      meet()
+    }
+    lab.run(40_000)
+    for (const { replica } of [node, hub]) expect(replica.list('tasks').map(({ key }) => key)).toEqual(['early', 'k', 'late'])
+    expect([...node.violations(), ...hub.violations()]).toEqual([])
+  })
+
   it('begins a new log under a new credential', () => {
     const lab = new Lab(1)
     const node = lab.add('a', { write: ['tasks/hkg-1'] })

@@ -82,6 +82,8 @@ export class Writer {
   #floor: number
   /** Largest epoch known of our documents. */
   #epochMax = 0
+  /** An earlier life has chosen the highest, and perhaps the one that comes next: this disk, or what was heard, may be old. */
+  #afterOthers = true
   #raise: boolean
 
   /** `epoch`: the largest of our documents at the last clean stop, else `undefined`. */
@@ -121,6 +123,7 @@ export class Writer {
 
   /** Somebody holds batches of ours, up to `epoch`, that we do not: what we write next must not collide with them. */
   raiseAbove(epoch: number): void {
+    this.#afterOthers ||= epoch > this.#epochMax
     this.#epochMax = Math.max(this.#epochMax, epoch)
     this.#raise = true
   }
@@ -279,8 +282,12 @@ export class Writer {
     return folds
   }
 
+  /** Boot wall clock in seconds (32 bits) and 20 random bits, and above all that were. */
   #nextEpoch(wallMs: number): number {
-    this.#epochMax = Math.min(Math.max(freshEpoch(wallMs, this.#random), this.#epochMax + 1), EPOCH_MAX)
+    const bits = this.#random.uint32() >>> 12
+    const least = this.#epochMax + 1 + (this.#afterOthers ? bits : 0)
+    this.#afterOthers = false
+    this.#epochMax = Math.min(Math.max(bootSeconds(wallMs) * 2 ** 20 + bits, least), EPOCH_MAX)
     return this.#epochMax
   }
 
@@ -373,9 +380,9 @@ export class Writer {
   }
 }
 
-/** Boot wall clock in seconds (32 bits) and 20 random bits. */
-function freshEpoch(wallMs: number, random: Random): number {
-  return (Math.floor(Math.max(0, wallMs) / 1000) % 2 ** 32) * 2 ** 20 + (random.uint32() >>> 12)
+/** In 32 bits. */
+function bootSeconds(wallMs: number): number {
+  return Math.floor(Math.max(0, wallMs) / 1000) % 2 ** 32
 }
 
 function isThere({ base }: MergedRecord, wallMs: number): boolean {
