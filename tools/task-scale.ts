@@ -145,7 +145,8 @@ class Programs {
     for (const [site, { name }] of edges.entries()) {
       for (let n = 0; n < perSite; n++) {
         const labels = { kind: 'record', group: `g${Math.floor((site * perSite + n) / GROUP)}` }
-        const order = { type: 'submit', spec: { channel: `c${site}-${n}`, n }, labels } as const
+        // Named here: the worlds' generator has 32 bits of state, and of 100,000 ids that nodes chose four were the same.
+        const order = { type: 'submit', id: `t-${site}-${n}`, spec: { channel: `c${site}-${n}`, n }, labels } as const
         world.timeline.after(((n + site / edges.length) * ms) / perSite, () => {
           this.#asked.set(`${name} ${n}`, world.now)
           world.request(name, { type: 'orderTask', request: n, order })
