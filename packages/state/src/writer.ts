@@ -110,6 +110,8 @@ export class Writer {
     this.#floor = 0
     // A log is signed under the credential that came with it.
     this.#raise = epoch === undefined || epoch < this.#epochMax || renewed
+    // It goes on, also where no document of it is left.
+    this.#epochMax = Math.max(this.#epochMax, this.#epoch)
   }
 
   get dueAt(): Instant | undefined {
