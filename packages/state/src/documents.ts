@@ -123,17 +123,14 @@ export class Documents {
   settle(partition: Partition, changed: Iterable<ReplicatedDocument>): Settled {
     const settled = { keys: new Set<string>(), sealed: [] as Sealed[], folded: [] as ReplicatedDocument[] }
     for (const document of changed) if (document.hasOpenFold) partition.deferred.add(document)
-    for (let taken = partition.deferred.size > 0; taken;) {
-      taken = false
-      for (const document of [...partition.deferred]) {
-        const keys = document.takeFold(partition.holds)
-        if (!document.hasOpenFold) partition.deferred.delete(document)
-        if (!keys) continue
-        taken = true
-        settled.folded.push(document)
-        for (const key of keys) settled.keys.add(key)
-        settled.sealed.push(...document.seals.map((seal) => ({ partition, seal, by: document })))
-      }
+    const held = partition.heldWithFolds()
+    for (const document of [...partition.deferred]) {
+      const keys = document.takeFold(held)
+      if (!document.hasOpenFold) partition.deferred.delete(document)
+      if (!keys) continue
+      settled.folded.push(document)
+      for (const key of keys) settled.keys.add(key)
+      settled.sealed.push(...document.seals.map((seal) => ({ partition, seal, by: document })))
     }
     if (settled.sealed.length > 0) partition.noteSeals()
     return settled

@@ -26,6 +26,15 @@ export class LogSet {
     return this.#logs.get(this.#foldEpoch)
   }
 
+  /** Complete folds that have not taken the place of what was before. */
+  get openFolds(): readonly Log[] {
+    return this.logs().filter((log) => log.epoch > this.#foldEpoch && log.folded(log.seq))
+  }
+
+  get hasOpenFold(): boolean {
+    return this.openFolds.length > 0
+  }
+
   protected foldedAt(epoch: number): void {
     this.#foldEpoch = epoch
   }

@@ -8,6 +8,7 @@
 import { type Hasher, type RecordView, encodeRecord, hex } from '@causeway/protocol'
 import type { Batch, Seal, WriterPoints } from './batch.ts'
 import type { Entry } from './entry.ts'
+import type { Log } from './log.ts'
 import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
 import type { RecordPoint } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
@@ -78,11 +79,33 @@ export class Partition {
     return false
   }
 
-  /** So much of a document is here, or does not count any more. */
-  readonly holds = ({ writer, points }: WriterPoints): boolean => {
-    const sealed = this.seals.get(writer) ?? 0
+  /**
+   * What is held once all deferred folds are taken that can be, together: each of two may rest on what the other has replaced, and
+   * nobody has that any more. So all are supposed to be taken; those that find no ground even so are not, until nothing changes.
+   */
+  heldWithFolds(): (after: WriterPoints) => boolean {
+    const folds = new Map([...this.deferred].map((document) => [document.writer, document.openFolds.at(-1)]))
+    const held = (after: WriterPoints): boolean => this.#holds(after, folds)
+    for (let changed = true; changed;) {
+      changed = false
+      for (const document of this.deferred) {
+        const given = folds.get(document.writer)
+        const fold = given && document.takeable(held)
+        if (fold === given) continue
+        folds.set(document.writer, fold)
+        changed = true
+      }
+    }
+    return held
+  }
+
+  /** So much of a document is here, or does not count any more, once these folds are taken. */
+  #holds({ writer, points }: WriterPoints, folds: ReadonlyMap<string, Log | undefined>): boolean {
+    const seals = [...folds.values()].flatMap((fold) => fold?.head.more?.seals ?? []).filter((seal) => seal.writer === writer)
+    const sealed = Math.max(this.seals.get(writer) ?? 0, ...seals.map(({ epoch }) => epoch))
     const document = this.documents.get(writer)
-    return points.every((point) => point.epoch <= sealed || (document?.holds(point) ?? false))
+    const foldEpoch = folds.get(writer)?.epoch ?? 0
+    return points.every((point) => point.epoch <= sealed || point.epoch < foldEpoch || (document?.holds(point) ?? false))
   }
 
   /** Forgets what was shown; returns whether that was anything. */

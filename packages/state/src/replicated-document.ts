@@ -355,17 +355,12 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     log.append(batch, link)
   }
 
-  /** A complete fold is here that has not taken the place of what was before. */
-  get hasOpenFold(): boolean {
-    return this.logs().some((log) => log.epoch > this.foldEpoch && log.folded(log.seq))
-  }
-
   /**
    * A complete fold takes the place of all that was before, unless something rests on that which it does not know, or the fold
    * on what is not here. Returns the keys that may be others now; `undefined` if there was nothing to take.
    */
   takeFold(held: (after: WriterPoints) => boolean): ReadonlySet<string> | undefined {
-    const fold = this.logs().findLast((log) => log.folded(log.seq) && log.epoch > this.foldEpoch && this.#mayTake(log, held))
+    const fold = this.takeable(held)
     if (!fold) {
       // What is written upon it counts all the same.
       if (this.#making && this.hasOpenFold) this.rebuild()
@@ -380,6 +375,11 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     } else if (this.#making || fold !== this.logs()[0]) this.rebuild()
     else return new Set()
     return keys
+  }
+
+  /** The fold that `takeFold` takes. */
+  takeable(held: (after: WriterPoints) => boolean): Log | undefined {
+    return this.openFolds.findLast((log) => this.#mayTake(log, held))
   }
 
   #mayTake({ epoch, head }: Log, held: (after: WriterPoints) => boolean): boolean {
