@@ -102,6 +102,30 @@ describe('a writer that is silent for long', () => {
     expect(writers(other)).toEqual(writers(hub))
   })
 
+  it('is replaced by another log than in an earlier life of the hub, also if its clock was ahead', () => {
+    const lab = new Lab(1)
+    const [hub, edge] = [lab.add('core-1', HUB), lab.add('hkg-1-a', LIMITED)]
+    const gone = lab.add('hkg-1-b', { ...LIMITED, skewMs: 4 * HORIZON_MS })
+    lab.connect(gone, hub, 'up')
+    gone.put('hkg-1', 'kept', 1)
+    lab.run(ACKS_MS)
+    lab.cutAll(gone)
+    const backups = [hub, edge].map((node) => [node, new Map(node.store)] as const)
+    const lives = [1, 2].map(() => {
+      for (const [node, backup] of backups) node.restart(backup)
+      lab.connect(edge, hub, 'up')
+      hub.put('hkg-1', 'first', 1)
+      live(lab, [edge], 1.2 * HORIZON_MS)
+      expect(writers(hub)).not.toContain('hkg-1-b')
+      return hub.replica
+        .heads()
+        .find(({ writer, partition }) => writer === 'core-1' && partition === 'hkg-1')
+        ?.logs.at(-1)?.epoch
+    })
+    expect(lives[0]).toBeGreaterThan(0)
+    expect(lives[1]).not.toBe(lives[0])
+  })
+
   it('is counted on from where it was when the hub restarts', () => {
     const { lab, hub, edge, gone } = three()
     lab.cutAll(gone)

@@ -125,9 +125,13 @@ export class Writer {
 
   /** Somebody holds batches of ours, up to `epoch`, that we do not: what we write next must not collide with them. */
   raiseAbove(epoch: number): void {
+    this.#exceed(epoch)
+    this.#raise = true
+  }
+
+  #exceed(epoch: number): void {
     this.#afterOthers ||= epoch > this.#epochMax
     this.#epochMax = Math.max(this.#epochMax, epoch)
-    this.#raise = true
   }
 
   /** Takes a write; answers at once only to refuse. */
@@ -272,7 +276,7 @@ export class Writer {
     const { collection, partition, writer } = retired
     const own = this.#documents.getOrCreate({ collection, partition, writer: this.#config.writer })
     own.rebornAfter(this.#documents.partitionOf(own).seals.get(own.writer) ?? 0)
-    this.#epochMax = Math.max(this.#epochMax, retired.epochMax)
+    this.#exceed(retired.epochMax)
     const epoch = this.#nextEpoch(wallMs)
     const seal = { writer, epoch: sealed ?? epoch, points: retired.frontier('applied') }
     const seals = new Map([...own.seals, ...retired.seals, seal].map((each) => [each.writer, each]))
