@@ -354,6 +354,22 @@ describe('sync', () => {
     expect(keys(hub2)).toEqual(['nrt-1:a'])
   })
 
+  it('goes on with new logs whatever epoch a peer claims to hold of ours', () => {
+    const lab = new Lab(1)
+    const [node, hub] = [lab.add('a', { limits: { foldBytesMin: 500 } }), lab.add('hub')]
+    const session = lab.connect(node, hub, 'up')
+    lab.run(100)
+    const claim = [['tasks', 'hkg-1', 'a', 2 ** 52 - 1], 1, new Uint8Array(8)]
+    node.input({ type: 'sessionMessage', session, message: encodeRecord([[2, 0, 1, claim]]) })
+    for (let n = 0; n < 100; n++) {
+      node.put('hkg-1', `k${n % 3}`, { n, text: 'x'.repeat(50) })
+      lab.run(20)
+    }
+    lab.run(5_000)
+    expect(hub.replica.get('tasks', 'hkg-1', 'k0')?.value).toMatchObject({ n: 99 })
+    expect(hub.replica.contentHash('tasks', 'hkg-1')).toBe(node.replica.contentHash('tasks', 'hkg-1'))
+  })
+
   it('counts a bad batch, keeps the session, and passes nothing on', () => {
     const { lab, hub1, hub2, member } = tree()
     const session = lab.sessions().at(-1)!

@@ -33,6 +33,8 @@ import type { WriterCredential } from './writer-credentials.ts'
 /** A document that has not been written for so long is folded if that makes it clearly smaller. */
 const QUIET_MS = 60_000
 const RETRY_MS = 1_000
+/** What somebody merely claims to hold of ours leaves room above it for some eight years of epochs. */
+const HEARD_EPOCH_MAX = EPOCH_MAX - 2 ** 48
 
 /** What is known of what others have. */
 export interface Knowledge {
@@ -129,7 +131,8 @@ export class Writer {
     this.#raise = true
   }
 
-  #exceed(epoch: number): void {
+  #exceed(heard: number): void {
+    const epoch = Math.min(heard, HEARD_EPOCH_MAX)
     this.#afterOthers ||= epoch > this.#epochMax
     this.#epochMax = Math.max(this.#epochMax, epoch)
   }
