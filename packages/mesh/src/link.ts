@@ -11,6 +11,7 @@
 import { FlapHold, type IdleBeat, LinkMonitor, type MonitorInput, Reflector, UNMEASURED } from '@causeway/probe'
 import {
   type ConnectionId,
+  DATAGRAM_BYTES_MAX,
   type EventEffect,
   type Instant,
   type LinkMetrics,
@@ -21,6 +22,7 @@ import {
   type Random,
   after,
   earliest,
+  frameClass,
 } from '@causeway/protocol'
 import type { Peer } from './admission.ts'
 import { LinkTally, type WayCounts } from './link-tally.ts'
@@ -134,6 +136,13 @@ export class Link {
   get datagrams(): boolean {
     const evidence = this.#monitor?.evidence
     return evidence === 'udp' || evidence === 'both'
+  }
+
+  /** The frame goes as a datagram: its class asks for that, or what the lane holds would keep it. */
+  hurries(now: Instant, frame: Uint8Array): boolean {
+    if (!this.datagrams) return false
+    if (frameClass(frame) !== 'ordered') return frame.length <= DATAGRAM_BYTES_MAX
+    return !this.impaired && (this.lane?.passes(now, frame) ?? false)
   }
 
   get state(): LinkState {

@@ -12,7 +12,6 @@
  *  6. A connection ends with the credential of its peer, by our clock: a new one would be refused.
  */
 import {
-  DATAGRAM_BYTES_MAX,
   DIALLED_SELF,
   type ClockInput,
   type ConnectionId,
@@ -28,7 +27,6 @@ import {
   decodeControl,
   earliest,
   encodeControl,
-  frameClass,
 } from '@causeway/protocol'
 import { IdleBeat } from '@causeway/probe'
 import { type Peer, helloOf, readGreeting } from './admission.ts'
@@ -91,8 +89,7 @@ export class Links {
   sendFrame(now: Instant, peer: NodeId, frame: Uint8Array): boolean {
     const link = this.table.get(peer)
     if (!link?.up || link.connection === undefined) return false
-    const hurried = frameClass(frame) === 'ordered' ? !link.impaired && link.lane?.passes(now, frame) : frame.length <= DATAGRAM_BYTES_MAX
-    if (hurried && link.datagrams) this.#send(link.connection, 'datagram', frame)
+    if (link.hurries(now, frame)) this.#send(link.connection, 'datagram', frame)
     else link.lane?.send(now, frame)
     const news = link.carried(now, frame.length)
     if (news.length > 0) this.#apply(now, link, news)
