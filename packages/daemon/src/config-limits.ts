@@ -6,9 +6,9 @@ import { LIMITS, type Limits, batchBytesMax } from '@causeway/protocol'
 
 const KIB = 1024
 /** Header of the longest route, seals, and the head of a segment. */
-const FRAME_ROOM_BYTES = 1 * KIB
-/** Less would stop what every node has to say: link state, a session, a segment. */
-const LEAST: Partial<Limits> = {
+const FRAME_ROOM_BYTES = KIB
+/** Less would stop what every node has to say: link state, a session, a segment. Of the others it is 1: nobody can do without. */
+export const LIMIT_LEAST: Partial<Limits> = {
   controlMessageBytesMax: 64 * KIB,
   segmentBytesMax: 4 * KIB,
   datagramMessageBytesMax: 1_200,
@@ -17,6 +17,7 @@ const LEAST: Partial<Limits> = {
   laneQueueBytesMax: 128 * KIB,
   channelWindowBytes: 64 * KIB,
   channelDeadMs: 1_000,
+  directLinksMax: 0,
 }
 
 /** With the defaults of what is not given. */
@@ -26,8 +27,6 @@ export function limitsOf(given: { readonly [Key in keyof Limits]?: number | unde
 
 /** The first limit that is too small for what others allow, and why; `undefined` if they fit. */
 export function limitFault(limits: Limits): { readonly key: keyof Limits; readonly message: string } | undefined {
-  for (const [key, least] of Object.entries(LEAST) as [keyof Limits, number][])
-    if (limits[key] < least) return { key, message: `expected at least ${least}, got ${limits[key]}` }
   const { segmentBytesMax, recordBytesMax } = limits
   const needs = [
     ['frameBytesMax', segmentBytesMax + FRAME_ROOM_BYTES, `a segment of ${segmentBytesMax} (segmentBytesMax) and its header`],

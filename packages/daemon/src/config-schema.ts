@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { LIMITS, type Limits, NAME_PATTERN, VITAL_NAME_PATTERN } from '@causeway/protocol'
 import { type ForwardSetting, type ServiceSetting, forwardsSchema, servicesSchema, socksSchema } from './forwarding/settings.ts'
 import { type HostPort, isLoopback, parseHostPort } from './host-port.ts'
-import { LIMIT_MEANINGS, limitFault, limitsOf } from './config-limits.ts'
+import { LIMIT_LEAST, LIMIT_MEANINGS, limitFault, limitsOf } from './config-limits.ts'
 
 /** Unset, or as good as unset: the later versions of the config may be written already. */
 function notYet(...allowed: readonly unknown[]): z.ZodOptional<z.ZodUnknown> {
@@ -67,17 +67,17 @@ const leases = z
     'who grants tasks and strict writes; `null`: nobody. All nodes of a network must say the same. `etcd` survives the loss of any one machine',
   )
 
-const limit = z.number().int().nonnegative()
-/** The others bound what nobody can do without. */
-const MAY_BE_NONE: ReadonlySet<string> = new Set<keyof Limits>(['directLinksMax'])
 const limits = z
   .strictObject(
     Object.fromEntries(
-      Object.keys(LIMITS).map((key) => [
-        key,
-        (MAY_BE_NONE.has(key) ? limit : limit.positive()).optional().describe(LIMIT_MEANINGS[key as keyof Limits]),
-      ]),
-    ) as Record<keyof Limits, z.ZodOptional<typeof limit>>,
+      (Object.keys(LIMITS) as (keyof Limits)[]).map((key) => {
+        const limit = z
+          .number()
+          .int()
+          .min(LIMIT_LEAST[key] ?? 1)
+        return [key, limit.optional().describe(LIMIT_MEANINGS[key])]
+      }),
+    ) as Record<keyof Limits, z.ZodOptional<z.ZodNumber>>,
   )
   .check(({ value, issues }) => {
     const fault = limitFault(limitsOf(value))
