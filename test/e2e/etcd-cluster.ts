@@ -166,11 +166,12 @@ export class Gate {
       ] as const) {
         this.#sockets.add(from)
         from.setNoDelay(true)
+        // One after the other: what comes next must not overtake the pieces of what came before.
         let passed = Promise.resolve()
         from.on('data', (chunk) => {
           if (this.shut) return
-          if (from === far || chunk.length <= this.pieceBytes) into.write(chunk)
-          else passed = passed.then(() => inPieces(chunk, this.pieceBytes, into))
+          const bytes = from === near ? this.pieceBytes : Infinity
+          passed = passed.then(() => inPieces(chunk, bytes, into))
         })
         from.on('error', () => undefined)
         from.on('close', () => {
@@ -189,7 +190,7 @@ export class Gate {
 
 async function inPieces(chunk: Buffer, bytes: number, into: Socket): Promise<void> {
   for (let at = 0; at < chunk.length; at += bytes) {
+    if (at > 0) await setTimeout(5)
     into.write(chunk.subarray(at, at + bytes))
-    await setTimeout(5)
   }
 }

@@ -14,6 +14,11 @@ function accepted(node: LabNode, request: number) {
   return result
 }
 
+function meet(lab: Lab, node: LabNode, hub: LabNode): void {
+  lab.connect(node, hub, 'up')
+  lab.run(100)
+}
+
 const REFUSED = { ok: false, code: 'refused' }
 
 describe('a replica alone', () => {
@@ -283,11 +288,7 @@ describe('restart', () => {
     const lab = new Lab(1)
     const node = lab.add('a')
     const hub = lab.add('hub')
-    const meet = (): void => {
-      lab.connect(node, hub, 'up')
-      lab.run(100)
-    }
-    meet()
+    meet(lab, node, hub)
     node.put('hkg-1', 'k', 1)
     lab.run(100)
     const backup = new Map(node.store)
@@ -299,7 +300,7 @@ describe('restart', () => {
       node.restart(disk)
       node.put('hkg-1', key, 1)
       lab.run(100)
-      meet()
+      meet(lab, node, hub)
     }
     lab.run(40_000)
     for (const { replica } of [node, hub]) expect(replica.list('tasks').map(({ key }) => key)).toEqual(['early', 'k', 'late'])
@@ -310,17 +311,13 @@ describe('restart', () => {
     const lab = new Lab(1)
     const node = lab.add('a', { write: ['tasks/hkg-1'] })
     const hub = lab.add('hub')
-    const meet = (): void => {
-      lab.connect(node, hub, 'up')
-      lab.run(100)
-    }
-    meet()
+    meet(lab, node, hub)
     node.put('hkg-1', 'k', 1)
     node.input({ type: 'flush' })
     lab.run(100)
     node.options = { write: ['tasks/hkg-1', 'tasks/nrt-1'] }
     node.restart()
-    meet()
+    meet(lab, node, hub)
     node.put('hkg-1', 'k', 2)
     node.put('nrt-1', 'k', 2)
     lab.run(100)
