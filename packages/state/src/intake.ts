@@ -7,6 +7,7 @@ import { type Batch, decodeBatch } from './batch.ts'
 import { Changes } from './changes.ts'
 import type { Documents, Sealed } from './documents.ts'
 import type { Entry } from './entry.ts'
+import { FoldDraft } from './fold-draft.ts'
 import { AHEAD_MS_MAX, type HybridClock } from './hybrid-clock.ts'
 import type { Partition } from './partition.ts'
 import type { Readers } from './readers.ts'
@@ -40,7 +41,13 @@ export interface IntakeParts {
   readonly silence: Silence
 }
 
-/** One message on its way in. */
+export interface Received {
+  readonly effects: ReplicaEffect[]
+  /** What is left, and the fold that the first of it begins: to be given back when all of that is made. */
+  readonly rest: { readonly batches: readonly Uint8Array[]; readonly draft: FoldDraft } | undefined
+}
+
+/** One message on its way in, or what was left of one. */
 interface Message {
   readonly now: Instant
   readonly wallMs: number
@@ -49,6 +56,8 @@ interface Message {
   readonly effects: ReplicaEffect[]
   /** Documents that have changed, by partition. */
   readonly touched: Map<Partition, Set<ReplicatedDocument>>
+  /** Of the batch that comes next. */
+  draft: FoldDraft | undefined
 }
 
 export class Intake {
@@ -60,15 +69,23 @@ export class Intake {
     this.#parts = parts
   }
 
-  receive(now: Instant, wallMs: number, session: SyncSession, batches: readonly Uint8Array[]): ReplicaEffect[] {
+  /** Takes batches up to the first that begins a fold which has to be made before; `draft`: the fold that the first of them begins. */
+  receive(now: Instant, wallMs: number, session: SyncSession, batches: readonly Uint8Array[], draft?: FoldDraft): Received {
     const { crypto, sync, tickets, readers, retirement } = this.#parts
-    const message: Message = { now, wallMs, session, changes: new Changes(crypto), effects: [], touched: new Map() }
+    const message: Message = { now, wallMs, session, changes: new Changes(crypto), effects: [], touched: new Map(), draft }
     const { changes, effects } = message
     let bytes = 0
+    let taken = 0
+    let toMake: FoldDraft | undefined
     for (const encoded of batches) {
+      const fault = this.#take(message, encoded)
+      if (fault instanceof FoldDraft) {
+        toMake = fault
+        break
+      }
       bytes += encoded.length
-      const reason = this.#take(message, encoded)
-      if (reason) effects.push({ type: 'violation', peer: session.peer, code: 'bad-batch', detail: reason })
+      taken += 1
+      if (fault) effects.push({ type: 'violation', peer: session.peer, code: 'bad-batch', detail: fault })
     }
     const sealed = this.#settle(message)
     const { number, peer, relation } = session
@@ -79,11 +96,11 @@ export class Intake {
     // Also without entries, so that the acknowledgement keeps its place in the order.
     effects.push(...(shown ?? []), tickets.add(changes.entries, { written: [], ...brought, origin, isShown: shown !== undefined }))
     if (sealed.length > 0) effects.push(...retirement.apply(now, sealed, sync.informed, wallMs))
-    return effects
+    return { effects, rest: toMake && { batches: batches.slice(taken), draft: toMake } }
   }
 
-  /** Takes one batch, or says why it is bad. */
-  #take(message: Message, encoded: Uint8Array): string | undefined {
+  /** Takes one batch, or says why it is bad, or what is to be made before. */
+  #take(message: Message, encoded: Uint8Array): string | FoldDraft | undefined {
     const { documents, sync } = this.#parts
     const { now, session, changes, effects } = message
     if (encoded.length > batchBytesMax(this.#parts.config.limits)) return `a batch of ${encoded.length} bytes`
@@ -97,8 +114,12 @@ export class Intake {
     }
     const document = documents.getOrDraft(batch)
     if (documents.size >= DOCUMENTS_MAX && !documents.get(document.id)) return `more than ${DOCUMENTS_MAX} documents`
+    const { draft } = message
+    message.draft = undefined
+    const toMake = draft ? undefined : document.draftOf(batch)
+    if (toMake) return toMake
     const { epoch, seq } = batch
-    const acceptance = document.accept(batch)
+    const acceptance = document.accept(batch, draft)
     const name = `${batch.collection}/${batch.partition} of ${batch.writer}, epoch ${epoch}, batch ${seq}`
     switch (acceptance.type) {
       case 'duplicate':

@@ -5,17 +5,23 @@
  *  1. A base comes before what rests on it: epochs only grow.
  *  2. What a fold has replaced counts as held, whether it is still kept or not.
  */
-import { type LogPoint, contradict } from './batch.ts'
+import { type LogPoint, type WriterPoints, contradict } from './batch.ts'
 import type { Log } from './log.ts'
 
 /** How much of each log counts: all that is here, what readers are shown, or what is on disk. */
 export type Extent = 'applied' | 'shown' | 'durable'
 
 export class LogSet {
+  /** It is this node that writes them. */
+  readonly #isOwn: boolean
   readonly #logs = new Map<number, Log>()
   #ordered: readonly Log[] | undefined
   /** Of the newest fold that took the place of all logs of lower epochs. */
   #foldEpoch = 0
+
+  constructor(isOwn: boolean) {
+    this.#isOwn = isOwn
+  }
 
   get foldEpoch(): number {
     return this.#foldEpoch
@@ -33,6 +39,20 @@ export class LogSet {
 
   get hasOpenFold(): boolean {
     return this.openFolds.length > 0
+  }
+
+  /** The newest of them that may take that place now, as far as `held` says. */
+  takeable(held: (after: WriterPoints) => boolean): Log | undefined {
+    return this.openFolds.findLast((log) => this.#mayTake(log, held))
+  }
+
+  #mayTake({ epoch, head }: Log, held: (after: WriterPoints) => boolean): boolean {
+    const others = this.logs()
+    if (others.some((log) => log.epoch > epoch && log.head.base.some((point) => point.epoch < epoch))) return false
+    // A fold of an earlier life, found again, of a clock that was ahead: it must not take the place of what it cannot know.
+    const covered = this.closure(head.base)
+    if (this.#isOwn && others.some((log) => log.epoch < epoch && log.epoch >= this.foldEpoch && !covered.has(log.epoch))) return false
+    return others[0]?.epoch === epoch || (head.more?.after ?? []).every(held)
   }
 
   protected foldedAt(epoch: number): void {

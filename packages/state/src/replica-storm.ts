@@ -14,6 +14,9 @@ import type { WriteChange } from './replica-contract.ts'
 
 const PARTITIONS = ['hkg-1', 'nrt-1'] as const
 const HORIZON_MS = 300_000
+/** In every fifth storm: a fold has some records in each of several parts. */
+const LARGE = 'x'.repeat(20_000)
+const LARGE_EVERY = 5
 const LIMITS = { foldBytesMin: 1_000, sweepEntriesMin: 3, retireAfterMs: HORIZON_MS, interestKeepMs: 20_000 }
 const SKEW_MS = 600_000
 /** Digests are compared every half a minute, on each of the hops, and sweeps wait a minute. */
@@ -44,8 +47,10 @@ class Storm {
   /** Records that are written once, by `partition|key`, and whether they were deleted. */
   readonly once = new Map<string, { put: boolean; gone: boolean }>()
   #number = 0
+  readonly #isLarge: boolean
 
   constructor(seed: number) {
+    this.#isLarge = seed % LARGE_EVERY === 0
     this.lab = new Lab(seed)
     this.random = new SeededRandom(seed * 7 + 1)
     const options = (more: LabNodeOptions): LabNodeOptions => ({ limits: LIMITS, skewMs: this.#skew(), ...more })
@@ -168,7 +173,7 @@ class Storm {
 
   #write(node: LabNode): void {
     const key = `k${this.random.uint32() % 6}`
-    const value = { [`f${this.random.uint32() % 3}`]: ++this.#number }
+    const value = { [`f${this.random.uint32() % 3}`]: ++this.#number, ...(this.#isLarge && { text: LARGE }) }
     const type = this.#pick(['put', 'put', 'patch', 'patch', 'delete'] as const)
     const change: WriteChange = { key, operation: type === 'delete' ? { type } : { type, value } }
     const both: WriteChange[] =

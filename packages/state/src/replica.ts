@@ -28,6 +28,7 @@ import { Departures } from './departures.ts'
 import { Documents } from './documents.ts'
 import { Expiries } from './expiries.ts'
 import { HybridClock } from './hybrid-clock.ts'
+import { Inbox } from './inbox.ts'
 import { Intake } from './intake.ts'
 import { loadDocuments } from './loader.ts'
 import type { Shown } from './partition.ts'
@@ -73,7 +74,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #silence: Silence
   readonly #retirement: Retirement
   readonly #departures: Departures
-  readonly #intake: Intake
+  readonly #inbox: Inbox
   readonly #revocations: Revocations
   #wallOffsetMs: number
   /** Effects of the start, given out with the first input. */
@@ -111,7 +112,8 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const rest = { backlog: this.#backlog, awaited: this.#awaited, tickets: this.#tickets, unmark: () => this.#unmark() }
     this.#retirement = new Retirement(config, now, { ...parts, ...rest })
     this.#departures = new Departures(config, now, { ...parts, ...rest })
-    this.#intake = new Intake({ ...parts, ...rest, readers: this.#readers, retirement: this.#retirement, replaced: this.#replaced })
+    const intake = new Intake({ ...parts, ...rest, readers: this.#readers, retirement: this.#retirement, replaced: this.#replaced })
+    this.#inbox = new Inbox({ ...parts, intake })
     this.#startup = [...loaded.events]
     const entries: StoreEntry[] = [...loaded.quarantined.map((key) => ({ key, value: undefined })), ...loaded.dropped.flatMap(dropEntries)]
     if (loaded.isNew) entries.unshift(formatEntry(crypto))
@@ -137,7 +139,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
     const started = this.#startup.length > 0 ? this.#startedAt : undefined
     const own = earliest(earliest(started, this.#writer.dueAt), this.#expiries.nextWake(this.#wallOffsetMs))
     const leaving = earliest(this.#replaced.nextWake(), earliest(this.#retirement.nextWake(), this.#departures.nextWake()))
-    return earliest(earliest(own, this.#sync.nextWake()), leaving)
+    return earliest(earliest(own, earliest(this.#sync.nextWake(), this.#inbox.nextWake())), leaving)
   }
 
   get(collection: string, partition: string, key: string): RecordView | undefined {
@@ -228,7 +230,7 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
   #handle(now: Instant, input: ReplicaInput): ReplicaEffect[] {
     switch (input.type) {
       case 'wake':
-        return this.#sync.wake(now)
+        return [...this.#sync.wake(now), ...this.#inbox.wake(now, now + this.#wallOffsetMs)]
       case 'wall':
         this.#wallOffsetMs = input.offsetMs
         this.#clock.set(now + input.offsetMs)
@@ -252,8 +254,9 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       case 'sessionOpened':
         return this.#sync.opened(now, input.session, input.peer, input.relation)
       case 'sessionMessage':
-        return this.#onMessage(now, input.session, input.message)
+        return this.#inbox.message(now, now + this.#wallOffsetMs, input.session, input.message)
       case 'sessionClosed':
+        this.#inbox.closed(input.session)
         return this.#sync.closed(now, input.session)
       case 'sessionBlocked':
       case 'sessionDrained':
@@ -347,16 +350,6 @@ export class Replica implements Machine<ReplicaInput, ReplicaEffect> {
       const shown = partition.expire(key, wallMs)
       return shown ? [{ type: 'change', ...shown, collection: partition.collection }] : []
     })
-  }
-
-  #onMessage(now: Instant, number: number, message: Uint8Array): ReplicaEffect[] {
-    const session = this.#sync.session(number)
-    if (!session) return []
-    const { effects, batches, ownEpochAhead } = this.#sync.message(now, session, message)
-    this.#silence.hear(now, session.peer, session.peerIsCore && session.relation === 'mesh')
-    if (ownEpochAhead !== undefined) this.#writer.raiseAbove(ownEpochAhead)
-    if (batches.length > 0) effects.push(...this.#intake.receive(now, now + this.#wallOffsetMs, session, batches))
-    return effects
   }
 
   #noteRevoked(now: Instant, collection: string, record: RecordView): void {

@@ -31,7 +31,7 @@ import {
 import { type CheckedUpdate, Document } from './document.ts'
 import type { Content, Entry } from './entry.ts'
 import type { Live } from './fold.ts'
-import { FoldDraft, FoldParts } from './fold-draft.ts'
+import { FoldDraft } from './fold-draft.ts'
 import { Log } from './log.ts'
 import { CHUNK, clocksOf, contentOfLogs } from './log-content.ts'
 import { type Extent, LogSet } from './log-set.ts'
@@ -52,6 +52,8 @@ export type Acceptance =
   | { readonly type: 'unmade' }
   | { readonly type: 'bad'; readonly reason: string }
 
+const OTHER_FOLD: Acceptance = { type: 'gap', reason: 'what is here does not make the same fold' }
+
 /** One batch of ours with the entries it brought. */
 export interface OwnBatch {
   readonly document: ReplicatedDocument
@@ -64,13 +66,11 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   readonly partition: string
   readonly writer: string
   readonly id: string
-  /** It is this node that writes it. */
-  readonly #isOwn: boolean
   readonly #crypto: Signer
   readonly #credentials: WriterCredentials
   #document = new Document()
   /** The fold that is being made here while it arrives thin; its document holds all of its log. */
-  #making: FoldParts | undefined
+  #making: FoldDraft | undefined
   #reborn = 0
   /** Judges the updates of a shared document; all others hold records. */
   readonly #shared: SharedGate | undefined
@@ -78,8 +78,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   #unlike = false
 
   constructor(name: DocumentName, crypto: Signer, credentials: WriterCredentials, isOwn = false) {
-    super()
-    this.#isOwn = isOwn
+    super(isOwn)
     this.collection = name.collection
     this.partition = name.partition
     this.writer = name.writer
@@ -191,7 +190,8 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
   }
 
   /** A fold that is complete; `undefined` if the document has changed since it was begun. */
-  install({ basis, document, parts }: FoldDraft, credential: WriterCredential): OwnBatch[] | undefined {
+  install({ basis, document, parts, fault }: FoldDraft, credential: WriterCredential): OwnBatch[] | undefined {
+    invariant(fault === undefined, `our own fold passes the gate: ${fault}`)
     const { epoch, base, more } = basis
     if (!samePoints(base, this.frontier('applied')) || more.since < this.#newestSince) return undefined
     invariant(!this.log(epoch), 'a fold is a new log')
@@ -211,19 +211,30 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     return { document: this, batch, entries }
   }
 
-  /** A batch from a peer. */
-  accept(received: Batch): Acceptance {
+  /**
+   * The fold that this batch begins, if it comes thin and in several parts: to be made in steps, and given to `accept`. `undefined` also if
+   * what is here does not make the part that was signed.
+   */
+  draftOf(batch: Batch): FoldDraft | undefined {
+    if (!batch.thin || !batch.head || batch.head.parts < 2 || this.#fit(batch) || !this.#canMake(batch.head)) return undefined
+    const draft = this.#draftFrom(batch.epoch, batch.head)
+    const first = draft.part(1)
+    return first && typeof this.#verify(withUpdate(batch, first.update)) !== 'string' ? draft : undefined
+  }
+
+  /** A batch from a peer; `draft`: the fold that it begins. */
+  accept(received: Batch, draft?: FoldDraft): Acceptance {
     const fit = this.#fit(received)
     if (fit) return fit
-    if (received.thin && this.hasOpenFold) {
+    if (!received.thin) return this.#judged(received, false)
+    const made = this.#made(received, draft)
+    if (!made) {
       this.#unlike = true
-      return { type: 'unmade' }
+      return this.#making?.fault === undefined ? { type: 'unmade' } : OTHER_FOLD
     }
-    const batch = received.thin ? this.#madeWhole(received) : received
-    if (!batch) return { type: 'unmade' }
-    const acceptance = this.#judged(batch, received.thin)
+    const acceptance = this.#judged(withUpdate(received, made.update), true)
     // What was made and is refused is in there.
-    if (received.thin && acceptance.type !== 'applied') this.rebuild()
+    if (acceptance.type !== 'applied') this.rebuild()
     return acceptance
   }
 
@@ -232,7 +243,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     if (typeof signed === 'string') {
       if (!isMade) return { type: 'bad', reason: signed }
       this.#unlike = true
-      return { type: 'gap', reason: 'what is here does not make the same fold' }
+      return OTHER_FOLD
     }
     if (this.#shared) {
       const reason = batch.head?.parts ? 'a shared document is not folded' : this.#shared.take(batch.update)
@@ -244,11 +255,12 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     if (head?.more && head.more.seals.length > 0 && signed.credential.credential.role !== 'hub')
       return { type: 'bad', reason: 'only a hub retires writers' }
     // It may rest on a part of the fold.
-    if (this.#making && batch.epoch > this.#making.epoch) this.rebuild()
-    const making = this.#making?.epoch === batch.epoch ? this.#making : undefined
+    if (this.#making && (batch.epoch > this.#making.basis.epoch || !(isMade || this.#making.agrees(batch)))) this.rebuild()
+    const making = this.#making?.basis.epoch === batch.epoch ? this.#making : undefined
     const document = making?.document ?? this.#document
+    const known = making?.parts[batch.seq - 1]
     // Entries keep the name: ours, not that of each batch.
-    const result = checkUpdate({ ...batch, writer: this.writer, head }, isMade && making ? making : document)
+    const result = known ? { ok: true as const, checked: known } : checkUpdate({ ...batch, writer: this.writer, head }, document)
     if (!result.ok) return { type: 'bad', reason: result.reason }
     const { checked } = result
     const { notAfterMs } = signed.credential.credential
@@ -258,8 +270,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     if (!document.replaces(checked)) return { type: 'bad', reason: 'the update deletes an entry without a newer one' }
     const changed = new Set<string>()
     try {
-      if (isMade) document.index(checked, new Set())
-      else document.apply([checked], changed)
+      if (!known) document.apply([checked], changed)
     } catch (error) {
       this.rebuild()
       return { type: 'bad', reason: `the update cannot be applied: ${String(error)}` }
@@ -268,16 +279,22 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     return { type: 'applied', batch, entries: checked.entries, changed }
   }
 
-  /** The update of a part of a fold, made of what is live here; `undefined` if that is not what was folded. */
-  #madeWhole(batch: Batch): Batch | undefined {
-    const { epoch, seq, head } = batch
-    if (head && !this.#unlike && samePoints(head.base, this.frontier('applied'))) {
+  /** A part of a fold, made of what is live here; `undefined` if that is not what was folded. */
+  #made({ epoch, seq, head }: Batch, draft: FoldDraft | undefined): CheckedUpdate | undefined {
+    if (this.hasOpenFold) return undefined
+    if (head && this.#canMake(head)) {
       if (this.#making) this.rebuild()
-      this.#making = new FoldParts({ writer: this.writer, epoch, live: this.#document })
+      this.#making = draft ?? this.#draftFrom(epoch, head)
     }
-    const update = this.#making?.epoch === epoch ? this.#making.at(seq) : undefined
-    if (!update) this.#unlike = true
-    return update && withUpdate(batch, update)
+    return this.#making?.basis.epoch === epoch ? this.#making.part(seq) : undefined
+  }
+
+  #canMake({ base }: LogHead): boolean {
+    return !this.#unlike && !this.hasOpenFold && samePoints(base, this.frontier('applied'))
+  }
+
+  #draftFrom(epoch: number, { base, more = NOTHING_MORE }: LogHead): FoldDraft {
+    return new FoldDraft({ writer: this.writer, epoch, live: this.#document, base, more })
   }
 
   /** The batch for a peer that holds `held`: without its update if the peer can make it. */
@@ -301,7 +318,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     for (const batch of batches) {
       if (this.#fit(batch)) break
       const log = this.log(batch.epoch)
-      const credential = log?.credential ?? this.#credentialOf(batch)
+      const credential = log?.credential ?? this.#credentials.checkFor(this, batch.head)
       const result = this.#shared
         ? this.#shared.check(batch.update)
         : checkUpdate({ ...batch, writer: this.writer, head: log?.head ?? batch.head }, ahead)
@@ -332,18 +349,10 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
 
   #verify(batch: Batch): { readonly link: Uint8Array; readonly credential: WriterCredential } | string {
     const log = this.log(batch.epoch)
-    const credential = log?.credential ?? this.#credentialOf(batch)
+    const credential = log?.credential ?? this.#credentials.checkFor(this, batch.head)
     if (typeof credential === 'string') return credential
     const link = verifyBatch(this.#crypto, batch, log?.tip ?? new Uint8Array(0), credential.credential.key)
     return link ? { link, credential } : 'its writer has not signed it as the one that follows'
-  }
-
-  #credentialOf({ head }: Batch): WriterCredential | string {
-    const checked = head ? this.#credentials.check(head.credential) : 'it has no credential'
-    if (typeof checked === 'string') return checked
-    const { collection, partition, writer } = this
-    if (checked.credential.name !== writer) return `it shows the credential of ${checked.credential.name}`
-    return checked.scope.matches(collection, partition) ? checked : `${writer} may not write ${collection}/${partition}`
   }
 
   #append(batch: Batch, link: Uint8Array, credential: WriterCredential): void {
@@ -369,26 +378,12 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     const keys = new Set(this.keys())
     this.foldedAt(fold.epoch)
     this.#unlike = false
-    if (this.#making?.epoch === fold.epoch && this.logs().at(-1) === fold) {
+    if (this.#making?.basis.epoch === fold.epoch && this.logs().at(-1) === fold) {
       this.#document = this.#making.document
       this.#making = undefined
     } else if (this.#making || fold !== this.logs()[0]) this.rebuild()
     else return new Set()
     return keys
-  }
-
-  /** The fold that `takeFold` takes. */
-  takeable(held: (after: WriterPoints) => boolean): Log | undefined {
-    return this.openFolds.findLast((log) => this.#mayTake(log, held))
-  }
-
-  #mayTake({ epoch, head }: Log, held: (after: WriterPoints) => boolean): boolean {
-    const others = this.logs()
-    if (others.some((log) => log.epoch > epoch && log.head.base.some((point) => point.epoch < epoch))) return false
-    // A fold of an earlier life, found again, of a clock that was ahead: it must not take the place of what it cannot know.
-    const covered = this.closure(head.base)
-    if (this.#isOwn && others.some((log) => log.epoch < epoch && log.epoch >= this.foldEpoch && !covered.has(log.epoch))) return false
-    return others[0]?.epoch === epoch || (head.more?.after ?? []).every(held)
   }
 
   /** Makes the content anew of the logs that are here. */

@@ -11,6 +11,7 @@
  *  5. The queue holds documents, not batches: it is never longer than what the replica holds, and costs nothing to wait in.
  */
 import type { Instant } from '@causeway/protocol'
+import type { Holder } from './backlog.ts'
 import { type Batch, type LogPoint, documentId } from './batch.ts'
 import { Interest } from './interest.ts'
 import type { Relation } from './replica-contract.ts'
@@ -91,6 +92,12 @@ export class SyncSession {
     this.relation = relation
     this.#self = self
     this.#documents = documents
+  }
+
+  /** What an acknowledgement of this peer is worth. */
+  get holder(): Holder {
+    if (this.peerIsCore) return 'hub'
+    return this.relation === 'down' ? 'peer' : 'above'
   }
 
   get idle(): boolean {

@@ -16,7 +16,7 @@
  *  3. Everything this node holds goes up; down goes what the peer has an interest in, and its own documents.
  */
 import { type Instant, type Random, after, earliest, invariant } from '@causeway/protocol'
-import type { Backlog, Holder } from './backlog.ts'
+import type { Backlog } from './backlog.ts'
 import { type BatchFields, type DocumentName, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
 import type { Relation, ReplicaConfig, ReplicaEffect } from './replica-contract.ts'
@@ -160,6 +160,13 @@ export class Sync {
     return effects
   }
 
+  /** The peer sends more than it may: the session ends. */
+  overflow(session: SyncSession, detail: string): ReplicaEffect[] {
+    const effects: ReplicaEffect[] = []
+    this.#outbox.reset(session, 'overflow', detail, effects)
+    return effects
+  }
+
   message(now: Instant, session: SyncSession, bytes: Uint8Array): SyncOutcome {
     const effects: ReplicaEffect[] = []
     const batches: Uint8Array[] = []
@@ -243,7 +250,7 @@ export class Sync {
       session.acks.hurry(now, session.arrived)
     }
     if (session.arrived - session.acks.processed <= UNPROCESSED_BYTES_MAX + this.#config.limits.messageBytesMax) return true
-    this.#outbox.reset(session, 'overflow', 'more batches than it has credit for', effects)
+    effects.push(...this.overflow(session, 'more batches than it has credit for'))
     return false
   }
 
@@ -295,7 +302,7 @@ export class Sync {
       return undefined
     }
     this.#outbox.shown(session, heads)
-    const ahead = this.#own.note(heads, holderOf(session))
+    const ahead = this.#own.note(heads, session.holder)
     if (session.peerIsCore && session.relation !== 'down') this.#tellAtHub(now, heads, effects)
     if (!part.last) return ahead
     session.finishRound(part.processed)
@@ -319,7 +326,7 @@ export class Sync {
       return undefined
     }
     session.holds(durable)
-    const ahead = this.#own.note(durable, holderOf(session))
+    const ahead = this.#own.note(durable, session.holder)
     if (session.relation !== 'down') this.#tellAtHub(now, session.peerIsCore ? [...durable, ...atHub] : atHub, effects)
     this.#distribution.pump(now, session, effects)
     return ahead
@@ -390,10 +397,4 @@ export class Sync {
     this.#digests.restart(now, session)
     this.#outbox.schedule(session)
   }
-}
-
-/** What an acknowledgement of this peer is worth. */
-function holderOf({ relation, peerIsCore }: SyncSession): Holder {
-  if (peerIsCore) return 'hub'
-  return relation === 'down' ? 'peer' : 'above'
 }

@@ -3,6 +3,7 @@
  * credential that has expired meanwhile still speaks for what was written before.
  */
 import { type Credential, type SignedCredential, credentialIn, hex } from '@causeway/protocol'
+import type { DocumentName, LogHead } from './batch.ts'
 import { Interest } from './interest.ts'
 import type { Signer } from './replica-contract.ts'
 
@@ -34,6 +35,14 @@ export class WriterCredentials {
     const result = this.#read(signed)
     this.#known.set(id, result)
     return result
+  }
+
+  /** The credential that the first batch of a log carries, if it may write that document; or what is wrong. */
+  checkFor({ collection, partition, writer }: DocumentName, head: Pick<LogHead, 'credential'> | undefined): WriterCredential | string {
+    const checked = head ? this.check(head.credential) : 'it has no credential'
+    if (typeof checked === 'string') return checked
+    if (checked.credential.name !== writer) return `it shows the credential of ${checked.credential.name}`
+    return checked.scope.matches(collection, partition) ? checked : `${writer} may not write ${collection}/${partition}`
   }
 
   #read(signed: SignedCredential): WriterCredential | string {
