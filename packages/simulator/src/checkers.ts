@@ -109,8 +109,8 @@ const SPARED_MAX = 7
  * A small loss may meet too few packets to show: on a link that carries nothing but a probe now and then, or falls before it
  * carries anything.
  */
-export function hasHit({ kind, dropped, expected }: Fault): boolean {
-  return dropped > 0 || (kind === 'loss' && expected < SPARED_MAX)
+export function hasHit({ kind, dropped, expected, moot }: Fault): boolean {
+  return dropped > 0 || moot || (kind === 'loss' && expected < SPARED_MAX)
 }
 
 /** Every fault that was ordered did happen. */

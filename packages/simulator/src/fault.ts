@@ -11,6 +11,8 @@ export class Fault {
   dropped = 0
   /** Of a fault that drops by chance: how many it should have dropped of what it has met. */
   expected = 0
+  /** What it was for was gone before it could hit anything. */
+  moot = false
   readonly #undo: () => void
   #active = true
 

@@ -8,7 +8,7 @@
 import { LIMITS, type Random, SeededRandom, instant } from '@causeway/protocol'
 import type { NodeMachine } from '@causeway/node'
 import { type SiteView, checkFaults, checkPings, checkSites, checkViolations, hasHit } from './checkers.ts'
-import type { Fault } from './fault.ts'
+import type { Fault, FaultKind } from './fault.ts'
 import { type Fleet, type FleetOptions, makeFleet } from './fleet.ts'
 import { FrameWatch } from './frame-watch.ts'
 import { Observations } from './observations.ts'
@@ -156,12 +156,18 @@ function report(
   }
 }
 
+type Pair = readonly [string, string]
+
+const OF_LINKS: ReadonlySet<FaultKind> = new Set(['cut', 'loss', 'delay'])
+
 /** Orders faults one after the other, and heals each after a while. */
 class FaultStorm {
   readonly #fleet: Fleet
   readonly #random: Random
   readonly #spared: readonly string[]
   readonly #names: readonly string[]
+  /** What a fault of a link is for. */
+  readonly #pairs = new Map<Fault, Pair>()
 
   constructor(fleet: Fleet, random: Random, sparedNodes: readonly string[]) {
     this.#fleet = fleet
@@ -171,8 +177,10 @@ class FaultStorm {
   }
 
   next(): void {
-    const fault = this.#order()
+    const pair = this.#linkedPair()
+    const fault = this.#order(pair)
     if (!fault || fault.kind === 'stall') return
+    if (pair && OF_LINKS.has(fault.kind)) this.#pairs.set(fault, pair)
     this.#healLater(fault, 1000 + this.#random.float() * 6000)
   }
 
@@ -183,22 +191,23 @@ class FaultStorm {
     })
   }
 
-  /** Not before it has hit something. */
+  /** Not before it has hit something, unless the link that it was for was given up before. */
   #healLater(fault: Fault, ms: number): void {
     this.#fleet.world.timeline.after(ms, () => {
-      if (fault.dropped > 0) fault.heal()
+      const pair = this.#pairs.get(fault)
+      if (fault.dropped === 0 && pair && !this.#areLinked(pair)) fault.moot = true
+      if (fault.dropped > 0 || fault.moot) fault.heal()
       else this.#healLater(fault, 500)
     })
   }
 
-  #order(): Fault | undefined {
+  #order(pair: Pair | undefined): Fault | undefined {
     const { world, hubs } = this.#fleet
-    const [a, b] = this.#linkedPair()
     const oneWay = this.#random.float() < 0.5
     switch (this.#random.uint32() % 8) {
       case 0:
       case 1:
-        return a !== undefined && b !== undefined && this.#mayCut(a, b) ? world.cut(a, b, { oneWay }) : undefined
+        return pair && this.#mayCut(pair) ? world.cut(...pair, { oneWay }) : undefined
       case 2: {
         const victim = this.#pick(this.#names.filter((name) => this.#mayCrash(name)))
         // The last hub that runs is spared, or the flow would have no path.
@@ -212,9 +221,9 @@ class FaultStorm {
         return victim === undefined ? undefined : world.stall(victim, 50 + this.#random.float() * 2000, { whole })
       }
       case 4:
-        return a !== undefined && b !== undefined ? world.setLoss(a, b, 0.05 + this.#random.float() * 0.3, { oneWay }) : undefined
+        return pair && world.setLoss(...pair, 0.05 + this.#random.float() * 0.3, { oneWay })
       case 5:
-        return a !== undefined && b !== undefined ? world.slow(a, b, 20 + this.#random.float() * 200, { oneWay }) : undefined
+        return pair && world.slow(...pair, 20 + this.#random.float() * 200, { oneWay })
       case 6: {
         // All of a site at once: nobody there remembers what no disk of it has.
         const site = this.#pick([...this.#fleet.sites.keys()])
@@ -234,23 +243,26 @@ class FaultStorm {
   }
 
   /** With one hub its links to the ends of the flow are all there is. */
-  #mayCut(a: string, b: string): boolean {
-    return this.#fleet.hubs.length > 1 || !(this.#spared.includes(a) || this.#spared.includes(b))
+  #mayCut(pair: Pair): boolean {
+    return this.#fleet.hubs.length > 1 || !pair.some((name) => this.#spared.includes(name))
   }
 
   /** Two nodes between which there is a link, so that a fault there hits something. */
-  #linkedPair(): [string, string] | [undefined, undefined] {
+  #linkedPair(): Pair | undefined {
     const { world } = this.#fleet
     const a = this.#pick(this.#names.filter((name) => world.node(name).alive))
-    if (a === undefined) return [undefined, undefined]
-    const node = world.node(a)
-    const b = this.#pick(
-      node.machine
-        .links(node.now)
-        .filter((link) => link.state === 'up')
-        .map((link) => link.to),
-    )
-    return b === undefined ? [undefined, undefined] : [a, b]
+    const b = a === undefined ? undefined : this.#pick(this.#linkedWith(a))
+    return a === undefined || b === undefined ? undefined : [a, b]
+  }
+
+  #areLinked([a, b]: Pair): boolean {
+    return this.#fleet.world.node(a).alive && this.#linkedWith(a).includes(b)
+  }
+
+  #linkedWith(name: string): string[] {
+    const node = this.#fleet.world.node(name)
+    const up = node.machine.links(node.now).filter((link) => link.state === 'up')
+    return up.map((link) => link.to)
   }
 
   #pick(names: readonly string[]): string | undefined {

@@ -116,7 +116,9 @@ export class ConnectionEnd {
     invariant(message.length <= DATAGRAM_BYTES_MAX, `a datagram of ${message.length} bytes is too long`)
     const wire = this.#network.wire(this.#port.host, peer.#port.host)
     for (const at of wire.datagramArrivals(timeline.now, message.length + DATAGRAM_OVERHEAD_BYTES)) {
-      timeline.at(at, () => peer.#receiveDatagram(key, message))
+      // Whoever gets it may write on it.
+      const copy = message.slice()
+      timeline.at(at, () => peer.#receiveDatagram(key, copy))
     }
   }
 
