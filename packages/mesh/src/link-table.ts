@@ -17,6 +17,8 @@ const UNMEASURED_COST_MS = 1e9
 export class LinkTable {
   /** Wall clock minus monotonic instant. */
   wallOffsetMs = 0
+  /** Somebody of our site reaches a hub, and carries our frames. */
+  helped = false
   readonly #name: string
   readonly #links = new Map<NodeId, Link>()
 
@@ -57,6 +59,11 @@ export class LinkTable {
   get isAlone(): boolean {
     for (const link of this.#links.values()) if (link.up && link.isHub) return false
     return true
+  }
+
+  /** Nor can anybody beside us. */
+  get isCutOff(): boolean {
+    return this.isAlone && !this.helped
   }
 
   /** Links that are up, cheapest first; to nodes of one role if one is named. */

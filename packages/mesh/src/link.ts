@@ -217,7 +217,7 @@ export class Link {
     return answers ? effects : [{ type: 'reset', reason: LANE_DEAD }, ...effects]
   }
 
-  /** Our end can reach no hub otherwise, or can again. */
+  /** Our end, and all of its site, can reach no hub otherwise, or can again. */
   need(now: Instant, needed: boolean): LinkEffect[] {
     if (this.#needed === needed) return []
     this.#needed = needed

@@ -66,8 +66,10 @@ export class Links {
 
   // ---- what others ask and say
 
-  /** How often to probe links to hubs that carry nothing, ms. */
-  pace(now: Instant, idleMs: number): void {
+  /** How often to probe links to hubs that carry nothing, ms; and whether somebody of our site reaches a hub besides us. */
+  pace(now: Instant, idleMs: number, helped: boolean): void {
+    this.table.helped = helped
+    this.#tellNeed(now)
     if (idleMs === this.#paceMs) return
     this.#paceMs = idleMs
     for (const link of this.table.hubs()) this.#apply(now, link, link.pace(now, idleMs))
@@ -171,7 +173,7 @@ export class Links {
     this.#connections.set(id, connection)
     if (address !== undefined) this.dialer.connected(now, address, from)
     this.#deadlines.set(connection, after(now, GREETING_MS))
-    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.table.isAlone, input)))
+    this.#send(id, 'control', encodeControl(helloOf(this.#config, this.table.isCutOff, input)))
   }
 
   #disconnected(now: Instant, id: ConnectionId, reason: string): void {
@@ -218,9 +220,9 @@ export class Links {
     else if (lane === 'control' && blocked) this.#close(id, 'its control queue overflowed')
   }
 
-  /** Whether we can reach a hub has perhaps changed: links to hubs are held back only while we can. */
+  /** Whether we, or our site, can reach a hub has perhaps changed: links to hubs are held back only while that is so. */
   #tellNeed(now: Instant): void {
-    const needed = this.table.isAlone
+    const needed = this.table.isCutOff
     if (needed === this.#needed) return
     this.#needed = needed
     for (const link of this.table.hubs()) this.#apply(now, link, link.need(now, needed))
@@ -339,7 +341,7 @@ export class Links {
     if (near) this.#apply(now, link, [...link.pace(now, LAN_PACE_MS), ...link.need(now, true)])
     const { id, address } = connection
     this.#effects.push({ type: 'openLanes', connection: id, datagram, stream })
-    const alone = near || hello.alone || this.table.isAlone
+    const alone = near || hello.alone || this.table.isCutOff
     link.lane = new StreamLane(now, {
       self: this.#config.self,
       queueBytesMax: this.#config.limits.laneQueueBytesMax,

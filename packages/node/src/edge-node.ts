@@ -119,7 +119,7 @@ export class EdgeNode extends NodeBase {
   }
 
   override cutOff(): boolean {
-    return this.#hubs().length === 0 && ![...this.#neighbours.keys()].some((id) => this.#reachesHub(id))
+    return this.#hubs().length === 0 && this.#gateways().length === 0
   }
 
   /** Also those that only neighbours can reach. */
@@ -297,7 +297,7 @@ export class EdgeNode extends NodeBase {
     this.#tellSite()
     this.#tellHubs()
     this.#choosePlanServers()
-    this.mesh.pace(now, this.#election.isOurs ? PACE_MS.gateway : PACE_MS.other)
+    this.mesh.pace(now, this.#election.isOurs ? PACE_MS.gateway : PACE_MS.other, this.#gateways().length > 0)
     const hubs = this.#hubs()
     if (this.#home.choose(now, hubs, (hub) => this.mesh.isDraining(hub))) {
       this.report('home-chosen', { hub: this.mesh.nameOf(this.#home.hub as NodeId) })

@@ -36,7 +36,7 @@ export interface Hello {
   readonly credential: SignedCredential
   /** Changes with every start of the process: what a peer remembers of an earlier one is void. */
   readonly incarnation: number
-  /** This end can reach no hub otherwise: do not hold the link back. */
+  /** This end, and all of its site, can reach no hub otherwise: do not hold the link back. */
   readonly alone: boolean
   /** Where and under which key this end takes datagrams for this connection; `null` where it takes none. */
   readonly datagram: DatagramKey | null

@@ -142,6 +142,30 @@ describe('nodes without uplinks', () => {
     expect(running.longestGapMs()).toBeLessThan(2 * running.rttMs() + 100)
   })
 
+  test('a gateway whose uplinks come and go loses its office to one whose uplinks stay, until they have held for a while', () => {
+    const running = flowing(sites, ['site-1-c', 'site-2-a'])
+    const { world, hubs } = running.fleet
+    const offices: unknown[] = []
+    world.watch(({ name }, effect) => {
+      if (name === 'site-1-c' && effect.type === 'event' && effect.name === 'gateway-changed') offices.push(effect.data['gateway'])
+    })
+    for (let times = 0; times < 5; times++) {
+      const fault = world.cut(
+        ['site-1-a'],
+        hubs.map(({ name }) => name),
+      )
+      world.run(3_000)
+      fault.heal()
+      world.run(8_000)
+    }
+    expect(offices.length).toBeLessThan(5)
+    expect(offices.at(-1)).toBe('site-1-b')
+    world.run(60_000)
+    expect(offices.at(-1)).toBe('site-1-a')
+    expect(running.objections()).toEqual([])
+    expect(running.longestGapMs()).toBeLessThan(2 * running.rttMs() + 100)
+  })
+
   test('no gateway carries what concerns nobody of its site', () => {
     const running = flowing(sites, ['site-1-c', 'site-2-c'])
     expect(running.objections()).toEqual([])
