@@ -44,6 +44,12 @@ export function revisionOfMerged({ base, patches }: MergedRecord): string {
   return patches.length === 0 ? revisionOf(base) : [base, ...patches].map(revisionOf).join('+')
 }
 
+/** Whether both have the same revision, without making it. */
+export function isSameState(one: MergedRecord, other: MergedRecord): boolean {
+  if (one.patches.length !== other.patches.length || compareStamps(one.base, other.base) !== 0) return false
+  return one.patches.every((patch, at) => compareStamps(patch, other.patches[at] ?? one.base) === 0)
+}
+
 /** `undefined` for a record that was deleted. `revision`: of this state. */
 export function viewOf(merged: MergedRecord, partition: string, revision: string): RecordView | undefined {
   const { base } = merged

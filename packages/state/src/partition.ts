@@ -9,7 +9,7 @@ import { type Hasher, type RecordView, encodeRecord, hex } from '@causeway/proto
 import type { Batch, Seal, WriterPoints } from './batch.ts'
 import type { Entry } from './entry.ts'
 import type { Log } from './log.ts'
-import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
+import { type MergedRecord, isSameState, mergeEntries, newestOf, revisionOfMerged, viewOf } from './merged-record.ts'
 import type { RecordPoint } from './replica-contract.ts'
 import type { ReplicatedDocument } from './replicated-document.ts'
 
@@ -137,13 +137,13 @@ export class Partition {
   show(key: string, merged: MergedRecord | undefined, wallMs: number): Shown | undefined {
     const before = this.#visible.get(key)
     if (!merged) return this.#forget(key, before)
-    const { expiresMs } = merged.base
-    const revision = revisionOfMerged(merged)
-    if (before?.revision === revision) {
+    if (before && isSameState(before.merged, merged)) {
       // The same state from another place: its writer has folded its document.
       this.#visible.set(key, { ...before, merged })
       return undefined
     }
+    const { expiresMs } = merged.base
+    const revision = revisionOfMerged(merged)
     const expired = expiresMs !== undefined && expiresMs <= wallMs
     return this.#replace(key, before, { merged, revision, record: expired ? undefined : viewOf(merged, this.name, revision) })
   }
