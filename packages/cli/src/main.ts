@@ -4,9 +4,9 @@
  * runs, so that `causeway status` answers at once and never loads the network stack of `causeway run`.
  */
 import { enableCompileCache } from 'node:module'
-import { keepToTwoArenas } from './two-arenas.ts'
+import { beFrugal } from './frugal-memory.ts'
 
-if (process.argv[2] === 'run') keepToTwoArenas()
+if (process.argv[2] === 'run') beFrugal()
 enableCompileCache()
 const { runCli } = await import('./program.ts')
 process.exitCode = await runCli(process.argv.slice(2))

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { FRUGAL } from '../../../packages/cli/src/frugal-memory.ts'
 
 const LOOK_MS = 20
 const PROCESS = fileURLToPath(new URL('./replay-process.ts', import.meta.url))
@@ -73,6 +74,8 @@ function look({ pid }: ChildProcess, resident: Resident): void {
   }
 }
 
+/** As the program starts itself. */
 function launch(job: ReplayJob): ChildProcess {
-  return spawn(process.execPath, [PROCESS, JSON.stringify(job)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const env = { ...process.env, ...FRUGAL.env }
+  return spawn(process.execPath, [...FRUGAL.execArgv, PROCESS, JSON.stringify(job)], { env, stdio: ['ignore', 'pipe', 'inherit'] })
 }
