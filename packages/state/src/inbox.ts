@@ -66,6 +66,7 @@ export class Inbox {
   /** Makes a part; or, if there is no further one, takes the fold and what came after it. */
   wake(now: Instant, wallMs: number): ReplicaEffect[] {
     const [waiting] = this.#waiting.values()
+    this.#since = now
     if (!waiting || waiting.draft.step() !== undefined) return []
     const { session, batches, draft, messages } = waiting
     const { number } = session

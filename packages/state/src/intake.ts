@@ -102,7 +102,8 @@ export class Intake {
   /** Takes one batch, or says why it is bad, or what is to be made before. */
   #take(message: Message, encoded: Uint8Array): string | FoldDraft | undefined {
     const { documents, sync } = this.#parts
-    const { now, session, changes, effects } = message
+    const { now, session, changes, effects, draft } = message
+    message.draft = undefined
     if (encoded.length > batchBytesMax(this.#parts.config.limits)) return `a batch of ${encoded.length} bytes`
     const batch = decodeBatch(encoded)
     if (!batch) return 'not a batch'
@@ -114,8 +115,6 @@ export class Intake {
     }
     const document = documents.getOrDraft(batch)
     if (documents.size >= DOCUMENTS_MAX && !documents.get(document.id)) return `more than ${DOCUMENTS_MAX} documents`
-    const { draft } = message
-    message.draft = undefined
     const toMake = draft ? undefined : document.draftOf(batch)
     if (toMake) return toMake
     const { epoch, seq } = batch
