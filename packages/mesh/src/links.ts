@@ -66,8 +66,8 @@ export class Links {
 
   // ---- what others ask and say
 
-  /** How often to probe links to hubs that carry nothing, ms; and whether somebody of our site reaches a hub besides us. */
-  pace(now: Instant, idleMs: number, helped: boolean): void {
+  /** How often to probe uplinks that carry nothing, ms; and whether somebody of our site reaches a hub besides us. */
+  setNeed(now: Instant, { idleMs, helped }: { readonly idleMs: number; readonly helped: boolean }): void {
     this.table.helped = helped
     this.#tellNeed(now)
     if (idleMs === this.#paceMs) return

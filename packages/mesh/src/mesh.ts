@@ -205,9 +205,9 @@ export class Mesh {
     this.#settle(this.#now)
   }
 
-  /** How often to probe links to hubs that carry nothing, ms; and whether somebody of our site reaches a hub besides us. */
-  pace(now: Instant, idleMs: number, helped: boolean): void {
-    this.#links.pace(now, idleMs, helped)
+  /** How often to probe uplinks that carry nothing, ms; and whether somebody of our site reaches a hub besides us. */
+  setNeed(now: Instant, need: { readonly idleMs: number; readonly helped: boolean }): void {
+    this.#links.setNeed(now, need)
     this.#settle(now)
   }
 

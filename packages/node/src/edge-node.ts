@@ -38,7 +38,7 @@ import { Testifier } from './testifier.ts'
 import type { NodeVerdict } from './verdict.ts'
 
 /** The uplinks of the gateway carry the site's traffic; those of the standby only wait for their turn. */
-const PACE_MS = { gateway: 1_000, other: 5_000 } as const
+const IDLE_MS = { gateway: 1_000, other: 5_000 } as const
 /** The gateway and the standby. */
 const UPLINKED_NODES = 2
 /** Uplinks that others hold as well are kept for so long: a node that has just returned may not stay. */
@@ -297,7 +297,7 @@ export class EdgeNode extends NodeBase {
     this.#tellSite()
     this.#tellHubs()
     this.#choosePlanServers()
-    this.mesh.pace(now, this.#election.isOurs ? PACE_MS.gateway : PACE_MS.other, this.#gateways().length > 0)
+    this.mesh.setNeed(now, { idleMs: this.#election.isOurs ? IDLE_MS.gateway : IDLE_MS.other, helped: this.#gateways().length > 0 })
     const hubs = this.#hubs()
     if (this.#home.choose(now, hubs, (hub) => this.mesh.isDraining(hub))) {
       this.report('home-chosen', { hub: this.mesh.nameOf(this.#home.hub as NodeId) })
