@@ -37,7 +37,7 @@ import { CHUNK, clocksOf, contentOfLogs } from './log-content.ts'
 import { type Extent, LogSet } from './log-set.ts'
 import type { Signer } from './replica-contract.ts'
 import { SHARED_COLLECTION, SharedGate } from './shared-gate.ts'
-import { checkUpdate } from './update-gate.ts'
+import { type GateResult, checkUpdate } from './update-gate.ts'
 import type { WriterCredential, WriterCredentials } from './writer-credentials.ts'
 
 /** Epochs of one document; a writer that restarts uncleanly every hour reaches it after half a year. */
@@ -260,7 +260,7 @@ export class ReplicatedDocument extends LogSet implements DocumentName {
     const document = making?.document ?? this.#document
     const known = making?.parts[batch.seq - 1]
     // Entries keep the name: ours, not that of each batch.
-    const result = known ? { ok: true as const, checked: known } : checkUpdate({ ...batch, writer: this.writer, head }, document)
+    const result: GateResult = known ? { ok: true, checked: known } : checkUpdate({ ...batch, writer: this.writer, head }, document)
     if (!result.ok) return { type: 'bad', reason: result.reason }
     const { checked } = result
     const { notAfterMs } = signed.credential.credential
