@@ -198,6 +198,31 @@ describe('Dialer', () => {
     expect(longest).toBeLessThanOrEqual(30_100)
   })
 
+  it('tries about one node of its site a second, however many do not answer, and all of them once one is back', () => {
+    const d = dialer(0)
+    const mates = Array.from({ length: 40 }, (_, at) => nodeId(`m${at}`))
+    for (const mate of mates) d.learn(instant(0), mate, [`${mate}:1`])
+    const dialled = (fromMs: number, toMs: number, linked: (node: NodeId) => boolean = none): string[] => {
+      const all: string[] = []
+      for (let now = d.nextWake(linked) ?? Infinity; now <= toMs; now = d.nextWake(linked) ?? Infinity) {
+        const due = addresses(d.takeDue(instant(Math.max(now, fromMs)), linked))
+        for (const address of due) d.failed(instant(Math.max(now, fromMs)), address, false)
+        all.push(...due)
+      }
+      return all
+    }
+    expect(new Set(dialled(0, 1_000)).size).toBe(40)
+    dialled(1_000, 100_000)
+    const minute = dialled(100_000, 160_000).length
+    expect([minute > 45, minute < 80]).toEqual([true, true])
+    // One of them has dialled us.
+    const back = nodeId('m7')
+    d.regained(instant(160_000), back)
+    const others = dialled(160_000, 162_000, (node) => node === back)
+    expect([new Set(others).size, others.includes(`${back}:1`)]).toEqual([39, false])
+    expect(dialled(162_000, 170_000, (node) => node === back).length).toBeLessThan(20)
+  })
+
   it('rests for a node that is linked, whoever dialled, and never dials itself again', () => {
     const d = dialer(3)
     d.takeDue(instant(0), none)
@@ -209,6 +234,7 @@ describe('Dialer', () => {
     expect(addresses(d.takeDue(instant(60_000), linked))).toEqual(['h3:1'])
     expect(addresses(d.takeDue(instant(60_000), none))).toEqual(['h1:1'])
   })
+
   it('dials another hub in place of one that drains, and keeps that one', () => {
     const d = dialer(2)
     expect(addresses(d.takeDue(instant(0), none))).toEqual(['h1:1', 'h2:1'])

@@ -13,13 +13,13 @@
  *     the others if that does not answer, and from its own again after a while, so that no local line has them all.
  *  6. Why a target cannot be had is told once, until it could be had or the reason is another.
  */
-import { DIALLED_SELF, type Instant, type NodeId, type Random, after, earliest, jittered } from '@causeway/protocol'
+import { DIALLED_SELF, type Instant, type NodeId, type Random, after, earliest, instant, jittered } from '@causeway/protocol'
 
 const BACKOFF_FLOOR_MS = 200
 const BACKOFF_CEILING_MS = 30_000
 /** While no link is up at all, being back soon matters more than the load on hubs. */
 const BACKOFF_CEILING_ALONE_MS = 8_000
-/** A LAN that was split should be whole again soon after it is. */
+/** A LAN that was split should be whole again soon after it is; but nobody tries more than about one node of his site a second. */
 const BACKOFF_CEILING_NEAR_MS = 2_000
 /** There is another way: that one is back soon does not matter, and the address may never answer. */
 const BACKOFF_CEILING_DIRECT_MS = 60_000
@@ -160,6 +160,13 @@ export class Dialer {
     if (target) Object.assign(target, { failures: 0, fault: undefined })
   }
 
+  /** The link with a node of our site is up, whoever dialled: what kept it from us perhaps kept others, who are tried soon. */
+  regained(now: Instant, node: NodeId): void {
+    for (const target of this.#lostPeers())
+      if (target.node === node) target.failures = 0
+      else target.notBefore = instant(Math.min(target.notBefore, now + this.#random.float() * BACKOFF_CEILING_NEAR_MS))
+  }
+
   /** Why an address leads to no link, for people. True if that is news: a list of hubs that names us as well is no fault. */
   blame(address: string, reason: string): boolean {
     const target = this.#find(address)
@@ -190,9 +197,10 @@ export class Dialer {
     // Of the two that a returning one has, the other is left.
     target.state = target.state === 'returning' ? 'connected' : 'idle'
     const hub = alone ? BACKOFF_CEILING_ALONE_MS : BACKOFF_CEILING_MS
-    const ceilings = { hub, peer: BACKOFF_CEILING_NEAR_MS, direct: BACKOFF_CEILING_DIRECT_MS }
-    const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** target.failures, ceilings[target.kind])
-    target.failures = Math.min(target.failures + 1, 16)
+    const { failures } = target
+    target.failures = Math.min(failures + 1, 16)
+    const ceilings = { hub, peer: BACKOFF_CEILING_NEAR_MS * this.#lostPeers().length, direct: BACKOFF_CEILING_DIRECT_MS }
+    const ceiling = Math.min(BACKOFF_FLOOR_MS * 2 ** failures, ceilings[target.kind])
     target.notBefore = after(now, BACKOFF_FLOOR_MS / 2 + this.#random.float() * ceiling)
     this.#returnLater(now, target)
   }
@@ -244,6 +252,11 @@ export class Dialer {
       held.set(home, (held.get(home) ?? 0) + 1)
     }
     return held
+  }
+
+  /** Nodes of the site that do not answer. */
+  #lostPeers(): Target[] {
+    return this.#targets.filter(({ kind, state, failures }) => kind === 'peer' && state !== 'connected' && failures > 0)
   }
 
   #returnLater(now: Instant, target: Target): void {

@@ -337,7 +337,7 @@ export class Links {
     link ??= this.table.add(new Link(peer, this.#config.random, this.#beat))
     connection.link = link
     if (link.isHub) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])
-    const near = !link.isHub && peer.credential.site === this.#config.site
+    const near = this.#isNear(peer)
     if (near) this.#apply(now, link, [...link.pace(now, LAN_PACE_MS), ...link.need(now, true)])
     const { id, address } = connection
     this.#effects.push({ type: 'openLanes', connection: id, datagram, stream })
@@ -349,6 +349,10 @@ export class Links {
       send: (message) => this.#send(id, 'stream', message),
     })
     this.#apply(now, link, link.attach(now, { connection: id, address, peer, datagrams: connection.datagrams && datagram !== null, alone }))
+  }
+
+  #isNear({ credential }: Peer): boolean {
+    return credential.role !== 'hub' && credential.site === this.#config.site
   }
 
   /** Carries out what a link wants, and asks it anew when it wants to be woken. */
@@ -376,6 +380,7 @@ export class Links {
           break
         case 'up':
           if (link.address !== undefined) this.dialer.worked(link.address)
+          if (this.#isNear(link.peer)) this.dialer.regained(now, link.peer.id)
           this.#effects.push({ type: 'linkUp', peer: link.peer })
           this.#toldState(now, link, effect)
           break
