@@ -1,17 +1,14 @@
 /**
- * Runs many simulated worlds, one per seed, on all cores, and says which seeds objected and how to replay each. With `--storm`
- * a world is replicas only, in which more goes wrong: lost disks, old backups, cuts longer than it takes to be retired.
+ * Runs many simulated worlds, one per seed, on all cores, until it is interrupted, and says which seeds objected and how to
+ * replay each. With `--storm` a world is replicas only, in which more goes wrong: lost disks, old backups, cuts longer than it
+ * takes to be retired.
  *
  *     node_modules/.bin/node tools/swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--storm] [-o json]
  */
-import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { type ScenarioReport, runScenario } from '@causeway/simulator'
 import { type StormReport, runStorm } from '../packages/state/src/replica-storm.ts'
-
-/** What is on its way in a world lives for a virtual moment: in V8's default of 48 MB it is copied and promoted again and again. */
-const YOUNG_MB = 192
+import { runWorlds, serveWorlds } from './world-pool.ts'
 
 interface Task {
   readonly seconds: number
@@ -20,8 +17,7 @@ interface Task {
 
 type Report = ScenarioReport | StormReport
 
-if (isMainThread) await main()
-else parentPort?.on('message', (seed: number) => parentPort?.postMessage(run(seed, workerData as Task)))
+if (!serveWorlds(run)) await main()
 
 function run(seed: number, { seconds, storm }: Task): Report {
   return storm ? runStorm(seed) : runScenario({ seed, seconds })
@@ -46,11 +42,12 @@ async function main(): Promise<void> {
     process.exit(2)
   }
   const began = performance.now()
-  const reports = await runAll(
-    Array.from({ length: count }, (_, index) => from + index),
-    { seconds, storm: values.storm },
-    (report) => values.output !== 'json' && print(report, seconds, values.seed !== undefined),
-  )
+  const reports = await runWorlds<Task, Report>({
+    file: import.meta.filename,
+    task: { seconds, storm: values.storm },
+    seeds: Array.from({ length: count }, (_, index) => from + index),
+    done: (report) => values.output !== 'json' && print(report, seconds, values.seed !== undefined),
+  })
   const failed = reports.filter((report) => report.objections.length > 0)
   const happened = reports.reduce((sum, { happened: count }) => sum + (typeof count === 'number' ? count : total(count)), 0)
   const tookSeconds = (performance.now() - began) / 1000
@@ -58,36 +55,10 @@ async function main(): Promise<void> {
   else {
     const rate = Math.round(happened / tookSeconds / 1000)
     process.stdout.write(
-      `swarm: ${count - failed.length} of ${count} worlds held, ${happened} events in ${tookSeconds.toFixed(1)} s (${rate} k/s)\n`,
+      `swarm: ${reports.length - failed.length} of ${reports.length} worlds held, ${happened} events in ${tookSeconds.toFixed(1)} s (${rate} k/s)\n`,
     )
   }
   process.exitCode = failed.length === 0 ? 0 : 1
-}
-
-/** A pool of workers, each of which takes the next seed when it is done with one. */
-function runAll(seeds: number[], task: Task, done: (report: Report) => void): Promise<Report[]> {
-  const reports: Report[] = []
-  const workers = Array.from({ length: Math.min(seeds.length, availableParallelism()) }, async () => {
-    const worker = new Worker(import.meta.filename, { workerData: task, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } })
-    for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
-      const report = await ask(worker, seed)
-      reports.push(report)
-      done(report)
-    }
-    await worker.terminate()
-  })
-  return Promise.all(workers).then(() => reports.toSorted((a, b) => a.seed - b.seed))
-}
-
-function ask(worker: Worker, seed: number): Promise<Report> {
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject)
-    worker.once('message', (report: Report) => {
-      worker.removeListener('error', reject)
-      resolve(report)
-    })
-    worker.postMessage(seed)
-  })
 }
 
 function total(counts: Readonly<Record<string, number>>): number {

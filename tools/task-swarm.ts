@@ -1,20 +1,16 @@
 /**
- * Runs many simulated worlds of tasks, one per seed, and says which seeds objected and how to replay each.
+ * Runs many simulated worlds of tasks, one per seed, until it is interrupted, and says which seeds objected and how to replay each.
  *
  *     node_modules/.bin/node tools/task-swarm.ts [--seeds N] [--from S] [--seed S] [--seconds T] [--engine embedded|external] [--workers N] [--follow TASK]
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { type TaskScenarioOptions, type TaskScenarioReport, runTaskScenario } from '@causeway/simulator'
-
-/** What is on its way in a world lives for a virtual moment: in V8's default of 48 MB it is copied and promoted again and again. */
-const YOUNG_MB = 192
+import { runWorlds, serveWorlds } from './world-pool.ts'
 
 type Story = Omit<TaskScenarioOptions, 'seed'>
 
-if (isMainThread) await main()
-else parentPort?.on('message', (seed: number) => parentPort?.postMessage(runTaskScenario({ ...(workerData as Story), seed })))
+if (!serveWorlds((seed, story: Story) => runTaskScenario({ ...story, seed }))) await main()
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -37,36 +33,20 @@ async function main(): Promise<void> {
     ...(values.follow !== undefined && { follow: values.follow }),
   }
   const began = performance.now()
-  const seeds = Array.from({ length: count }, (_, index) => from + index)
-  const reports: TaskScenarioReport[] = []
-  const workers = Array.from({ length: Math.min(seeds.length, Number(values.workers)) }, async () => {
-    const worker = new Worker(import.meta.filename, { workerData: story, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } })
-    for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
-      const report = await ask(worker, seed)
-      reports.push(report)
-      print(report, values.seed !== undefined)
-    }
-    await worker.terminate()
+  const reports = await runWorlds<Story, TaskScenarioReport>({
+    file: import.meta.filename,
+    task: story,
+    seeds: Array.from({ length: count }, (_, index) => from + index),
+    workers: Number(values.workers),
+    done: (report) => print(report, values.seed !== undefined),
   })
-  await Promise.all(workers)
   const failed = reports.filter(({ objections }) => objections.length > 0).length
   const sum = (of: (report: TaskScenarioReport) => number): number => reports.reduce((total, report) => total + of(report), 0)
   const took = ((performance.now() - began) / 1000).toFixed(1)
   process.stdout.write(
-    `task-swarm: ${count - failed} of ${count} worlds held: ${sum(({ orders }) => orders)} orders, ${sum(({ tasks }) => tasks)} tasks, ${sum(({ runs }) => runs)} runs, ${sum(({ faults }) => faults.length)} faults, ${took} s\n`,
+    `task-swarm: ${reports.length - failed} of ${reports.length} worlds held: ${sum(({ orders }) => orders)} orders, ${sum(({ tasks }) => tasks)} tasks, ${sum(({ runs }) => runs)} runs, ${sum(({ faults }) => faults.length)} faults, ${took} s\n`,
   )
   process.exitCode = failed === 0 ? 0 : 1
-}
-
-function ask(worker: Worker, seed: number): Promise<TaskScenarioReport> {
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject)
-    worker.once('message', (report: TaskScenarioReport) => {
-      worker.removeListener('error', reject)
-      resolve(report)
-    })
-    worker.postMessage(seed)
-  })
 }
 
 function print({ seed, engine, nodes, faults, orders, tasks, runs, objections, story }: TaskScenarioReport, all: boolean): void {
