@@ -4,7 +4,8 @@
  *
  *  1. `held` is said of a token only if the engine has renewed just that one since the node asked.
  *  2. An end is acknowledged when the records show it: until then the node repeats it.
- *  3. Who still ran a task that is granted to somebody else is told to stop, and the overlap is reported.
+ *  3. What there is to do is told only of a task whose record is here.
+ *  4. Who still ran a task that is granted to somebody else is told to stop, and the overlap is reported.
  */
 import type { GrantRecord, Instant, LeaseEnd, LeaseHeld, LeaseLost } from '@causeway/protocol'
 import type { Renew, Renewed, TaskParts } from '@causeway/node'
@@ -25,7 +26,7 @@ export class LeaseClerk {
   renew(now: Instant, from: string, { number, leases, ended, wanted }: Renew, done: (now: Instant, answer: Renewed) => void): void {
     for (const end of ended) this.#ended(now, from, end)
     const settled = ended.filter(({ task, token }) => this.#present(from, task, token)?.token !== token).map(({ task }) => task)
-    const tasks = wanted.flatMap((id) => this.#of.index.get(id) ?? [])
+    const tasks = wanted.flatMap((id) => this.#of.index.find(id)?.runnable() ?? [])
     const answer = (at: Instant, kept: ReadonlyMap<string, number>): void => {
       const held: LeaseHeld[] = []
       const lost: LeaseLost[] = []

@@ -344,8 +344,7 @@ export class LeaseHolder {
   }
 
   #view(id: string): TaskView | undefined {
-    const parts = this.#index.find(id)
-    return (parts?.task ? parts.view() : undefined) ?? this.#views.get(id)
+    return this.#index.find(id)?.runnable() ?? this.#views.get(id)
   }
 
   /** As it was when it was given: its records may have gone elsewhere. */

@@ -76,6 +76,11 @@ export class TaskParts {
     this.#view = undefined
   }
 
+  /** What can run: of what was only asked for, and of what has left traces, nobody knows what there is to do. */
+  runnable(): TaskView | undefined {
+    return this.task && this.view()
+  }
+
   /** `undefined`: there is no such task. */
   view(): TaskView | undefined {
     this.#view ??= this.task ? this.#viewOf(this.task) : (this.#pending() ?? this.#traces())
