@@ -62,7 +62,10 @@ export class TaskRuns {
     return this.of(task).filter(({ endedAt }) => endedAt === undefined)
   }
 
-  /** What should not have been: a token that is not higher than the one before; two that ran it at once, unless that is the policy. */
+  /**
+   * What should not have been: a token that is not higher than the one before, unless its node was restarted and has the same grant;
+   * two that ran it at once, unless that is the policy.
+   */
   faults(): string[] {
     return POLICIES.flatMap((task) => {
       const runs = this.of(task).toSorted((a, b) => a.beganAt - b.beganAt)
@@ -70,7 +73,8 @@ export class TaskRuns {
         const before = runs[index] as TaskRun
         const both = `${task} at ${before.host} under ${before.token}, then at ${run.host} under ${run.token}`
         const isDouble = task !== 'at-least-one' && (before.endedAt ?? Infinity) >= run.beganAt
-        return [...(run.token > before.token ? [] : [`${both}: not higher`]), ...(isDouble ? [`${both}: at once`] : [])]
+        const isNewer = run.token > before.token || (run.token === before.token && run.host === before.host)
+        return [...(isNewer ? [] : [`${both}: not higher`]), ...(isDouble ? [`${both}: at once`] : [])]
       })
     })
   }
