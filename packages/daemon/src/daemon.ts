@@ -167,11 +167,12 @@ async function assemble(
 
 function startNetwork(
   { listen, limits }: DaemonConfig,
-  { seed, credential }: LoadedCredential,
+  { seed, authorityKey, credential }: LoadedCredential,
   { pulse, runtime, log }: { readonly pulse: Pulse; readonly runtime: NodeRuntime; readonly log: Logger },
 ): Promise<Libp2pNetwork> {
   return Libp2pNetwork.start({
     privateKey: Buffer.concat([seed, credential.key]),
+    authorityKey,
     listen,
     limits,
     pulse,

@@ -1,72 +1,63 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { multiaddr } from '@multiformats/multiaddr'
 import { HandshakeQueue } from './handshake-queue.ts'
+import { ScriptedCaller } from './scripted-caller.ts'
 
 const AT_ONCE = 64
-
-/** Somebody who connects from a port of their own. */
-class Stranger extends EventTarget {
-  readonly remote: string
-  readonly remoteAddr: ReturnType<typeof multiaddr>
-  status: 'open' | 'closed' = 'open'
-  admitted: boolean | undefined
-
-  constructor(port: number, queue: HandshakeQueue) {
-    super()
-    this.remote = `192.0.2.1:${port}`
-    this.remoteAddr = multiaddr(`/ip4/192.0.2.1/tcp/${port}`)
-    void this.#come(queue)
-  }
-
-  async #come(queue: HandshakeQueue): Promise<void> {
-    this.admitted = await queue.enter(this as never)
-  }
-
-  close(): void {
-    this.status = 'closed'
-    this.dispatchEvent(new Event('close'))
-  }
-}
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-async function crowd(queue: HandshakeQueue, count: number): Promise<Stranger[]> {
-  const strangers = Array.from({ length: count }, (_, index) => new Stranger(1_000 + index, queue))
+async function crowd(queue: HandshakeQueue, count: number, from = 1_000): Promise<ScriptedCaller[]> {
+  const callers = Array.from({ length: count }, (_, index) => new ScriptedCaller(from + index))
+  for (const caller of callers) void caller.come((connection) => queue.enter(connection))
   await vi.advanceTimersByTimeAsync(0)
-  return strangers
+  return callers
 }
 
-const admittedOf = (strangers: readonly Stranger[]): number => strangers.filter(({ admitted }) => admitted).length
+const admittedOf = (callers: readonly ScriptedCaller[]): number => callers.filter(({ admitted }) => admitted).length
 
 test('lets so many in at a time, the next for each that leaves, in the order in which they came', async () => {
-  const queue = new HandshakeQueue()
-  const strangers = await crowd(queue, AT_ONCE + 10)
-  expect(admittedOf(strangers)).toBe(AT_ONCE)
-  queue.leave(strangers[5]!.remote)
-  strangers[7]!.close()
+  const queue = new HandshakeQueue({ atOnce: AT_ONCE })
+  const callers = await crowd(queue, AT_ONCE + 10)
+  expect(admittedOf(callers)).toBe(AT_ONCE)
+  queue.leave(callers[5]!.remote)
+  callers[7]!.close()
   // Who has left leaves once.
-  queue.leave(strangers[5]!.remote)
+  queue.leave(callers[5]!.remote)
   await vi.advanceTimersByTimeAsync(0)
-  expect(strangers.flatMap(({ admitted }, index) => (admitted ? [] : [index]))).toEqual(
+  expect(callers.flatMap(({ admitted }, index) => (admitted ? [] : [index]))).toEqual(
     Array.from({ length: 8 }, (_, index) => AT_ONCE + 2 + index),
   )
 })
 
 test('passes over who went away while waiting', async () => {
-  const queue = new HandshakeQueue()
-  const strangers = await crowd(queue, AT_ONCE + 3)
-  strangers[AT_ONCE]!.close()
-  queue.leave(strangers[0]!.remote)
+  const queue = new HandshakeQueue({ atOnce: AT_ONCE })
+  const callers = await crowd(queue, AT_ONCE + 3)
+  callers[AT_ONCE]!.close()
+  queue.leave(callers[0]!.remote)
   await vi.advanceTimersByTimeAsync(0)
-  expect(strangers.slice(AT_ONCE).map(({ admitted }) => admitted)).toEqual([false, true, undefined])
+  expect(callers.slice(AT_ONCE).map(({ admitted }) => admitted)).toEqual([false, true, undefined])
 })
 
 test('those who say nothing keep the others out for two seconds, no longer', async () => {
-  const queue = new HandshakeQueue()
-  const strangers = await crowd(queue, 2 * AT_ONCE)
+  const queue = new HandshakeQueue({ atOnce: AT_ONCE })
+  const callers = await crowd(queue, 2 * AT_ONCE)
   await vi.advanceTimersByTimeAsync(1_999)
-  expect(admittedOf(strangers)).toBe(AT_ONCE)
+  expect(admittedOf(callers)).toBe(AT_ONCE)
   await vi.advanceTimersByTimeAsync(1)
-  expect(admittedOf(strangers)).toBe(2 * AT_ONCE)
+  expect(admittedOf(callers)).toBe(2 * AT_ONCE)
+})
+
+test('lets one in for each span of time, however quickly they leave', async () => {
+  const queue = new HandshakeQueue({ atOnce: AT_ONCE, everyMs: 20 })
+  const callers = await crowd(queue, 10)
+  for (const caller of callers) queue.leave(caller.remote)
+  expect(admittedOf(callers)).toBe(1)
+  await vi.advanceTimersByTimeAsync(19)
+  expect(admittedOf(callers)).toBe(1)
+  await vi.advanceTimersByTimeAsync(41)
+  expect(admittedOf(callers)).toBe(4)
+  await vi.advanceTimersByTimeAsync(1_000)
+  const [late] = await crowd(queue, 1, 2_000)
+  expect(late?.admitted).toBe(true)
 })

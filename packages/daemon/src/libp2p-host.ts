@@ -12,6 +12,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { firstToWork } from './first-to-work.ts'
 import { type HostPort, formatHostPort } from './host-port.ts'
+import { PLAIN_HANDSHAKE } from './knock.ts'
 import { asError } from './network-connection.ts'
 import { singleWriteNoise } from './single-write-noise.ts'
 
@@ -37,6 +38,8 @@ export interface LocalAddresses {
 export interface TransportHostOptions {
   /** Where dials come from, by what is dialled. @default any local address */
   readonly dialledFrom?: ReadonlyMap<string, LocalAddresses>
+  /** The name of the handshake that is asked for first; the plain one is taken from nodes that know no other. */
+  readonly knock?: string
   /** Asked of everyone who connects; who is not admitted is disconnected. @default everybody at once */
   readonly admit?: (connection: MultiaddrConnection) => Promise<boolean>
 }
@@ -45,7 +48,7 @@ export interface TransportHostOptions {
 export async function createTransportHost(
   privateKey: PrivateKey,
   listen: HostPort,
-  { dialledFrom = new Map(), admit }: TransportHostOptions = {},
+  { dialledFrom = new Map(), knock, admit }: TransportHostOptions = {},
 ): Promise<Libp2p> {
   try {
     return await createLibp2p({
@@ -61,7 +64,7 @@ export async function createTransportHost(
           listenOpts: { noDelay: true },
         }),
       ],
-      connectionEncrypters: [singleWriteNoise()],
+      connectionEncrypters: [...(knock === undefined ? [] : [knock]), PLAIN_HANDSHAKE].map(singleWriteNoise),
       streamMuxers: [
         yamux({
           enableKeepAlive: false,

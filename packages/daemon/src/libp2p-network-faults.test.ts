@@ -1,12 +1,15 @@
 /** What sockets do in the world: stall, reset, talk nonsense. Any unhandled rejection or error fails the run. */
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import { multiaddr } from '@multiformats/multiaddr'
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LIMITS, type NetworkInput, type StreamKey, frameHeaderBytes, nodeId, writeFrameHeader } from '@causeway/protocol'
+import { createTransportHost, listenPort } from './libp2p-host.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Pulse } from './pulse.ts'
 
+const AUTHORITY_KEY = new Uint8Array(32).fill(7)
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
 
 interface Node {
@@ -21,6 +24,7 @@ async function startNode(): Promise<Node> {
   const unreachable: string[] = []
   const network = await Libp2pNetwork.start({
     privateKey: privateKey.raw,
+    authorityKey: AUTHORITY_KEY,
     listen: { tcp: LOOPBACK, udp: null, stream: LOOPBACK },
     limits: LIMITS,
     pulse: new Pulse(),
@@ -344,11 +348,13 @@ describe('the stream lane among faults', () => {
 })
 
 describe('a hub', () => {
-  it('takes 200 gateways that dial it at once, behind 100 strangers that say nothing, and resets none', async () => {
+  it('takes 200 gateways that dial it at once, behind 1,000 strangers that stop in the middle of what they say, and resets none', async () => {
     const hub = await startNode()
     const port = Number(hub.network.addresses.tcp.split(':')[1])
-    const strangers = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    const said = ['', '\x13/multistream/1.0.0\n', '\x13/multistream/1.0.0\n\x07/noise\n']
+    const strangers = Array.from({ length: 1_000 }, () => connect(port, '127.0.0.1').on('error', () => {}))
     await Promise.all(strangers.map((socket) => new Promise((connected) => socket.once('connect', connected))))
+    for (const [index, socket] of strangers.entries()) socket.write(said[index % said.length]!)
     const gateways = await Promise.all(Array.from({ length: 200 }, startNode))
     for (const { network } of gateways) network.apply({ type: 'dial', address: hub.network.addresses.tcp })
     await vi.waitFor(() => expect(gateways.every(({ inputs }) => inputs.length > 0)).toBe(true), { timeout: 40_000, interval: 50 })
@@ -357,4 +363,18 @@ describe('a hub', () => {
     await Promise.all([hub, ...gateways].map(({ network }) => network.stop()))
     for (const socket of strangers) socket.destroy()
   }, 90_000)
+})
+
+describe('a node of before there were knocks', () => {
+  it('is taken, and dialled', async () => {
+    const [old, node] = [await createTransportHost(await generateKeyPair('Ed25519'), LOOPBACK), await startNode()]
+    for (const lane of ['control', 'stream']) await old.handle(`/causeway/${lane}/1`, () => {})
+    node.network.apply({ type: 'dial', address: `127.0.0.1:${listenPort(old)}` })
+    await waitFor(() => node.inputs.length === 1, 'dialled')
+    const connection = await old.dial(multiaddr(`/ip4/127.0.0.1/tcp/${node.network.addresses.tcp.split(':')[1]}`), { force: true })
+    for (const lane of ['control', 'stream']) await connection.newStream(`/causeway/${lane}/1`)
+    await waitFor(() => node.inputs.length === 2, 'taken')
+    expect(node.inputs.map((input) => input.type)).toEqual(['connected', 'connected'])
+    await Promise.all([old.stop(), node.network.stop()])
+  })
 })

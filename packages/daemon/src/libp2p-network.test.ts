@@ -12,6 +12,7 @@ import {
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { PULSE_MS, Pulse } from './pulse.ts'
 
+const AUTHORITY_KEY = new Uint8Array(32).fill(7)
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
 
 interface TestDriver extends DriverUnderTest {
@@ -32,6 +33,7 @@ async function startDriver(
   beating.unref()
   const network = await Libp2pNetwork.start({
     privateKey: privateKey.raw,
+    authorityKey: AUTHORITY_KEY,
     listen: { tcp: listen, udp: listen, stream },
     limits: { ...LIMITS, ...limits },
     pulse,
@@ -153,6 +155,7 @@ describe('Libp2pNetwork', () => {
     const privateKey = await generateKeyPair('Ed25519')
     const sender = await Libp2pNetwork.start({
       privateKey: privateKey.raw,
+      authorityKey: AUTHORITY_KEY,
       listen: { tcp: LOOPBACK, udp: null, stream: null },
       limits: loose,
       pulse: new Pulse(),

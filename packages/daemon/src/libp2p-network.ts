@@ -20,9 +20,10 @@ import type { DatagramDrops } from './datagram-drops.ts'
 import { Datagrams } from './datagrams.ts'
 import { dialFault } from './dial-fault.ts'
 import { firstToWork } from './first-to-work.ts'
-import { HandshakeQueue } from './handshake-queue.ts'
+import { type CallerCounts, Doorkeeper } from './doorkeeper.ts'
 import { type HostPort, formatHostPort, parseHostPort } from './host-port.ts'
 import { createTransportHost, listenPort, multiaddrOf, remoteOf, addressesOf, type LocalAddresses } from './libp2p-host.ts'
+import { knockOf } from './knock.ts'
 import { NetworkConnection, STREAM_LANES, type StreamedLane, asError } from './network-connection.ts'
 import { createNodeCrypto } from './node-crypto.ts'
 import type { Pulse } from './pulse.ts'
@@ -51,6 +52,8 @@ const PROTOCOLS: Readonly<Record<StreamedLane, string>> = { control: '/causeway/
 export interface Libp2pNetworkOptions {
   /** Ed25519: seed and public key, 64 bytes. */
   readonly privateKey: Uint8Array
+  /** Ed25519 public key of the authority, 32 bytes: who knows it is let in before strangers. */
+  readonly authorityKey: Uint8Array
   readonly listen: { readonly tcp: HostPort; readonly udp: HostPort | null; readonly stream: HostPort | null }
   readonly limits: Limits
   /** Of this thread: what replies to probes say about it. */
@@ -66,7 +69,7 @@ export interface Libp2pNetworkOptions {
 interface Sockets {
   readonly host: Libp2p
   readonly dialledFrom: Map<string, LocalAddresses>
-  readonly handshakes: HandshakeQueue
+  readonly doorkeeper: Doorkeeper
   readonly datagrams: Datagrams | null
   readonly streams: StreamListener | null
 }
@@ -99,7 +102,7 @@ export class Libp2pNetwork {
   readonly #crypto: StreamCrypto
   readonly #connections = new Map<ConnectionId, NetworkConnection>()
   readonly #halfOpen = new Map<Connection, HalfOpen>()
-  readonly #handshakes: HandshakeQueue
+  readonly #doorkeeper: Doorkeeper
   /** The last dial of an address (as libp2p sees it); the next one waits for it. */
   readonly #dials = new Map<string, Promise<void>>()
   /** Where the dial of an address that is under way is to come from. */
@@ -109,9 +112,9 @@ export class Libp2pNetwork {
   #lastId = 0
   #stopped = false
 
-  private constructor(options: Libp2pNetworkOptions, { host, dialledFrom, handshakes, datagrams, streams }: Sockets) {
+  private constructor(options: Libp2pNetworkOptions, { host, dialledFrom, doorkeeper, datagrams, streams }: Sockets) {
     this.#options = options
-    this.#handshakes = handshakes
+    this.#doorkeeper = doorkeeper
     this.#dialledFrom = dialledFrom
     this.#host = host
     this.#datagrams = datagrams
@@ -124,16 +127,17 @@ export class Libp2pNetwork {
     const { tcp, udp, stream } = options.listen
     for (let choice = 1; ; choice++) {
       const dialledFrom = new Map<string, LocalAddresses>()
-      const handshakes = new HandshakeQueue()
-      const admit = (connection: MultiaddrConnection): Promise<boolean> => handshakes.enter(connection)
-      const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp, { dialledFrom, admit })
+      const knock = knockOf(options.authorityKey)
+      const doorkeeper = new Doorkeeper(knock)
+      const admit = (connection: MultiaddrConnection): Promise<boolean> => doorkeeper.admit(connection)
+      const host = await createTransportHost(privateKeyFromRaw(options.privateKey), tcp, { dialledFrom, knock, admit })
       let datagrams: Datagrams | null = null
       let streams: StreamListener | null = null
       try {
         const udpPort = udp?.port === 0 ? listenPort(host) : udp?.port
         datagrams = udp && udpPort !== undefined ? await openDatagrams(options, { host: udp.host, port: udpPort }) : null
         streams = stream && (await StreamListener.start(stream))
-        const network = new Libp2pNetwork(options, { host, dialledFrom, handshakes, datagrams, streams })
+        const network = new Libp2pNetwork(options, { host, dialledFrom, doorkeeper, datagrams, streams })
         await network.#listen()
         return network
       } catch (error) {
@@ -156,6 +160,11 @@ export class Libp2pNetwork {
 
   get droppedDatagrams(): DatagramDrops | null {
     return this.#datagrams?.dropped ?? null
+  }
+
+  /** Who has connected to this node, by what they said first. */
+  get callers(): Readonly<CallerCounts> {
+    return this.#doorkeeper.callers
   }
 
   get droppedStreams(): Readonly<StreamDrops> | null {
@@ -226,7 +235,7 @@ export class Libp2pNetwork {
     const { control, stream: bulk } = half.streams
     if (!control || !bulk) return
     this.#forgetHalfOpen(connection)
-    this.#handshakes.leave(remoteOf(connection))
+    this.#doorkeeper.leave(remoteOf(connection))
     this.#opened(connection, { control, stream: bulk }, undefined)
   }
 

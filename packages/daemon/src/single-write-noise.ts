@@ -8,11 +8,12 @@ import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
 
 type Components = Parameters<ReturnType<typeof noise>>[0]
 
-export function singleWriteNoise(): (components: Components) => ConnectionEncrypter {
+/** Under that name, for whoever dials and is dialled to agree on. */
+export function singleWriteNoise(protocol: string): (components: Components) => ConnectionEncrypter {
   return (components) => {
     const inner = noise()(components)
     return {
-      protocol: inner.protocol,
+      protocol,
       secureInbound: (connection, options) => inner.secureInbound(joinWrites(connection), options),
       secureOutbound: (connection, options) => inner.secureOutbound(joinWrites(connection), options),
     }

@@ -64,6 +64,7 @@ export function fleetMetrics(links: readonly LinkMetrics[]): NodeMetrics {
     links,
     violations: { malformed: 3, oversized: 0, unexpected: 0, 'bad-credential': 1, 'bad-batch': 0, 'out-of-scope': 0, overflow: 0 },
     frames: { relayed: 9, dropped: { 'too-late': 1 }, packetsDropped: { replayed: 2 } },
+    callers: { member: 400, stranger: 0, crowded: 0, other: 0, silent: 0 },
     streamDrops: { unknown: 0, forged: 0, malformed: 0 },
     stampPackets: { reflected: 3, malformed: 0, refused: 0, unsent: 0 },
     datagramDrops: { short: 0, unknown: 7, forged: 0, replayed: 0, malformed: 0, unread: 0, unsent: 0 },

@@ -174,6 +174,13 @@ const FAULTS: readonly MetricFamily[] = [
     read: ({ frames }) => entries('reason', frames.packetsDropped),
   },
   {
+    name: 'causeway_callers_total',
+    type: 'counter',
+    labels: ['kind'],
+    help: 'Connections that others opened, by what they said first.',
+    read: ({ callers }) => entries('kind', callers),
+  },
+  {
     name: 'causeway_stream_sockets_dropped_total',
     type: 'counter',
     labels: ['reason'],

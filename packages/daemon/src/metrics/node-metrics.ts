@@ -15,6 +15,7 @@ import type {
   VitalCounts,
 } from '@causeway/protocol'
 import type { DatagramDrops } from '../datagram-drops.ts'
+import type { CallerCounts } from '../doorkeeper.ts'
 import type { ForwardingBackend } from '../forwarding/forwarding.ts'
 import type { Libp2pNetwork } from '../libp2p-network.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
@@ -39,6 +40,7 @@ export interface NodeMetrics {
   /** `null` on a node without datagrams. */
   readonly datagramDrops: DatagramDrops | null
   readonly frames: FrameCounts
+  readonly callers: Readonly<CallerCounts>
   /** Sockets of the stream lane that were dropped; `null` where there are none. */
   readonly streamDrops: Readonly<Record<string, number>> | null
   /** Test packets of strangers by what became of them; `null` if this node does not reflect any. */
@@ -61,7 +63,7 @@ export interface NodeMetrics {
 
 export function readNodeMetrics(
   runtime: NodeRuntime,
-  network: Pick<Libp2pNetwork, 'droppedDatagrams' | 'droppedStreams'>,
+  network: Pick<Libp2pNetwork, 'callers' | 'droppedDatagrams' | 'droppedStreams'>,
   reflector: StampReflector | null,
   forwarding: Pick<ForwardingBackend, 'forwards' | 'services'>,
 ): NodeMetrics {
@@ -73,6 +75,7 @@ export function readNodeMetrics(
     violations: runtime.violationCounts,
     datagramDrops: network.droppedDatagrams,
     frames: runtime.machine.frameCounts(),
+    callers: { ...network.callers },
     streamDrops: network.droppedStreams && { ...network.droppedStreams },
     stampPackets: reflector ? stampPacketsOf(reflector) : null,
     vitals: vitalsOf(runtime, now),
