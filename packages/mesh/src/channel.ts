@@ -10,7 +10,9 @@
  *  2. The first message of the opener names the service; it is resent like any other, so that opening needs no
  *     round trip of its own.
  *  3. A finished channel lingers, so that a lost last acknowledgement can be repeated.
- *  4. What many packets of one turn ask for is done once, at `flush`: one ack for each way, one look at what may go out.
+ *  4. No message reaches two processes of the peer: when that has been replaced, the channel ends, unless the one before cannot have
+ *     heard of it. (What TCP Fast Open asks of programs instead, RFC 7413 §2.1.)
+ *  5. What many packets of one turn ask for is done once, at `flush`: one ack for each way, one look at what may go out.
  */
 import {
   type ChannelView,
@@ -37,6 +39,8 @@ const LINGER_MS = 3_000
 export type ChannelInput =
   | Wake
   | { readonly type: 'packet'; readonly packet: ChannelPacket; readonly arrival: Arrival }
+  /** The peer's process is another one than before. */
+  | { readonly type: 'peerRestarted' }
   /** The packets of this turn have all come. */
   | { readonly type: 'flush' }
   | { readonly type: 'write'; readonly messages: readonly Uint8Array[] }
@@ -83,6 +87,8 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
   readonly identity: ChannelIdentity
   readonly paths: PathSet
   readonly #limits: Limits
+  readonly #openedAt: Instant
+  readonly #heardAt: () => Instant | undefined
   readonly #sender: Sender
   readonly #receiver: Receiver
   #class: FrameClass = 'ordered'
@@ -97,6 +103,8 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     this.identity = identity
     this.paths = paths
     this.#limits = surroundings.limits
+    this.#openedAt = now
+    this.#heardAt = () => surroundings.heardAt(identity.peer)
     const { channel, opener, peer, class: frameClass } = identity
     const common = { channel, fromOpener: opener }
     const output = {
@@ -107,7 +115,7 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
       trial: (path: Path, packet: number): void =>
         this.#transmit(path.route, { kind: 'trial', ...common, opening: !this.#sender.known, packet }),
       ready: () => surroundings.ready(peer),
-      heardAt: () => surroundings.heardAt(peer),
+      heardAt: this.#heardAt,
     }
     this.#sender = new Sender(now, paths, output, !opener, this.#limits)
     this.#receiver = new Receiver(this.#limits, (bytes) => surroundings.grow(bytes))
@@ -198,6 +206,9 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
       case 'pathsChanged':
         this.#sender.pathsChanged(now)
         break
+      case 'peerRestarted':
+        if (this.#sender.known || (this.#heardAt() ?? -Infinity) > this.#openedAt) this.#end('the peer has restarted')
+        break
       case 'flush':
     }
     this.#settle(now)
@@ -213,6 +224,7 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
   }
 
   #packet(now: Instant, packet: ChannelPacket, arrival: Arrival): void {
+    if (packet.kind !== 'gone') this.#sender.known = true
     switch (packet.kind) {
       case 'data':
         this.#deliver(this.#receiver.data(now, packet, arrival))
@@ -235,7 +247,7 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
         break
       case 'gone':
         // A peer that has not heard of the channel yet may hear of it still: only what it knew can be gone.
-        if (this.identity.opener && !this.#sender.known) break
+        if (!this.#sender.known) break
         this.#end(this.#receiver.ended ? null : 'the peer does not know this channel (it may have restarted)')
     }
   }

@@ -23,6 +23,15 @@ class Acceptor {
   hear(now: Instant, packet: ChannelPacket): [string[], number] {
     this.#channels.packet(now, PEER, packet, { wayBack: [PEER], marked: false })
     this.#channels.flush(now)
+    return this.#told()
+  }
+
+  restarted(now: Instant, incarnation: number): [string[], number] {
+    this.#channels.peerRestarted(now, PEER, incarnation)
+    return this.#told()
+  }
+
+  #told(): [string[], number] {
     const heard = this.#channels.takeEffects().flatMap(({ type }) => (type === 'frame' ? [] : [type]))
     return [heard, this.#channels.size]
   }
@@ -54,6 +63,16 @@ test('a channel whose name is long on its way stays', () => {
   expect(acceptor.hear(START, data(1, true))).toEqual([[], 1])
   expect(acceptor.hear(after(START, 30_000), data(2, true))).toEqual([[], 1])
   expect(acceptor.hear(after(START, 30_001), data(0, true))[0]).toContain('channelAccepted')
+})
+
+test('all channels end with the process of the peer, once', () => {
+  const acceptor = new Acceptor()
+  acceptor.hear(START, data(0, true))
+  expect(acceptor.restarted(after(START, 1), 7)).toEqual([['channelEnded'], 0])
+  acceptor.hear(after(START, 2), data(0, true))
+  // Another one says so too.
+  expect(acceptor.restarted(after(START, 3), 7)).toEqual([[], 1])
+  expect(acceptor.restarted(after(START, 4), 8)).toEqual([['channelEnded'], 0])
 })
 
 test('packets to and from a peer are counted until somebody asks', () => {

@@ -97,6 +97,8 @@ export class Channels {
   readonly #byPeer = new Map<NodeId, PeerChannels>()
   readonly #deadlines = new Deadlines<Entry>()
   #touched: Entry[] = []
+  /** Of peers that have restarted: the latest process that was told of. */
+  readonly #incarnations = new Map<NodeId, number>()
   /** Packets to and from each peer, since somebody asked. */
   #traffic = new Map<NodeId, number>()
   #grownBytes = 0
@@ -154,13 +156,11 @@ export class Channels {
     for (const entry of this.#of(peer)) this.#run(now, entry, { type: 'pathsChanged' })
   }
 
-  /** The peer's process is another one than before: it knows nothing of our channels. */
-  peerRestarted(now: Instant, peer: NodeId): void {
-    for (const entry of this.#of(peer)) {
-      const { channel, opener } = entry.channel.identity
-      const packet: ChannelPacket = { kind: 'gone', channel, fromOpener: !opener }
-      this.#run(now, entry, { type: 'packet', packet, arrival: { wayBack: [peer], marked: false } })
-    }
+  /** The peer's process is another one than before: it knows nothing of our channels. To be told of one by several is well. */
+  peerRestarted(now: Instant, peer: NodeId, incarnation: number): void {
+    if (this.#incarnations.get(peer) === incarnation) return
+    this.#incarnations.set(peer, incarnation)
+    for (const entry of this.#of(peer)) this.#run(now, entry, { type: 'peerRestarted' })
   }
 
   /** A packet of `peer` came. What it asks for is done at `flush`. */

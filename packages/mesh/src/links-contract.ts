@@ -12,7 +12,7 @@ export type LinksEffect =
   /** A link that is up has become impaired, or is sound again. */
   | { readonly type: 'linkQuality'; readonly peer: Peer }
   /** Another process answers under this name than before. */
-  | { readonly type: 'peerRestarted'; readonly peer: NodeId }
+  | { readonly type: 'peerRestarted'; readonly peer: NodeId; readonly incarnation: number }
   | { readonly type: 'control'; readonly peer: NodeId; readonly message: ControlRecord }
   | { readonly type: 'frameArrived'; readonly peer: NodeId; readonly frame: Uint8Array }
   /** One that waited for its turn. */

@@ -333,7 +333,8 @@ export class Links {
   #attach(now: Instant, connection: Connection, peer: Peer, { datagram, stream, ...hello }: Hello): void {
     this.#deadlines.set(connection, undefined)
     let link = this.table.get(peer.id)
-    if (link && link.peer.incarnation !== peer.incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id })
+    const { incarnation } = peer
+    if (link && link.peer.incarnation !== incarnation) this.#effects.push({ type: 'peerRestarted', peer: peer.id, incarnation })
     link ??= this.table.add(new Link(peer, this.#config.random, this.#beat))
     connection.link = link
     if (link.isHub) this.#apply(now, link, [...link.pace(now, this.#paceMs), ...link.need(now, this.#needed)])

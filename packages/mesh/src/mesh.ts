@@ -285,7 +285,7 @@ export class Mesh {
         this.#tally.drop(effect.reason)
         break
       case 'peerRestarted':
-        this.#channels.peerRestarted(now, effect.peer)
+        this.#channels.peerRestarted(now, effect.peer, effect.incarnation)
         break
       case 'linkUp':
       case 'linkDown':
@@ -313,7 +313,7 @@ export class Mesh {
         break
       case 'associated':
         this.#names.set(effect.peer, effect.credential.name)
-        if (effect.restarted) this.#channels.peerRestarted(now, effect.peer)
+        if (effect.restarted) this.#channels.peerRestarted(now, effect.peer, effect.incarnation)
         this.#channels.pathsChanged(now, effect.peer)
         break
       default:

@@ -64,29 +64,25 @@ export class Sender {
   /** The end of the stream: to be sent, and then whether it was. */
   #finished = false
   #finishSent = false
-  /** The peer knows this channel: it opened it, or has acknowledged something. */
-  #known: boolean
   #progressAt: Instant
   #sentAt: Instant
   #bytesSent = 0
   #hedgedBytes = 0
   /** Segments sent more than once. */
   resent = 0
+  /** The peer knows this channel: it opened it, or has said something in it. */
+  known: boolean
   /** The peer acknowledges what comes over a direct link only now and then. */
   calm = false
 
   constructor(now: Instant, paths: PathSet, out: SenderOutput, known: boolean, limits: Limits) {
-    this.#known = known
+    this.known = known
     this.#paths = paths
     this.#out = out
     this.#limits = limits
     this.#peerWindowBytes = limits.channelWindowBytes
     this.#progressAt = now
     this.#sentAt = now
-  }
-
-  get known(): boolean {
-    return this.#known
   }
 
   get bytesSent(): number {
@@ -133,7 +129,6 @@ export class Sender {
 
   acknowledged(now: Instant, ack: AckPacket): void {
     if (ack.cumulative > this.#nextSequence) return
-    this.#known = true
     this.#progressAt = now
     this.#peerWindowBytes = ack.windowBytes
     const echoed = this.#byPacket.get(ack.echo)
