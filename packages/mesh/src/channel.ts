@@ -10,8 +10,8 @@
  *  2. The first message of the opener names the service; it is resent like any other, so that opening needs no
  *     round trip of its own.
  *  3. A finished channel lingers, so that a lost last acknowledgement can be repeated.
- *  4. No message reaches two processes of the peer: when that has been replaced, the channel ends, unless the one before cannot have
- *     heard of it. (What TCP Fast Open asks of programs instead, RFC 7413 §2.1.)
+ *  4. When the peer's process has been replaced, the channel ends, unless nothing was heard of that since it was opened: then
+ *     it goes on with the new one. Only a message of the last moments may reach both, as with TCP Fast Open (RFC 7413 §2.1).
  *  5. What many packets of one turn ask for is done once, at `flush`: one ack for each way, one look at what may go out.
  */
 import {
