@@ -6,7 +6,7 @@
  *
  * Programs beside the edge nodes write records, run one task of each policy, and count over TCP through a forward to the
  * other site. In the end everything is healed, and everybody must hold every write that was acknowledged; nobody may have had
- * an echo of something else, run what another ran, or ended by itself; and all must be alive for all.
+ * an echo of something else, run what another ran, broken the protocol, or ended by itself; and all must be alive for all.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -117,9 +117,9 @@ function tallyIn(file: string): Tally {
   return JSON.parse(lines.at(-2) ?? '{"echoed":0,"wrong":0,"broken":0}') as Tally
 }
 
-/** What a daemon logs when it is at fault. */
+/** What a daemon logs when it is at fault, or finds that another is. */
 function faultsIn(log: string): string[] {
-  return log.split('\n').filter((line) => /"level":"?(?:50|60|error|fatal)/.test(line))
+  return log.split('\n').filter((line) => /"level":"?(?:50|60|error|fatal)|a peer broke the protocol/.test(line))
 }
 
 function allAlive(fleet: Fleet, lab: Lab): Promise<unknown> {

@@ -105,6 +105,18 @@ it('disconnects who has said nothing for 10 s, and forgets who leaves before', a
   expect(doorkeeper.callers).toEqual({ ...NOBODY, silent: 1 })
 })
 
+it('forgets who can no longer be answered', async () => {
+  const caller = new ScriptedCaller(port++)
+  caller.send = () => {
+    throw new Error('cannot write to a stream that is closed')
+  }
+  void caller.come((connection) => doorkeeper.admit(connection))
+  caller.say(FOREIGN)
+  await soon()
+  expect(caller.admitted).toBe(false)
+  expect(doorkeeper.callers).toEqual(NOBODY)
+})
+
 it('turns strangers away while 512 of them wait', async () => {
   const strangers = Array.from({ length: 520 }, call)
   for (const stranger of strangers) stranger.say(STRANGER)

@@ -59,10 +59,15 @@ export class Doorkeeper {
     const timer = setTimeout(() => patience.abort(), SILENT_MS).unref()
     this.#silent.add(patience)
     if (this.#silent.size > SILENT_MAX) this.#giveUpOldest()
-    const caller = await callerOf(connection, this.#knock, patience.signal)
-    clearTimeout(timer)
-    this.#silent.delete(patience)
-    return caller
+    try {
+      return await callerOf(connection, this.#knock, patience.signal)
+    } catch {
+      // It has closed its end while it was being answered.
+      return 'gone'
+    } finally {
+      clearTimeout(timer)
+      this.#silent.delete(patience)
+    }
   }
 
   #giveUpOldest(): void {

@@ -29,7 +29,6 @@ class Pair {
   readonly got: { a: number[]; b: number[] } = { a: [], b: [] }
   readonly gotAt: number[] = []
   readonly ended: { a: string | null | undefined; b: string | null | undefined } = { a: undefined, b: undefined }
-  heardAt: Instant | undefined
   /** The ends can seal for each other. */
   keys = true
   readonly finished = { a: false, b: false }
@@ -49,7 +48,7 @@ class Pair {
         delays.map((costMs, i) => ({ route: [RELAYS[i] as NodeId, peer], costMs, impaired: false })),
         { costTo: (hop) => (RELAYS.includes(hop) ? 1 : undefined), impaired: () => false, ways: () => [], mayMove: () => true },
       )
-      const surroundings = { limits, ready: () => this.keys, heardAt: () => this.heardAt, grow: () => true }
+      const surroundings = { limits, ready: () => this.keys, heardAt: () => undefined, grow: () => true }
       return new Channel(this.now, { self, peer, channel: 7, opener, class: frameClass }, paths, surroundings)
     }
     this.ends = { a: end(A, B, true), b: end(B, A, false) }
@@ -224,30 +223,14 @@ describe('Channel', () => {
     expect(pair.ended.a).toContain('does not know this channel')
   })
 
-  it.each([
-    ['of which nothing was heard since, stays', undefined, undefined],
-    ['of which nothing was heard since it was opened, stays', 0, undefined],
-    ['that was heard of after that, ends: it may have acted on what was said', 1, 'the peer has restarted'],
-  ])('to a peer that is started anew, %s', (_, heardAt, reason) => {
-    const pair = new Pair([10, 15])
-    if (heardAt !== undefined) pair.heardAt = instant(heardAt)
-    pair.send('a', 0)
-    pair.run(5)
-    pair.input('a', { type: 'peerRestarted' })
-    expect(pair.ended.a).toBe(reason)
-  })
-
-  it.each([
-    ['gone', { type: 'packet', packet: { kind: 'gone', channel: 7, fromOpener: false }, arrival: { wayBack: [B], marked: false } }],
-    ['started anew', { type: 'peerRestarted' }],
-  ] as const)('ends when a peer that has answered, but acknowledged nothing yet, is %s', (_, input) => {
+  it('is gone when the peer has answered, though it has acknowledged nothing yet', () => {
     const pair = new Pair([10, 15])
     pair.send('a', 0)
     const common = { kind: 'data', channel: 7, fromOpener: false, opening: false, packet: 0, sequence: 0, endOfStream: false } as const
     const answer: ChannelPacket = { ...common, payload: [Uint8Array.of(4, 0, 0, 0, 9)] }
     pair.input('a', { type: 'packet', packet: answer, arrival: { wayBack: [B], marked: false } })
     expect(pair.got.a).toEqual([9])
-    pair.input('a', input)
+    pair.input('a', { type: 'packet', packet: { kind: 'gone', channel: 7, fromOpener: false }, arrival: { wayBack: [B], marked: false } })
     expect(pair.ended.a).toContain('restarted')
   })
 

@@ -10,8 +10,8 @@
  *  2. The first message of the opener names the service; it is resent like any other, so that opening needs no
  *     round trip of its own.
  *  3. A finished channel lingers, so that a lost last acknowledgement can be repeated.
- *  4. When the peer's process has been replaced, the channel ends, unless nothing was heard of that since it was opened: then
- *     it goes on with the new one. Only a message of the last moments may reach both, as with TCP Fast Open (RFC 7413 §2.1).
+ *  4. When the peer's process has been replaced, the channel ends, unless the peer has never said anything in it: then it goes
+ *     on with the new one. Only a message of the last moments may reach both, as with TCP Fast Open (RFC 7413 §2.1).
  *  5. What many packets of one turn ask for is done once, at `flush`: one ack for each way, one look at what may go out.
  */
 import {
@@ -39,8 +39,6 @@ const LINGER_MS = 3_000
 export type ChannelInput =
   | Wake
   | { readonly type: 'packet'; readonly packet: ChannelPacket; readonly arrival: Arrival }
-  /** The peer's process is another one than before. */
-  | { readonly type: 'peerRestarted' }
   /** The packets of this turn have all come. */
   | { readonly type: 'flush' }
   | { readonly type: 'write'; readonly messages: readonly Uint8Array[] }
@@ -87,8 +85,6 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
   readonly identity: ChannelIdentity
   readonly paths: PathSet
   readonly #limits: Limits
-  readonly #openedAt: Instant
-  readonly #heardAt: () => Instant | undefined
   readonly #sender: Sender
   readonly #receiver: Receiver
   #class: FrameClass = 'ordered'
@@ -103,8 +99,6 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
     this.identity = identity
     this.paths = paths
     this.#limits = surroundings.limits
-    this.#openedAt = now
-    this.#heardAt = () => surroundings.heardAt(identity.peer)
     const { channel, opener, peer, class: frameClass } = identity
     const common = { channel, fromOpener: opener }
     const output = {
@@ -115,7 +109,7 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
       trial: (path: Path, packet: number): void =>
         this.#transmit(path.route, { kind: 'trial', ...common, opening: !this.#sender.known, packet }),
       ready: () => surroundings.ready(peer),
-      heardAt: this.#heardAt,
+      heardAt: () => surroundings.heardAt(peer),
     }
     this.#sender = new Sender(now, paths, output, !opener, this.#limits)
     this.#receiver = new Receiver(this.#limits, (bytes) => surroundings.grow(bytes))
@@ -205,9 +199,6 @@ export class Channel implements Machine<ChannelInput, ChannelEffect> {
         break
       case 'pathsChanged':
         this.#sender.pathsChanged(now)
-        break
-      case 'peerRestarted':
-        if (this.#sender.known || (this.#heardAt() ?? -Infinity) > this.#openedAt) this.#end('the peer has restarted')
         break
       case 'flush':
     }

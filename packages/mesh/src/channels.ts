@@ -160,7 +160,11 @@ export class Channels {
   peerRestarted(now: Instant, peer: NodeId, incarnation: number): void {
     if (this.#incarnations.get(peer) === incarnation) return
     this.#incarnations.set(peer, incarnation)
-    for (const entry of this.#of(peer)) this.#run(now, entry, { type: 'peerRestarted' })
+    for (const entry of this.#of(peer)) {
+      const { channel, opener } = entry.channel.identity
+      const packet: ChannelPacket = { kind: 'gone', channel, fromOpener: !opener }
+      this.#run(now, entry, { type: 'packet', packet, arrival: { wayBack: [peer], marked: false } })
+    }
   }
 
   /** A packet of `peer` came. What it asks for is done at `flush`. */
