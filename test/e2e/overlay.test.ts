@@ -57,14 +57,13 @@ async function startNode(name: string): Promise<Node> {
 let ams: Node
 let hkg: Node
 
-/** The relay between the two that is in use. */
+/** The first relay of the path in use, once another path does without it. On a busy machine a path may lead over two. */
 async function relayInUse(): Promise<string> {
   return eventually('the path leads through a hub', async () => {
     const causeway = await connect({ api: lab.path('ams-1-a.sock') })
     const { paths } = await causeway.paths('hkg-1-a')
-    const relayed = paths.filter(({ hops }) => hops.length === 2)
-    const relay = relayed.find(({ active }) => active)?.hops[0]
-    if (relayed.length < 2 || relay === undefined) throw new Error(JSON.stringify(paths))
+    const [relay = '', ...rest] = paths.find(({ active }) => active)?.hops ?? []
+    if (rest.length === 0 || paths.every(({ hops }) => hops.length < 2 || hops.includes(relay))) throw new Error(JSON.stringify(paths))
     return relay
   })
 }
