@@ -66,8 +66,8 @@ export class TaskRuns {
       let latest: TaskRun | undefined
       for (const run of sorted) {
         const until = latest ? (latest.to ?? now) : 0
-        const forbidden = latest?.policy !== 'at-least-one' || run.policy !== 'at-least-one'
-        if (latest && forbidden && until > run.from + TOUCHING_MS && latest.program !== run.program) {
+        // Who has an `at-least-one` task goes on with it until told, also while its key has been submitted anew with another policy.
+        if (latest && latest.policy !== 'at-least-one' && until > run.from + TOUCHING_MS && latest.program !== run.program) {
           objections.push(
             `${task} (${run.policy}) ran twice from ${run.from} to ${Math.min(until, run.to ?? now)}: ${say(latest)}, and ${say(run)}`,
           )
