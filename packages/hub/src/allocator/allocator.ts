@@ -9,7 +9,7 @@
  *  1. A task is granted anew only when its holder has said that it stopped, or its lease has run out so long ago that the
  *     holder has stopped itself, or by force.
  *  2. A sticky task whose lease has run out is granted anew only if its node has crashed, by witnesses, and so long that
- *     whoever ran it there has stopped: see `STICKY`.
+ *     whoever ran it there has stopped: see `StickyWatch`.
  *  3. At-least-one overlaps with an earlier holder at most until that one is heard of again; then it is ended, and reported.
  *  4. After a start with an empty disk nothing is granted for `regrantMs` whose name may have been granted before.
  *  5. Of several hubs with one engine the first by name looks after the tasks, and the others after what it leaves undone; if
@@ -34,13 +34,8 @@ import { type Born, RANDOM_ID, type Submitted, firstGrant } from './first-grant.
 import { type Grant, isGranted } from './ledger.ts'
 import { LeaseClerk } from './lease-clerk.ts'
 import { OrderJudge } from './order-judge.ts'
+import { STICKY, StickyWatch } from './sticky-watch.ts'
 
-/**
- * A node without its allocator goes on from 9 s after its last renewal, and lets its worker do so for 12 s at a time (see
- * `LeaseHolder`). If the node was seen dead before that, the worker has stopped 12 s after the renewal; else 12 s after the
- * node was seen dead. Each with 5 % for the clocks.
- */
-const STICKY = { beforeAloneMs: 7_000, afterCrashMs: 14_000, lookMs: 500, fromMs: 5_500 } as const
 /** Nobody can take it now: so late is asked again, if nobody comes to offer. */
 const UNPLACED_MS = 15_000
 /** What the first hub has not seen to for so long, the others do: it may not reach the engine. */
@@ -80,6 +75,7 @@ export class Allocator implements Authority {
   readonly #unplaced = new Set<string>()
   #poolVersion = 0
   readonly #excuses = new Excuses()
+  readonly #sticky: StickyWatch
   #grants = 0
   #releases = 0
 
@@ -87,6 +83,7 @@ export class Allocator implements Authority {
     this.#of = surroundings
     this.#judge = new OrderJudge(surroundings, this)
     this.#clerk = new LeaseClerk(surroundings, this)
+    this.#sticky = new StickyWatch(now)
     for (const parts of surroundings.index.all()) this.recordChanged(now, parts)
   }
 
@@ -142,7 +139,12 @@ export class Allocator implements Authority {
     }
   }
 
+  slept(now: Instant): void {
+    this.#sticky.slept(now)
+  }
+
   wake(now: Instant): void {
+    this.#sticky.turn(now)
     this.#of.engine.wake(now)
     const until = this.#of.leads() ? now : instant(now - DEPUTY_MS)
     for (const id of this.#due.due(until, DECIDED_MAX)) this.#decide(now, id)
@@ -320,9 +322,7 @@ export class Allocator implements Authority {
       if (this.#of.verdict(now, node) === 'alive') this.#of.hint(now, node, parts.id, grant.token)
       return
     }
-    const stopped =
-      crashedAt < after(renewedAt, STICKY.beforeAloneMs) ? after(renewedAt, LEASE_TIMES.regrantMs) : after(crashedAt, STICKY.afterCrashMs)
-    if (now >= stopped) this.#free(now, parts, grant, `${node} has crashed`)
+    if (now >= this.#sticky.stoppedAt(renewedAt, crashedAt)) this.#free(now, parts, grant, `${node} has crashed`)
   }
 
   /** Its node says that it has ended there. */

@@ -45,6 +45,8 @@ export interface Authority extends TaskAuthority {
   offersChanged(now: Instant, node: string, site: string, record: RecordView | undefined): void
   /** The engine behind the driver has answered. */
   leaseAnswered(now: Instant, input: EngineInput): void
+  /** The machine slept, and its clock with it: what happened meanwhile has not been heard. */
+  slept(now: Instant): void
   wake(now: Instant): void
   nextWake(): Instant | undefined
   metrics(): NonNullable<TaskMetrics['allocator']>
@@ -306,6 +308,7 @@ export class TaskService implements TaskDesk, NodeService {
   /** The wall clock went ahead of the monotonic one by so much, or back. */
   wallMoved(now: Instant, ms: number, slept?: boolean): void {
     if (ms > SLEPT_MS) this.#holder.slept(now, ms, slept)
+    if (slept) this.#authority?.slept(now)
   }
 
   wake(now: Instant): void {
