@@ -5,7 +5,8 @@ import type { Path } from './path.ts'
 
 export interface Segment {
   readonly sequence: number
-  readonly payload: readonly Uint8Array[]
+  /** Nothing once it is acknowledged: what is remembered of its copies then must not hold on to the bytes. */
+  payload: readonly Uint8Array[]
   readonly bytes: number
   readonly endOfStream: boolean
   readonly copies: Copy[]

@@ -180,6 +180,7 @@ export class Sender {
     const [only] = segment.copies
     if (segment.copies.length === 1 && only?.open) only.path.fate(false)
     for (const copy of segment.copies) this.#close(copy)
+    segment.payload = []
   }
 
   #close(copy: Copy): void {
