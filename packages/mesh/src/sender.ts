@@ -23,7 +23,7 @@ import type { Copy, Segment } from './segment.ts'
 const HEDGE_BURST_BYTES = 64 * 1024
 const HEDGE_FLOOR_BYTES = 256 * 1024
 const HEDGE_RATIO = 0.1
-/** Closed copies are remembered this long, so that a late acknowledgement still clears its path. */
+/** Closed copies on a path that is silent are remembered this long, so that a late acknowledgement still clears it. */
 const COPY_MEMORY_MS = 10_000
 /** A window that is open by less is as good as closed (RFC 9293, 3.8.6.2.1). */
 const SEGMENT_FLOOR_BYTES = 8 * 1024
@@ -56,6 +56,8 @@ export class Sender {
   readonly #outstanding = new Map<number, Segment>()
   readonly #flights = new Map<Path, Copy[]>()
   readonly #byPacket = new Map<number, Copy>()
+  /** The last packet on each path that an acknowledgement has come for: what left before it needs no other. */
+  readonly #echoes = new Map<Path, number>()
   readonly #doubts = new Doubts()
   #nextSequence = 0
   #nextPacket = 0
@@ -158,6 +160,7 @@ export class Sender {
   #echoed(now: Instant, copy: Copy, { delayMs, marked }: AckPacket, inFlightBefore: number): void {
     const { path } = copy
     this.#byPacket.delete(copy.packet)
+    this.#echoes.set(path, Math.max(copy.packet, this.#echoes.get(path) ?? 0))
     // A segment that arrived and is not acknowledged had no room there: it is still out.
     if (!copy.segment) this.#close(copy)
     path.acknowledged(now, Math.max(now - copy.sentAt - delayMs, 0.01), inFlightBefore - path.inFlightBytes, marked, copy.departure)
@@ -212,6 +215,7 @@ export class Sender {
   pathsChanged(now: Instant): void {
     const live = new Set(this.#paths.paths.filter((path) => path.up))
     for (const path of this.#flights.keys()) if (!live.has(path)) this.#giveUp(path)
+    for (const path of this.#echoes.keys()) if (!live.has(path)) this.#echoes.delete(path)
     this.#doubts.keepOnly(live)
     this.pump(now)
   }
@@ -353,7 +357,8 @@ export class Sender {
 
   #forgetOldCopies(now: Instant): void {
     for (const [packet, copy] of this.#byPacket) {
-      if (copy.open || now - copy.sentAt < COPY_MEMORY_MS) break
+      const isSettled = copy.packet < (this.#echoes.get(copy.path) ?? 0) || now - copy.sentAt >= COPY_MEMORY_MS
+      if (copy.open || !isSettled) break
       this.#byPacket.delete(packet)
     }
   }
