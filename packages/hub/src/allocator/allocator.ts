@@ -11,8 +11,10 @@
  *  2. A sticky task whose lease has run out is granted anew only if its node has crashed, by witnesses, and so long that
  *     whoever ran it there has stopped: see `StickyWatch`.
  *  3. At-least-one overlaps with an earlier holder at most until that one is heard of again; then it is ended, and reported.
- *  4. After a start with an empty disk nothing is granted for `regrantMs` whose name may have been granted before.
- *  5. Of several hubs with one engine the first by name looks after the tasks, and the others after what it leaves undone; if
+ *  4. A task that somebody runs, or the engine says that somebody has, under a grant that the records do not show is not granted
+ *     to others: the grant is adopted; see `Work`.
+ *  5. After a start with an empty disk nothing is granted for `regrantMs` whose name may have been granted before.
+ *  6. Of several hubs with one engine the first by name looks after the tasks, and the others after what it leaves undone; if
  *     two see to the same, the engine decides.
  */
 import {
@@ -35,6 +37,7 @@ import { type Grant, isGranted } from './ledger.ts'
 import { LeaseClerk } from './lease-clerk.ts'
 import { OrderJudge } from './order-judge.ts'
 import { STICKY, StickyWatch } from './sticky-watch.ts'
+import { type Work, adoptAt, newWork, refusedFor, unseenGrant } from './task-work.ts'
 
 /** Nobody can take it now: so late is asked again, if nobody comes to offer. */
 const UNPLACED_MS = 15_000
@@ -52,19 +55,6 @@ const VERY_LATE_MS = 60_000
 const FAILED_MS = { first: 1_000, most: 60_000 } as const
 /** What has ended by itself can be read for so long. */
 const KEPT_MS = 3_600_000
-
-/** What is known of a task beside its records. */
-interface Work {
-  /** A grant is being made. */
-  busy: boolean
-  /** Not granted before this. */
-  notBefore: Instant | undefined
-  failures: number
-  /** A node that has just given it back. */
-  avoid: string | null
-  /** Since when its node is called crashed without a break. */
-  crashedAt: Instant | undefined
-}
 
 export class Allocator implements Authority {
   readonly #of: AllocatorSurroundings
@@ -100,6 +90,7 @@ export class Allocator implements Authority {
   leaseAnswered(now: Instant, input: EngineInput): void {
     this.#of.engine.answered(now, input)
     // At once: of what was listed seconds ago some has been moved on meanwhile, and would be brought back.
+    if (!this.#of.leads()) return
     for (const { task, holder, token } of this.#of.engine.strangers()) this.#adopt(now, task, holder, token)
   }
 
@@ -163,7 +154,7 @@ export class Allocator implements Authority {
 
   #workOf(id: string): Work {
     let work = this.#work.get(id)
-    if (!work) this.#work.set(id, (work = { busy: false, notBefore: undefined, failures: 0, avoid: null, crashedAt: undefined }))
+    if (!work) this.#work.set(id, (work = newWork()))
     return work
   }
 
@@ -232,6 +223,9 @@ export class Allocator implements Authority {
     const from = RANDOM_ID.test(parts.id) ? now : grantsFrom
     const notBefore = work.notBefore !== undefined && work.notBefore > from ? work.notBefore : from
     if (now < notBefore) return this.look(parts.id, notBefore)
+    const unseen = (work.unseen = unseenGrant(now, parts, this.#of.index.everywhere(parts.id), work.unseen))
+    if (unseen && now < adoptAt(unseen)) return this.look(parts.id, adoptAt(unseen))
+    if (unseen) return this.#adopt(now, parts.id, unseen.node, unseen.token)
     const conditions = { to: parts.grant?.to ?? null, not: work.avoid }
     const choice = placement.choose(now, parts, conditions)
     work.avoid = null
@@ -283,6 +277,7 @@ export class Allocator implements Authority {
     engine.call(now, { op: 'grant', task: id, holder: to.node, expected }, (at, answer) => {
       const won = answer.ok ? answer.leases.find(({ task }) => task === id) : undefined
       const present = this.#of.index.find(id)
+      work.unseen = refusedFor(at, id, answer) ?? work.unseen
       if (!won || !present?.task) return failed(at)
       const granted: Grant = { phase: 'allocated', token: won.token, node: to.node, reason, goal: null, to: null }
       this.#of.ledger.record(at, present, granted, to.site, (later, ok) => {
@@ -389,10 +384,10 @@ export class Allocator implements Authority {
     this.#of.ledger.erase(now, parts, { ...grant, phase: 'gone', node: null })
   }
 
-  /** A register of the engine that no record shows: whoever won it did not live to write it down. */
+  /** A grant that no record here shows: whoever made it did not live to write it down, or is not heard. */
   #adopt(now: Instant, id: string, holder: string, token: number): void {
     const parts = this.#of.index.find(id)
-    if (!parts?.task || this.isBusy(id) || (parts.grant?.token ?? 0) >= token || !this.#of.leads()) return
+    if (!parts?.task || this.isBusy(id) || (parts.grant?.token ?? 0) >= token) return
     const reason = 'granted by a hub that did not live to say so'
     const grant: Grant = { phase: 'allocated', token, node: holder, reason, goal: null, to: null }
     this.#say(now, parts, grant, (at) => this.#of.hint(at, holder, id, token), this.#of.placement.pool.siteOf(holder))
