@@ -5,6 +5,7 @@ import {
   type Instant,
   type LeaseHeld,
   SeededRandom,
+  type StatusRecord,
   TASK_COLLECTIONS,
   type TaskPolicy,
   after,
@@ -37,6 +38,8 @@ interface Lab {
   mates: string[]
   cutOff: boolean
   lone: boolean
+  /** What an earlier life of the node said is on its disk. */
+  said(status: Pick<StatusRecord, 'token' | 'state'>): void
   /** Records the grant, as if it had been replicated. */
   grant(now: Instant, token: number, change?: Partial<GrantRecord>, stored?: boolean): void
   /** What is asked now; all of it is answered as held, if `held` says so. */
@@ -67,6 +70,10 @@ function makeLab(policy: TaskPolicy): Lab {
   index.take(TASK_COLLECTIONS.tasks, 't', 'hkg-1', { ...common, key: 't', value: task })
   const lab: Lab = {
     ...{ holder, effects, mates: [], cutOff: false, lone: false },
+    said: (status) => {
+      const value = { ...status, observedGeneration: 1, progress: null, status: null, conditions: [], alone: false }
+      index.take(TASK_COLLECTIONS.status, 't@hkg-1-a', 'hkg-1', { ...common, key: 't@hkg-1-a', value: value as never })
+    },
     grant: (now, token, change = {}, stored = false) => {
       const value = { phase: 'allocated', token, node: 'hkg-1-a', reason: 'r', goal: null, to: null, conditions: [], ...change }
       const parts = index.take(TASK_COLLECTIONS.grants, 't@core-1', 'hkg-1', { ...common, key: 't@core-1', value: value as never })
@@ -239,6 +246,23 @@ describe('after a restart', () => {
     lab.holder.begin(after(START, 13_000))
     expect(lab.effects).toMatchObject([{ type: 'taskGiven', worker: 4 }])
   })
+
+  test.each([
+    ['running', 7, 13_000],
+    ['running', 6, 0],
+    ['stopped', 7, 0],
+  ] as const)(
+    'a task whose grant came to the earlier life by word of mouth only, which said "%s" under %d, is ended after %d ms',
+    (state, token, ms) => {
+      const lab = makeLab('at-most-one')
+      lab.said({ token, state })
+      lab.grant(after(START, 20), 7, { phase: 'tombstone' })
+      live(lab, after(START, Math.max(ms - 1, 20)))
+      expect(lab.holder.held).toBe(ms === 0 ? 0 : 1)
+      live(lab, after(START, ms + 21))
+      expect(lab.holder.held).toBe(0)
+    },
+  )
 
   test.each([
     ['sticky', true, ['taskGiven']],

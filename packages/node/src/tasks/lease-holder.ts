@@ -197,7 +197,10 @@ export class LeaseHolder {
     if (this.#held.get(id)?.worker !== undefined) this.#statuses.repeat(now, id)
   }
 
-  #learn(now: Instant, id: string, token: TaskToken, inherited: boolean): void {
+  #learn(now: Instant, id: string, token: TaskToken, stored: boolean): void {
+    // A grant may be taken up before its record has come: then what we said of it tells of an earlier life.
+    const told = this.#index.find(id)?.statuses.get(this.#host.credential.name)?.value
+    const inherited = stored || (told?.state === 'running' && told.token === token)
     const notBefore = inherited ? after(this.#startedAt, SETTLE_MS) : now
     this.#held.set(id, {
       ...{ id, token, phase: 'allocated', policy: undefined, sureAt: undefined, mates: [], alone: false, worker: undefined, shown: '' },
