@@ -264,6 +264,23 @@ describe('after a restart', () => {
     },
   )
 
+  test.each(['stopped', 'done', 'failed'] as const)(
+    'a task that the earlier life called "%s" is not given again, and told as ended',
+    (state) => {
+      const lab = makeLab('sticky')
+      Object.assign(lab, { cutOff: true, lone: true })
+      lab.said({ token: 7, state })
+      lab.grant(START, 7, {}, true)
+      lab.holder.work(START, 4, OFFER, [])
+      expect(lab.ask(after(START, 2))).toMatchObject({
+        leases: [],
+        ended: [{ task: 't', token: 7, how: state === 'stopped' ? 'lost' : state }],
+      })
+      live(lab, after(START, 14_000))
+      expect(lab.types()).toEqual([])
+    },
+  )
+
   test.each([
     ['sticky', true, ['taskGiven']],
     ['sticky', false, []],

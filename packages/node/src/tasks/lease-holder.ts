@@ -170,14 +170,15 @@ export class LeaseHolder {
     const { grant, id } = parts
     const held = this.#held.get(id)
     const { name } = this.#host.credential
-    if (stored) {
-      const status = parts.statuses.get(name)?.value
-      if (status?.state === 'running') this.#statuses.remember(id, status)
-    }
+    const said = parts.statuses.get(name)?.value
+    if (stored && said?.state === 'running') this.#statuses.remember(id, said)
     if (!grant) return
     const ours = grant.node === name && (grant.phase === 'allocated' || grant.phase === 'tombstone')
     if (!held) {
       if (!ours || (this.#ends.get(id)?.token ?? 0) >= grant.token) return
+      // An earlier life has ended it, and nobody begins again under a token: it may be granted to somebody else.
+      const how = said?.token === grant.token && (said.state === 'stopped' ? 'lost' : said.state)
+      if (how && how !== 'running') return this.#tellEnd(now, { id, token: grant.token }, how, 'it had ended before this node started')
       this.#learn(now, id, grant.token, stored)
       if (grant.phase === 'tombstone') this.#ending(id)
       this.#renewals.soon(now, id)
@@ -385,15 +386,11 @@ export class LeaseHolder {
     this.#tellEnd(now, held, how, reason)
   }
 
-  #tellEnd(now: Instant, held: Held, how: LeaseEnd['how'], reason: string): void {
-    this.#ends.set(held.id, { task: held.id, token: held.token, how, reason: reason.slice(0, 500) })
-    this.#forget(held)
-    this.#renewals.soon(now, held.id)
-  }
-
-  #forget(held: Held): void {
-    this.#held.delete(held.id)
-    this.#views.delete(held.id)
-    this.#deadlines.set(held.id, undefined)
+  #tellEnd(now: Instant, { id, token }: Pick<Held, 'id' | 'token'>, how: LeaseEnd['how'], reason: string): void {
+    this.#ends.set(id, { task: id, token, how, reason: reason.slice(0, 500) })
+    this.#held.delete(id)
+    this.#views.delete(id)
+    this.#deadlines.set(id, undefined)
+    this.#renewals.soon(now, id)
   }
 }
