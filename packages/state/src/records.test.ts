@@ -241,6 +241,29 @@ describe('a delete of what was known', () => {
     expect([...a.told('superseded'), ...b.told('superseded')]).toEqual([])
   })
 
+  it('stands above what its writer has said itself of an earlier life of the record', () => {
+    const { lab, a, b, hub, link, cut } = trio()
+    const sessions = link()
+    a.put('hkg-1', 'k', { n: 1 })
+    lab.run(100)
+    cut(sessions)
+    b.write('hkg-1', 'k', { type: 'delete' })
+    b.put('hkg-1', 'k', { n: 2 })
+    lab.run(1_000)
+    a.write('hkg-1', 'k', { type: 'patch', value: { n: 3 } })
+    lab.run(100)
+    link()
+    lab.run(100)
+    expect(at(a, 'k')).toMatchObject({ value: { n: 2 } })
+    a.write('hkg-1', 'k', { type: 'delete', asOf: at(a, 'k')!.asOf })
+    lab.run(100)
+    for (const node of [a, b, hub]) {
+      expect(at(node, 'k')).toBeUndefined()
+      expect(node.violations()).toEqual([])
+    }
+    expect(hashes([a, b, hub]).size).toBe(1)
+  })
+
   it('is refused if the record has been written since', () => {
     const { lab, a, link } = trio()
     link()

@@ -175,10 +175,12 @@ class Storm {
     const key = `k${this.random.uint32() % 6}`
     const value = { [`f${this.random.uint32() % 3}`]: ++this.#number, ...(this.#isLarge && { text: LARGE }) }
     const type = this.#pick(['put', 'put', 'patch', 'patch', 'delete'] as const)
-    const change: WriteChange = { key, operation: type === 'delete' ? { type } : { type, value } }
+    const partition = this.#pick(PARTITIONS)
+    const known = this.random.float() < 0.5 ? node.replica.get('tasks', partition, key) : undefined
+    const change: WriteChange = { key, operation: type === 'delete' ? { type, ...(known && { asOf: known.asOf }) } : { type, value } }
     const both: WriteChange[] =
       type === 'patch' && this.random.float() < 0.3 ? [{ key: 'k7', operation: { type: 'put', value } }, change] : [change]
-    node.writeAll(this.#pick(PARTITIONS), both)
+    node.writeAll(partition, both)
   }
 
   #ask(node: LabNode, partition: string, key: string, operation: WriteChange['operation']): void {

@@ -3,6 +3,7 @@ import { type Birth, type Content, type Entry, type FieldPatch, NO_LABELS, markC
 import { mergePatch } from './merge-patch.ts'
 import { type MergedRecord, isFields, newestOf, viewOf } from './merged-record.ts'
 import type { WriteChange } from './replica-contract.ts'
+import { compareStamps } from './stamp.ts'
 
 /** What there is of the record. */
 export interface RecordBefore {
@@ -22,7 +23,7 @@ export function contentAfter(
   { current, before, own, wallMs }: RecordBefore,
 ): Content | string {
   if (operation.type === 'delete') {
-    const { ms, counter } = operation.asOf === undefined || !current ? head : next(newestOf(current))
+    const { ms, counter } = operation.asOf === undefined || !current ? head : next(newestOf(current), own)
     return markContent({ key: head.key, ms, counter })
   }
   if (operation.type !== 'patch') {
@@ -56,8 +57,12 @@ export function contentAfter(
   return patchContent(head, birth, fields, labelFields)
 }
 
-/** Above that, and below whatever its reader writes: a clock that has seen it stands there, and has ticked in between. */
-function next({ ms, counter }: Birth): Birth {
+/**
+ * Above that, and below whatever its reader writes: a clock that has seen it stands there, and has ticked in between. Also above what its
+ * writer has said of an earlier life of the record, which may be later by the clock: nobody takes an entry that deletes a newer one.
+ */
+function next(newest: Entry, own: readonly Entry[]): Birth {
+  const { ms, counter } = own.reduce((latest, entry) => (compareStamps(entry, latest) > 0 ? entry : latest), newest)
   return { ms, counter: counter + 1 }
 }
 
