@@ -166,6 +166,8 @@ export class Allocator implements Authority {
     if (work.busy) return
     for (const each of this.#of.index.everywhere(id)) if (each !== parts) this.#outrun(now, each, parts)
     const { grant } = parts
+    const unseen = (work.unseen = unseenGrant(now, parts, this.#of.index.everywhere(id), work.unseen))
+    if (unseen && now < adoptAt(unseen) && !(grant && isGranted(grant.phase))) return this.look(id, adoptAt(unseen))
     switch (grant?.phase ?? 'initialised') {
       case 'initialised':
         this.#place(now, parts, work)
@@ -223,9 +225,8 @@ export class Allocator implements Authority {
     const from = RANDOM_ID.test(parts.id) ? now : grantsFrom
     const notBefore = work.notBefore !== undefined && work.notBefore > from ? work.notBefore : from
     if (now < notBefore) return this.look(parts.id, notBefore)
-    const unseen = (work.unseen = unseenGrant(now, parts, this.#of.index.everywhere(parts.id), work.unseen))
-    if (unseen && now < adoptAt(unseen)) return this.look(parts.id, adoptAt(unseen))
-    if (unseen) return this.#adopt(now, parts.id, unseen.node, unseen.token)
+    const { unseen } = work
+    if (unseen?.node) return this.#adopt(now, parts.id, unseen.node, unseen.token)
     const conditions = { to: parts.grant?.to ?? null, not: work.avoid }
     const choice = placement.choose(now, parts, conditions)
     work.avoid = null

@@ -1,4 +1,4 @@
-import type { GrantRecord, StatusRecord } from '@causeway/protocol'
+import type { GrantRecord, StatusRecord, TaskRecord } from '@causeway/protocol'
 import { instant } from '@causeway/protocol'
 import { TaskParts } from '@causeway/node'
 import { describe, expect, test } from 'vitest'
@@ -20,6 +20,18 @@ describe('a grant that the records do not show', () => {
     expect(refusedFor(NOW, ID, { ok: false, leases: [{ ...lease, free: true }] })).toBeUndefined()
     expect(refusedFor(NOW, ID, { ok: true, leases: [{ ...lease, free: false }] })).toBeUndefined()
     expect(refusedFor(NOW, ID, { ok: null, error: 'no answer' })).toBeUndefined()
+  })
+
+  test('is told by the record of the task, which does not say whose it is until that one tells', () => {
+    const here = parts('site-2')
+    here.task = { value: { token: 24 } as TaskRecord, asOf: 0, labels: {}, revision: 'r' }
+    const known = { node: null, token: 24, since: NOW }
+    expect(unseenGrant(NOW, here, [here], undefined)).toEqual(known)
+    tells(here, 'site-2-b', { token: 23, state: 'running' })
+    tells(here, 'site-2-a', { token: 24, state: 'running' })
+    expect(unseenGrant(instant(61_000), here, [here], known)).toEqual({ ...known, node: 'site-2-a' })
+    here.grants.set('core-2', parts('site-2', 24).grants.get('core-1')!)
+    expect(unseenGrant(instant(61_000), here, [here], known)).toBeUndefined()
   })
 
   test('stays known, with the time at which it was heard of, until the records show it', () => {

@@ -1,8 +1,9 @@
 /**
  * What the allocator knows of a task beside its records: what is being done about it, and of a grant that the records do not show.
- * The hub that made such a grant did not live to tell, or is not heard here. The engine knows of it as long as its lease lasts, and
- * the node that runs the task under it tells so. Since that one may go on long after the lease has run out, nobody else is
- * granted the task: the records may still show the grant; if they do not, it is adopted.
+ * The hub that made such a grant did not live to tell, or is not heard here. The engine knows of it as long as its lease lasts, the
+ * node that runs the task under it tells so, and so does the record of the task, which others may have written again since. As
+ * whoever has it may go on long after the lease has run out, nobody else is granted the task: the records may still show the
+ * grant; if they do not, it is adopted, or if nobody knows whose it is, void.
  */
 import { type Instant, type TaskToken, after } from '@causeway/protocol'
 import type { LeaseAnswer, TaskParts } from '@causeway/node'
@@ -11,7 +12,8 @@ import type { LeaseAnswer, TaskParts } from '@causeway/node'
 const UNSEEN_MS = 5_000
 
 export interface UnseenGrant {
-  readonly node: string
+  /** `null`: nobody has told. */
+  readonly node: string | null
   readonly token: TaskToken
   /** Since when we know of it. */
   readonly since: Instant
@@ -37,14 +39,18 @@ export function newWork(): Work {
 /** The latest grant above what the records show; `everywhere`: of all sites; `known`: what was found before. */
 export function unseenGrant(
   now: Instant,
-  { grant }: TaskParts,
+  { grant, claim }: TaskParts,
   everywhere: readonly TaskParts[],
   known: UnseenGrant | undefined,
 ): UnseenGrant | undefined {
-  let latest = known && known.token > (grant?.token ?? 0) ? known : undefined
+  const shown = grant?.token ?? 0
+  let latest = known && known.token > shown ? known : undefined
+  if (claim > (latest?.token ?? shown)) latest = { node: null, token: claim, since: now }
   for (const [node, { value }] of everywhere.flatMap(({ statuses }) => [...statuses])) {
     const { state, token } = value
-    if (state === 'running' && token > (latest ?? grant ?? { token: 0 }).token) latest = { node, token, since: now }
+    if (state !== 'running') continue
+    if (token > (latest?.token ?? shown)) latest = { node, token, since: now }
+    else if (latest?.node === null && token === latest.token) latest = { ...latest, node }
   }
   return latest
 }
