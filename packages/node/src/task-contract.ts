@@ -40,8 +40,17 @@ export type TaskEffect =
  * embedded engine inside its machine, or talks to etcd through its driver, by these.
  */
 export type LeaseCall =
-  /** If the register is as `expected` says (`null`: free or run out): hold it. Answers with the new token. */
-  | { readonly op: 'grant'; readonly task: string; readonly holder: string; readonly expected: TaskToken | null }
+  /**
+   * If the register is as `expected` says (`null`: free or run out): hold it. Answers with the new token. `seen`: and if of this task
+   * nothing was granted under a later token, also if that has run out; answers with what was. An engine may forget that after a day.
+   */
+  | {
+      readonly op: 'grant'
+      readonly task: string
+      readonly holder: string
+      readonly expected: TaskToken | null
+      readonly seen?: TaskToken
+    }
   /** Of all that one node holds. Answers with those that it still holds. */
   | { readonly op: 'renew'; readonly holder: string; readonly leases: readonly { readonly task: string; readonly token: TaskToken }[] }
   | { readonly op: 'release'; readonly task: string; readonly token: TaskToken }

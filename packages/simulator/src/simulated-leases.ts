@@ -1,6 +1,6 @@
 /**
  * An engine that grants leases outside of all hubs, as etcd does: linearizable, with delay, and not always to be reached.
- * What is asked of it may be done although no answer comes back; a lease that is not renewed for 17 s is gone.
+ * What is asked of it may be done although no answer comes back; a lease that is not renewed for 17 s is gone, but for who had it.
  */
 import { LEASE_TIMES, type Random } from '@causeway/protocol'
 import type { LeaseAnswer, LeaseCall, LeaseState } from '@causeway/node'
@@ -23,6 +23,8 @@ export class SimulatedLeases<M extends SimulatedMachine> {
   readonly #world: World<M>
   readonly #random: Random
   readonly #registers = new Map<string, Register>()
+  /** The last grant of each task. */
+  readonly #last = new Map<string, Pick<Register, 'holder' | 'token'>>()
   readonly #claims = new Map<string, { readonly holder: string; readonly token: number }>()
   #revision = 0
 
@@ -55,9 +57,13 @@ export class SimulatedLeases<M extends SimulatedMachine> {
       case 'grant': {
         const register = this.#registers.get(call.task)
         const as = call.expected === null ? !register : register?.token === call.expected
+        const last = this.#last.get(call.task)
+        if (as && last && call.seen !== undefined && last.token > call.seen)
+          return { ok: false, leases: [{ task: call.task, ...last, free: true }] }
         if (!as) return { ok: false, leases: register ? [stateOf(call.task, register)] : [] }
         const granted = { holder: call.holder, token: ++this.#revision, until: this.#until(call.task) }
         this.#registers.set(call.task, granted)
+        if (call.seen !== undefined) this.#last.set(call.task, { holder: call.holder, token: granted.token })
         return { ok: true, leases: [stateOf(call.task, granted)] }
       }
       case 'renew': {

@@ -28,7 +28,11 @@ export interface EtcdRegister {
   readonly revision: number
 }
 
-export type EtcdCompare = { readonly key: string; readonly revision: number } | { readonly key: string; readonly absent: true }
+export type EtcdCompare =
+  | { readonly key: string; readonly revision: number }
+  /** Not put after this revision, or not there. */
+  | { readonly key: string; readonly revisionMax: number }
+  | { readonly key: string; readonly absent: true }
 
 export type EtcdOperation =
   | { readonly put: string; readonly value: string; readonly lease: string }
@@ -188,6 +192,7 @@ function parseJson(answer: string): unknown {
 function compareBody(compare: EtcdCompare): unknown {
   const key = base64(compare.key)
   if ('absent' in compare) return { key, target: 'CREATE', result: 'EQUAL', create_revision: '0' }
+  if ('revisionMax' in compare) return { key, target: 'MOD', result: 'LESS', mod_revision: String(compare.revisionMax + 1) }
   return { key, target: 'MOD', result: 'EQUAL', mod_revision: String(compare.revision) }
 }
 

@@ -7,13 +7,15 @@
  *     renewal. So a register is there as long as nobody else may have it, and nobody's clock but etcd's counts.
  *  3. "Still held" is read after the lease has begun anew: it was so at an instant from which the whole lease follows.
  *  4. A grant whose answer was lost, and that is tried again, is recognised by its mark and not made twice.
- *  5. `ok: null` if etcd does not answer: what became of the call is then not known.
+ *  5. What was granted last is remembered for a day after its lease has run out: a hub that was away meanwhile, and knows of less
+ *     than that, is granted nothing. Whoever has the task may go on with it alone.
+ *  6. `ok: null` if etcd does not answer: what became of the call is then not known.
  */
 import { randomUUID } from 'node:crypto'
 import { LEASE_TIMES } from '@causeway/protocol'
 import type { LeaseAnswer, LeaseCall, LeaseState } from '@causeway/node'
 import { z } from 'zod'
-import type { EtcdClient, EtcdRegister } from './etcd-client.ts'
+import type { EtcdClient, EtcdCompare, EtcdRegister } from './etcd-client.ts'
 
 type Call<Op extends LeaseCall['op']> = Extract<LeaseCall, { readonly op: Op }>
 
@@ -21,7 +23,8 @@ const TTL_SECONDS = Math.ceil(LEASE_TIMES.regrantMs / 1_000)
 /** Registers that decide once who creates a task. When they run out everybody has seen what was created. */
 const ONCE = 'create/'
 const ONCE_SECONDS = 3_600
-const ONCE_RENEW_MS = 600_000
+const LAST_SECONDS = 86_400
+const SHARED_MS = 600_000
 /** etcd takes 128 operations in a transaction unless it is told otherwise. */
 const GETS_MAX = 100
 
@@ -44,14 +47,17 @@ export class EtcdLeases {
   readonly #client: EtcdClient
   readonly #prefix: string
   readonly #claims: string
+  readonly #last: string
   readonly #onHealth: (fault: string | null) => void
   #healthy = true
-  #once: { readonly lease: Promise<string>; readonly at: number } | undefined
+  /** By how many seconds they last. */
+  readonly #shared = new Map<number, { readonly lease: Promise<string>; readonly at: number }>()
 
   constructor({ client, network, onHealth }: EtcdLeasesOptions) {
     this.#client = client
     this.#prefix = `/causeway/${network}/leases/`
     this.#claims = `/causeway/${network}/claims/`
+    this.#last = `/causeway/${network}/last-grants/`
     this.#onHealth = onHealth ?? (() => {})
   }
 
@@ -82,16 +88,21 @@ export class EtcdLeases {
     }
   }
 
-  async #grant({ task, holder, expected }: Call<'grant'>): Promise<LeaseAnswer> {
-    const key = this.#prefix + task
+  async #grant({ task, holder, expected, seen }: Call<'grant'>): Promise<LeaseAnswer> {
+    const [key, last] = [this.#prefix + task, this.#last + task]
     const mark = randomUUID()
-    const lease = await (task.startsWith(ONCE) ? this.#onceLease() : this.#client.grantLease(TTL_SECONDS))
+    const lease = await (task.startsWith(ONCE) ? this.#sharedLease(ONCE_SECONDS) : this.#client.grantLease(TTL_SECONDS))
     const value = JSON.stringify({ holder, mark, lease })
-    const compare = expected === null ? { key, absent: true as const } : { key, revision: expected }
-    const result = await this.#client.txn([compare], [{ put: key, value, lease }], [{ get: key }])
+    const compare: EtcdCompare[] = [expected === null ? { key, absent: true } : { key, revision: expected }]
+    const puts = [{ put: key, value, lease }]
+    if (seen !== undefined) {
+      compare.push({ key: last, revisionMax: seen })
+      puts.push({ put: last, value, lease: await this.#sharedLease(LAST_SECONDS) })
+    }
+    const result = await this.#client.txn(compare, puts, [{ get: key }, { get: last }])
     if (result.succeeded) return { ok: true, leases: [{ task, holder, token: result.revision, free: false }] }
     const there = this.#registers(result.registers)
-    return { ok: there[0]?.mark === mark, leases: there.map(stateOf) }
+    return { ok: there[0]?.mark === mark, leases: there.slice(0, 1).map(stateOf) }
   }
 
   async #renew({ holder, leases }: Call<'renew'>): Promise<LeaseAnswer> {
@@ -138,19 +149,20 @@ export class EtcdLeases {
   #registers(found: readonly EtcdRegister[]): readonly Register[] {
     return found.map(({ key, value, revision }) => {
       const { holder, mark, lease } = valueSchema.parse(JSON.parse(value))
-      return { task: key.slice(this.#prefix.length), holder, token: revision, free: false, mark, lease }
+      const free = key.startsWith(this.#last)
+      return { task: key.slice((free ? this.#last : this.#prefix).length), holder, token: revision, free, mark, lease }
     })
   }
 
   /** One lease serves many registers: it is never renewed, and each has at least most of it before it. */
-  #onceLease(): Promise<string> {
+  #sharedLease(seconds: number): Promise<string> {
     const now = performance.now()
-    if (!this.#once || now - this.#once.at > ONCE_RENEW_MS) {
-      const lease = this.#client.grantLease(ONCE_SECONDS)
-      this.#once = { lease, at: now }
-      lease.catch(() => (this.#once = undefined))
-    }
-    return this.#once.lease
+    const known = this.#shared.get(seconds)
+    if (known && now - known.at <= SHARED_MS) return known.lease
+    const lease = this.#client.grantLease(seconds)
+    this.#shared.set(seconds, { lease, at: now })
+    lease.catch(() => this.#shared.delete(seconds))
+    return lease
   }
 
   #health(fault: string | null): void {

@@ -275,7 +275,7 @@ export class Allocator implements Authority {
       this.look(id, after(at, RETRY_MS))
       done(at, false)
     }
-    engine.call(now, { op: 'grant', task: id, holder: to.node, expected }, (at, answer) => {
+    engine.call(now, { op: 'grant', task: id, holder: to.node, expected, seen: parts.grant?.token ?? 0 }, (at, answer) => {
       const won = answer.ok ? answer.leases.find(({ task }) => task === id) : undefined
       const present = this.#of.index.find(id)
       work.unseen = refusedFor(at, id, answer) ?? work.unseen

@@ -36,7 +36,7 @@ export function firstGrant(
   if (!place) return done(now, { ...waits, reason: placement.whyNot(now, draft, CONDITIONS) }, site, () => {})
   const release = (): void => placement.pool.reserve(id, null, undefined)
   placement.pool.reserve(id, place.node, draft.task)
-  engine.call(now, { op: 'grant', task: id, holder: place.node, expected: null }, (at, answer) => {
+  engine.call(now, { op: 'grant', task: id, holder: place.node, expected: null, seen: token }, (at, answer) => {
     const won = answer.ok ? answer.leases.find(({ task }) => task === id) : undefined
     if (!won) {
       release()

@@ -17,7 +17,8 @@ describe('a grant that the records do not show', () => {
   test('is told by the engine, which does not grant the task for its sake', () => {
     const lease = { task: ID, holder: 'site-1-a', token: 17 }
     expect(refusedFor(NOW, ID, { ok: false, leases: [{ ...lease, free: false }] })).toEqual({ node: 'site-1-a', token: 17, since: NOW })
-    expect(refusedFor(NOW, ID, { ok: false, leases: [{ ...lease, free: true }] })).toBeUndefined()
+    const runOut = { ok: false, leases: [{ ...lease, free: true }] } as const
+    expect(refusedFor(NOW, ID, runOut)).toEqual({ node: 'site-1-a', token: 17, since: NOW })
     expect(refusedFor(NOW, ID, { ok: true, leases: [{ ...lease, free: false }] })).toBeUndefined()
     expect(refusedFor(NOW, ID, { ok: null, error: 'no answer' })).toBeUndefined()
   })

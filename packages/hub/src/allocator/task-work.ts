@@ -1,6 +1,6 @@
 /**
  * What the allocator knows of a task beside its records: what is being done about it, and of a grant that the records do not show.
- * The hub that made such a grant did not live to tell, or is not heard here. The engine knows of it as long as its lease lasts, the
+ * The hub that made such a grant did not live to tell, or is not heard here. The engine knows of it, the
  * node that runs the task under it tells so, and so does the record of the task, which others may have written again since. As
  * whoever has it may go on long after the lease has run out, nobody else is granted the task: the records may still show the
  * grant; if they do not, it is adopted, or if nobody knows whose it is, void.
@@ -59,8 +59,8 @@ export function adoptAt({ since }: UnseenGrant): Instant {
   return after(since, UNSEEN_MS)
 }
 
-/** Who has the task, for whose sake the engine did not grant it. */
+/** Who has the task, or had it last, for whose sake the engine did not grant it. */
 export function refusedFor(now: Instant, id: string, answer: LeaseAnswer): UnseenGrant | undefined {
-  const held = answer.ok === false ? answer.leases.find(({ task, free }) => task === id && !free) : undefined
+  const held = answer.ok === false ? answer.leases.find(({ task }) => task === id) : undefined
   return held && { node: held.holder, token: held.token, since: now }
 }

@@ -95,6 +95,7 @@ function makeLab(policy: TaskPolicy): Lab {
   return lab
 }
 
+const LOST = { task: 't', was: 7, reason: 'its lease has run out' } as const
 const OFFER = { selector: '', slots: 4, capacity: {} }
 
 /** A worker has the task, under a lease that was asked for at the instant that is returned. */
@@ -233,6 +234,30 @@ describe('after a restart', () => {
     lab.answer(after(START, 10), lab.ask(after(START, 2)))
     expect(lab.effects).toMatchObject([{ type: 'taskGiven', worker: 4 }])
   })
+
+  test.each([undefined, 5_000])(
+    'a lease that is lost is not told as ended while a worker may still run it, which says so after %s ms',
+    (ms) => {
+      const lab = makeLab('sticky')
+      lab.grant(START, 7, { phase: 'tombstone', goal: 'move' }, true)
+      const ask = (at: Instant): Renew | undefined => {
+        const question = lab.ask(at)
+        if (question?.leases.length)
+          lab.holder.answered(at, { type: 'renewed', number: question.number, held: [], lost: [LOST], ended: [], tasks: [] })
+        return question
+      }
+      const ends = (from: number, until: number): unknown[] =>
+        Array.from({ length: (until - from) / 500 }, (_, index) => ask(after(START, from + 500 * index))?.ended ?? []).flat()
+      if (ms === undefined) expect(ends(500, 13_000)).toEqual([])
+      else {
+        expect(ends(500, ms)).toEqual([])
+        lab.holder.work(after(START, ms), 2, OFFER, [{ task: 't', token: 7 }])
+        ask(after(START, ms + 2))
+        expect(lab.effects).toMatchObject([{ type: 'taskTaken', worker: 2, token: 7 }])
+      }
+      expect(ends(13_500, 14_500)).toMatchObject([{ task: 't', token: 7, how: 'stopped' }])
+    },
+  )
 
   test('and to another one only when that must have stopped', () => {
     const lab = makeLab('at-most-one')

@@ -135,7 +135,7 @@ export class LeaseHolder {
     for (const id of ended) this.#ends.delete(id)
     for (const { task, was, reason } of lost) {
       const held = this.#held.get(task)
-      if (held?.token === was) this.#drop(now, held, reason)
+      if (held?.token === was) this.#lost(now, held, reason)
     }
     const mates = this.#host.mates()
     for (const { task, was, token, phase } of kept) {
@@ -363,10 +363,13 @@ export class LeaseHolder {
     this.#end(now, held, 'lost', reason)
   }
 
-  /** The allocator has ended it. */
-  #drop(now: Instant, held: Held, reason: string): void {
-    this.#take(now, held, reason)
-    this.#tellEnd(now, held, 'stopped', reason)
+  /** The allocator has ended it. That it has stopped here is not said while a worker of an earlier life may still run it. */
+  #lost(now: Instant, held: Held, reason: string): void {
+    if (held.worker === undefined && now < held.notBefore && !this.#claims.has(held.id)) held.phase = 'tombstone'
+    else {
+      this.#take(now, held, reason)
+      this.#tellEnd(now, held, 'stopped', reason)
+    }
   }
 
   #take(now: Instant, held: Held, reason: string): void {
