@@ -56,6 +56,22 @@ describe.skipIf(missing !== undefined)('leases from etcd', () => {
     expect((await granted(one, 'a', 'hkg-1-a')).token).toBeGreaterThan(moved.token)
   })
 
+  test('who knows of less than was granted last is refused, and told who had it, also when that has run out', async () => {
+    const [one, two] = [hub('away'), hub('away', etcd.endpoints.toReversed())]
+    const ask = { op: 'grant', task: 'a', expected: null } as const
+    const first = await one.answer({ ...ask, holder: 'hkg-1-a', seen: 0 })
+    const [had] = first.ok === true ? first.leases : []
+    if (!had) throw new Error(`not granted: ${JSON.stringify(first)}`)
+    // As long as it is held that is what is told.
+    expect(await two.answer({ ...ask, holder: 'nrt-2-a', seen: 0 })).toEqual({ ok: false, leases: [had] })
+    await one.answer({ op: 'release', task: 'a', token: had.token })
+    for (const seen of [0, had.token - 1])
+      expect(await two.answer({ ...ask, holder: 'nrt-2-a', seen })).toEqual({ ok: false, leases: [{ ...had, free: true }] })
+    expect(await two.answer({ op: 'list' })).toEqual({ ok: true, leases: [] })
+    expect(await two.answer({ ...ask, holder: 'nrt-2-a', seen: had.token })).toMatchObject({ ok: true, leases: [{ holder: 'nrt-2-a' }] })
+    expect(await one.answer({ ...ask, task: 'b', holder: 'x', seen: 0 })).toMatchObject({ ok: true })
+  })
+
   test('of hubs that want the same at once one gets it; many leases of a holder are renewed in one go, and listed in pages', async () => {
     const hubs = [hub('crowd'), hub('crowd'), hub('crowd')]
     const tasks = Array.from({ length: 250 }, (_, index) => `t-${String(index).padStart(4, '0')}`)

@@ -46,3 +46,34 @@ test('tasks that went away and came back while the first hub was cut off are kep
   const { replica } = world.node('core-1').machine as Hub
   expect(replica.list(TASK_COLLECTIONS.status).map(({ partition }) => partition)).toEqual(Array.from({ length: TASKS }, () => 'site-1'))
 })
+
+test('a hub that was away while a task was granted, and meets nobody who knows, does not grant it anew', () => {
+  const fleet = makeFleet({ seed: 2, hubs: 3, sites: 2, nodesPerSite: 1, write: ['tasks/**'], allocator: { engine: 'external' } })
+  const { world } = fleet
+  const leases = new SimulatedLeases(world, world.fork())
+  const runs = new TaskRuns()
+  const programs = new TaskPrograms(fleet, runs, world.fork(), 2)
+  const traffic = new TaskTraffic(fleet, runs, world.fork())
+  const isRunning = (): boolean => programs.running === 1
+  world.run(8_000)
+  traffic.order('site-1-a', { type: 'submit', spec: {}, policy: 'sticky', near: 'site-1' })
+  expect(world.runUntil(isRunning, 20_000)).toBe(true)
+  const [id = ''] = traffic.promised.keys()
+  // What the hub knows last is that nobody has it.
+  programs.finish(id, 'failed')
+  expect(world.runUntil(() => world.node('core-1').machine.tasks.get(id)?.phase === 'initialised', 5_000)).toBe(true)
+  const away = world.isolate(['core-1'])
+  leases.unreachable.add('core-1')
+  expect(world.runUntil(isRunning, 20_000)).toBe(true)
+  world.isolate([runs.running(id)[0]?.program ?? ''])
+  world.run(30_000)
+  world.isolate(['core-2', 'core-3'])
+  away.heal()
+  leases.unreachable.clear()
+  world.run(30_000)
+  expect(world.node('core-1').machine.tasks.get(id)).toMatchObject({ phase: 'allocated', node: 'site-1-a' })
+  world.healAll()
+  world.run(30_000)
+  expect(runs.check(world.now)).toEqual([])
+  expect(runs.running(id).map(({ program }) => program)).toEqual(['site-1-a'])
+})
