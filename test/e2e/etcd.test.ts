@@ -119,7 +119,7 @@ describe.skipIf(missing !== undefined)('leases from etcd', () => {
     const engine = hub('expiry')
     const began = performance.now()
     const [kept, left] = [await granted(engine, 'kept', 'hkg-1-a'), await granted(engine, 'left', 'hkg-1-a')]
-    await granted(engine, 'create/left', 'hkg-1-a')
+    const creation = await granted(engine, 'create/left', 'hkg-1-a')
     const renewing = setInterval(() => void engine.answer({ op: 'renew', holder: 'hkg-1-a', leases: [kept] }), 4_000)
     try {
       await eventually('the lease has run out', async () => {
@@ -130,7 +130,9 @@ describe.skipIf(missing !== undefined)('leases from etcd', () => {
       expect(await engine.answer({ op: 'renew', holder: 'hkg-1-a', leases: [left] })).toEqual({ ok: true, leases: [] })
       const listed = names(await engine.answer({ op: 'list' }))
       expect(listed).toContain(`kept ${kept.token}`)
-      expect(listed).toHaveLength(3)
+      expect(listed).toHaveLength(2)
+      const again = await engine.answer({ op: 'grant', task: 'create/left', holder: 'nrt-2-a', expected: null })
+      expect(again).toEqual({ ok: false, leases: [creation] })
     } finally {
       clearInterval(renewing)
     }

@@ -59,7 +59,7 @@ export type LeaseCall =
    * Answers with what is there then, the value as `holder`.
    */
   | { readonly op: 'claim'; readonly name: string; readonly expected: TaskToken | null; readonly value: string }
-  /** All registers with leases; at the start, and when in doubt. */
+  /** All registers of tasks with leases, not of the right to create them. */
   | { readonly op: 'list' }
 
 export interface LeaseState {

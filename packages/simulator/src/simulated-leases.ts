@@ -12,6 +12,7 @@ interface Register {
   until: number
 }
 
+const CREATE = 'create/'
 const CREATE_MS = 3_600_000
 const DELAY_MS = { least: 1, spread: 30 } as const
 
@@ -87,13 +88,16 @@ export class SimulatedLeases<M extends SimulatedMachine> {
         return { ok, leases: now ? [{ task: name, ...now, free: false }] : [] }
       }
       case 'list':
-        return { ok: true, leases: [...this.#registers].map(([task, register]) => stateOf(task, register)) }
+        return {
+          ok: true,
+          leases: [...this.#registers].filter(([task]) => !task.startsWith(CREATE)).map(([task, register]) => stateOf(task, register)),
+        }
     }
   }
 
   /** The right to create a task is not a lease. */
   #until(task = ''): number {
-    return this.#world.now + (task.startsWith('create/') ? CREATE_MS : LEASE_TIMES.regrantMs)
+    return this.#world.now + (task.startsWith(CREATE) ? CREATE_MS : LEASE_TIMES.regrantMs)
   }
 }
 

@@ -20,7 +20,11 @@ import type { EtcdClient, EtcdCompare, EtcdRegister } from './etcd-client.ts'
 type Call<Op extends LeaseCall['op']> = Extract<LeaseCall, { readonly op: Op }>
 
 const TTL_SECONDS = Math.ceil(LEASE_TIMES.regrantMs / 1_000)
-/** Registers that decide once who creates a task. When they run out everybody has seen what was created. */
+/** Where the registers are; only the first have leases of their own, and are listed. */
+const LEASES = 'leases/'
+const LAST = 'last-grants/'
+const CLAIMS = 'claims/'
+/** Who creates a task is decided once. When that runs out everybody has seen what was created. */
 const ONCE = 'create/'
 const ONCE_SECONDS = 3_600
 const LAST_SECONDS = 86_400
@@ -45,9 +49,7 @@ export interface EtcdLeasesOptions {
 
 export class EtcdLeases {
   readonly #client: EtcdClient
-  readonly #prefix: string
-  readonly #claims: string
-  readonly #last: string
+  readonly #root: string
   readonly #onHealth: (fault: string | null) => void
   #healthy = true
   /** By how many seconds they last. */
@@ -55,9 +57,7 @@ export class EtcdLeases {
 
   constructor({ client, network, onHealth }: EtcdLeasesOptions) {
     this.#client = client
-    this.#prefix = `/causeway/${network}/leases/`
-    this.#claims = `/causeway/${network}/claims/`
-    this.#last = `/causeway/${network}/last-grants/`
+    this.#root = `/causeway/${network}/`
     this.#onHealth = onHealth ?? (() => {})
   }
 
@@ -89,7 +89,7 @@ export class EtcdLeases {
   }
 
   async #grant({ task, holder, expected, seen }: Call<'grant'>): Promise<LeaseAnswer> {
-    const [key, last] = [this.#prefix + task, this.#last + task]
+    const [key, last] = [this.#keyOf(task), this.#root + LAST + task]
     const mark = randomUUID()
     const lease = await (task.startsWith(ONCE) ? this.#sharedLease(ONCE_SECONDS) : this.#client.grantLease(TTL_SECONDS))
     const value = JSON.stringify({ holder, mark, lease })
@@ -115,32 +115,31 @@ export class EtcdLeases {
   }
 
   async #release({ task, token }: Call<'release'>): Promise<LeaseAnswer> {
-    const key = this.#prefix + task
+    const key = this.#keyOf(task)
     const result = await this.#client.txn([{ key, revision: token }], [{ delete: key }], [{ get: key }])
     const there = result.succeeded ? [] : this.#registers(result.registers)
     return { ok: there.length === 0, leases: there.map(stateOf) }
   }
 
-  /** Beside the leases, where no list shows it. */
   async #claim({ name, expected, value }: Call<'claim'>): Promise<LeaseAnswer> {
-    const key = this.#claims + name
+    const key = this.#root + CLAIMS + name
     const mark = randomUUID()
     const compare = expected === null ? { key, absent: true as const } : { key, revision: expected }
     const put = JSON.stringify({ holder: value, mark, lease: '0' })
     const result = await this.#client.txn([compare], [{ put: key, value: put, lease: '0' }], [{ get: key }])
     if (result.succeeded) return { ok: true, leases: [{ task: name, holder: value, token: result.revision, free: false }] }
     const [there] = this.#registers(result.registers)
-    return { ok: there?.mark === mark, leases: there ? [{ ...stateOf(there), task: name }] : [] }
+    return { ok: there?.mark === mark, leases: there ? [stateOf(there)] : [] }
   }
 
   async #list(): Promise<LeaseAnswer> {
-    return { ok: true, leases: this.#registers(await this.#client.list(this.#prefix)).map(stateOf) }
+    return { ok: true, leases: this.#registers(await this.#client.list(this.#root + LEASES)).map(stateOf) }
   }
 
   async #read(tasks: readonly string[]): Promise<readonly Register[]> {
     const registers: Register[] = []
     for (let at = 0; at < tasks.length; at += GETS_MAX) {
-      const gets = tasks.slice(at, at + GETS_MAX).map((task) => ({ get: this.#prefix + task }))
+      const gets = tasks.slice(at, at + GETS_MAX).map((task) => ({ get: this.#keyOf(task) }))
       registers.push(...this.#registers((await this.#client.txn([], gets, [])).registers))
     }
     return registers
@@ -149,9 +148,14 @@ export class EtcdLeases {
   #registers(found: readonly EtcdRegister[]): readonly Register[] {
     return found.map(({ key, value, revision }) => {
       const { holder, mark, lease } = valueSchema.parse(JSON.parse(value))
-      const free = key.startsWith(this.#last)
-      return { task: key.slice((free ? this.#last : this.#prefix).length), holder, token: revision, free, mark, lease }
+      const path = key.slice(this.#root.length)
+      const task = path.startsWith(ONCE) ? path : path.slice(path.indexOf('/') + 1)
+      return { task, holder, token: revision, free: path.startsWith(LAST), mark, lease }
     })
+  }
+
+  #keyOf(task: string): string {
+    return this.#root + (task.startsWith(ONCE) ? task : LEASES + task)
   }
 
   /** One lease serves many registers: it is never renewed, and each has at least most of it before it. */

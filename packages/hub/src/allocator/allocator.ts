@@ -103,9 +103,10 @@ export class Allocator implements Authority {
   }
 
   recordChanged(now: Instant, parts: TaskParts): void {
-    const { placement, engine } = this.#of
+    const { placement, engine, index } = this.#of
     placement.pool.count(parts)
     const { grant, id } = parts
+    if (!index.find(id)) engine.forget(id)
     if (grant?.node && (grant.phase === 'allocated' || grant.phase === 'tombstone'))
       engine.restore(now, { task: id, holder: grant.node, token: grant.token })
     this.look(id, now)

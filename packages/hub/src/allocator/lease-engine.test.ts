@@ -113,6 +113,8 @@ describe('the external engine', () => {
     expect(engine.strangers()).toEqual([])
     list(after(START, 8_000), { u: 9 })
     expect(engine.lease(after(START, 8_100), 't', 'a', 5).free).toBe(true)
+    engine.forget('t')
+    expect(engine.lease(after(START, 8_105), 't', 'a', 5).free).toBe(false)
     expect(engine.strangers()).toMatchObject([{ task: 'u', token: 9 }])
     // Another answer tells nothing of it, nor does a list that has waited here: it may have been moved on meanwhile.
     engine.answered(after(START, 8_110), { type: 'leaseAnswer', request: 0, answer: { ok: true, leases: [] } })

@@ -28,6 +28,8 @@ export interface LeaseEngine {
   lease(now: Instant, task: string, holder: string, token: TaskToken): LeaseView
   /** A grant that the records show, at the start or later: it was made by an earlier life of ours, or by another hub. */
   restore(now: Instant, state: Omit<LeaseState, 'free'>): void
+  /** The task is no more. */
+  forget(task: string): void
   /** What others hold that the records do not show, as the last answer tells; only of a shared engine. */
   strangers(): readonly LeaseState[]
   /** What is behind the driver has answered. */
@@ -120,6 +122,10 @@ export class EmbeddedEngine implements LeaseEngine {
     if ((this.#registers.get(task)?.token ?? 0) < token) this.#registers.set(task, { holder, token, renewedAt: now })
   }
 
+  forget(): void {
+    // What was released is not kept for long.
+  }
+
   strangers(): readonly LeaseState[] {
     return []
   }
@@ -210,6 +216,10 @@ export class ExternalEngine implements LeaseEngine {
     if ((this.#strange.get(task)?.state.token ?? 0) <= token) this.#strange.delete(task)
   }
 
+  forget(task: string): void {
+    this.#shown.delete(task)
+  }
+
   strangers(): readonly LeaseState[] {
     const listedAt = this.#listedAt
     if (listedAt === undefined || !this.#isFresh) return []
@@ -237,7 +247,7 @@ export class ExternalEngine implements LeaseEngine {
     this.#listed = new Map(leases.map((lease) => [lease.task, lease]))
     for (const task of this.#strange.keys()) if (!this.#listed.has(task)) this.#strange.delete(task)
     for (const state of leases) {
-      if (state.task.includes('/') || (this.#shown.get(state.task)?.token ?? 0) >= state.token) continue
+      if ((this.#shown.get(state.task)?.token ?? 0) >= state.token) continue
       if (this.#strange.get(state.task)?.state.token !== state.token) this.#strange.set(state.task, { state, since: askedAt })
     }
   }
