@@ -253,7 +253,7 @@ function forwardsOf(name: string, port: number): object[] {
     listen: `127.0.0.1:${port}`,
     to: `${name}@b`,
     proto,
-    class: name === 'iperf' ? 'twin' : 'latest',
+    class: name === 'iperf' && proto === 'udp' ? 'twin' : 'latest',
   }))
 }
 

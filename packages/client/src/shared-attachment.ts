@@ -87,6 +87,7 @@ class SharedAttachment<Doc extends EditedDoc> implements Attachment {
   async flushed(): Promise<void> {
     while (this.#waiting.length > 0) {
       await Promise.race([this.#flushed.promise, this.ended])
+      if (this.#fault) throw this.#fault
       if (this.#signal.aborted && this.#waiting.length > 0)
         throw new CausewayError('usage', 'the attachment was closed before all was written', 'wait for flushed, then close it')
     }

@@ -12,6 +12,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CausewayError, type Credential, NAME_PATTERN, type Role, encodeCredential, nodeId, revocationBody } from '@causeway/protocol'
+import { canMatch } from '@causeway/state'
 import { loadExpired, refuseExisting, writeCredentialFile } from './credential-file.ts'
 import { parseDuration } from './duration.ts'
 import { makeDirectory } from './make-directory.ts'
@@ -21,8 +22,6 @@ const KEY_FILE = 'authority.key'
 const NETWORK_FILE = 'network.json'
 /** Short enough that a lost credential dies of itself; a fleet that renews less often sets `expires`. */
 const EXPIRES_DEFAULT = '90d'
-/** Names and `*`, joined by `/`; the last may be `**`. */
-const WRITE_PATTERN = /^(?:(?:\*|[a-z0-9][a-z0-9.-]*)\/)*(?:\*\*?|[a-z0-9][a-z0-9.-]*)$/
 
 const networkSchema = z.object({
   name: z.string(),
@@ -212,11 +211,11 @@ function credentialOf(network: NetworkFile, options: IssueOptions): Omit<Credent
   if (lifetimeMs === undefined)
     throw new CausewayError('usage', `"${expires}" is not a duration`, 'write a number and a unit, for instance 90d or 12h')
   for (const pattern of options.write ?? []) {
-    if (!WRITE_PATTERN.test(pattern))
+    if (!canMatch(pattern))
       throw new CausewayError(
         'usage',
         `"${pattern}" is not a write pattern`,
-        'write COLLECTION/PARTITION, where * stands for one part and ** for the rest',
+        'write COLLECTION/PARTITION in lower case, where * stands for one part and a last ** for the rest',
       )
   }
   const { name, site, region, role, labels = {} } = options

@@ -6,6 +6,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { LIMITS, type Limits, NAME_PATTERN, VITAL_NAME_PATTERN } from '@causeway/protocol'
+import { canMatch } from '@causeway/state'
 import { type ForwardSetting, type ServiceSetting, forwardsSchema, servicesSchema, socksSchema } from './forwarding/settings.ts'
 import { type HostPort, isLoopback, parseHostPort } from './host-port.ts'
 import { LIMIT_LEAST, LIMIT_MEANINGS, limitFault, limitsOf } from './config-limits.ts'
@@ -36,11 +37,14 @@ function listenAddressLike(example: string): typeof hostPort {
 
 const listenAddress = listenAddressLike('0.0.0.0:7400')
 
-const dialAddress = z.string().refine((text) => (parseHostPort(text)?.port ?? 0) > 0, { message: 'expected host:port (IPv6 in brackets)' })
+const dialAddress = z.string().refine((text) => (parseHostPort(text)?.port ?? 0) > 0, {
+  error: ({ input }) => `expected host:port (IPv6 in brackets), got ${JSON.stringify(input)}`,
+})
 
-const pattern = z
-  .string()
-  .regex(/^[^\s/]+(?:\/[^\s/]+)*$/, { message: 'expected a pattern over collection/partition, for instance tasks/{site}' })
+const pattern = z.string().refine((text) => canMatch(text.replaceAll(/\{(?:site|region)\}/g, 'x')), {
+  error: ({ input }) =>
+    `expected a pattern over COLLECTION/PARTITION in lower case, where * stands for one part and a last ** for the rest, got ${JSON.stringify(input)}`,
+})
 
 const etcdEndpoint = z.url({ protocol: /^https?$/, error: 'expected the address of a member, for instance http://10.0.0.9:2379' })
 
@@ -217,7 +221,7 @@ export const configSchema: z.ZodType<ParsedConfig> = z.strictObject({
         .max(256)
         .default([...DEFAULT_INTEREST])
         .describe(
-          "which collections and partitions to hold, beside this site's own; `{site}` and `{region}` stand for this node's. A hub holds everything",
+          "which collections and partitions to hold, beside this site's own: COLLECTION/PARTITION, where `*` stands for one part and a last `**` for the rest; `{site}` and `{region}` stand for this node's. A hub holds everything",
         ),
     })
     .prefault({})

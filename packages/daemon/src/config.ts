@@ -189,20 +189,26 @@ function messageOf(written: unknown, issue: z.core.$ZodIssue, path: readonly Pro
 /** The keys that the schema knows at `path`. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let known: unknown = configSchema
-  for (const step of path) known = typeof step === 'number' ? elementOf(known) : shapeOf(known)?.[String(step)]
-  return Object.keys(shapeOf(known) ?? {})
+  for (const step of path) {
+    const { element, valueType, shape } = bareSchema(known)
+    known = element ?? valueType ?? shape?.[String(step)]
+  }
+  return Object.keys(bareSchema(known).shape ?? {})
 }
 
-/** The shape of an object schema, under its defaults. */
-function shapeOf(schema: unknown): Record<string, unknown> | undefined {
-  const { shape, def } = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } }
-  return shape ?? (def?.innerType === undefined ? undefined : shapeOf(def.innerType))
+interface BareSchema {
+  /** Of a list. */
+  readonly element?: unknown
+  /** Of a record. */
+  readonly valueType?: unknown
+  /** Of an object. */
+  readonly shape?: Readonly<Record<string, unknown>>
 }
 
-/** What a list is a list of, under its defaults. */
-function elementOf(schema: unknown): unknown {
-  const { element, def } = schema as { element?: unknown; def?: { innerType?: unknown } }
-  return element ?? (def?.innerType === undefined ? undefined : elementOf(def.innerType))
+/** Under its defaults. */
+function bareSchema(schema: unknown): BareSchema {
+  const { innerType } = (schema as { def?: { innerType?: unknown } } | undefined)?.def ?? {}
+  return innerType === undefined ? ((schema as BareSchema | undefined) ?? {}) : bareSchema(innerType)
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

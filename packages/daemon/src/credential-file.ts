@@ -104,7 +104,8 @@ export function loadExpired(path: string): LoadedCredential {
   return loadCredential(path, 0)
 }
 
-function modeWarnings(path: string): string[] {
+/** Who else may use a secret. */
+export function modeWarnings(path: string): string[] {
   const mode = statSync(path).mode & 0o777
   return (mode & 0o077) === 0 ? [] : [`${path} can be read or written by others (mode ${mode.toString(8)}): run chmod 600 ${path}`]
 }

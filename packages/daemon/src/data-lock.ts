@@ -32,7 +32,7 @@ export class DataLock {
   static acquire(dataDir: string, file: string = FILE): DataLock {
     makeDirectory(dataDir, 0o700)
     const path = join(dataDir, file)
-    const content = JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder)
+    const content = JSON.stringify({ pid: process.pid, started: statOf(process.pid)[1] ?? null } satisfies Holder)
     for (let attempt = 0; attempt < 8; attempt++) {
       if (create(path, content)) return new DataLock(path, content)
       const found = read(path)
@@ -105,14 +105,17 @@ function isAlive(holder: Holder): boolean {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
-  const started = startOf(holder.pid)
-  return started === null || holder.started === null ? true : started === holder.started
+  const [state = '', started] = statOf(holder.pid)
+  // A zombie has closed its files; it is there until its parent asks how it ended, which in a container may be never.
+  if (state === 'Z' || state === 'X') return false
+  return started === undefined || holder.started === null ? true : started === holder.started
 }
 
-/** Field 22 of /proc/PID/stat; the name in field 2 may hold spaces, so count from its closing bracket. */
-function startOf(pid: number): string | null {
+/** Fields 3 (state) and 22 (start) of /proc/PID/stat; the name in field 2 may hold spaces, so count from its closing bracket. */
+function statOf(pid: number): readonly string[] {
   const stat = read(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+  return [fields[0], fields[19]].filter((field) => field !== undefined)
 }
 
 function locked(dataDir: string, pid: number | undefined): CausewayError {

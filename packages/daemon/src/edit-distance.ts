@@ -12,8 +12,9 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
-/** The known word that the writer most likely meant. */
+/** The known word that the writer most likely meant; `undefined`: none is like it. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const distance = (candidate: string): number => editDistance(word.toLowerCase(), candidate.toLowerCase())
-  return known.toSorted((a, b) => distance(a) - distance(b))[0]
+  const distances = known.map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+  const [best] = distances.toSorted((a, b) => a.distance - b.distance)
+  return best && best.distance <= Math.max(2, word.length / 2) ? best.candidate : undefined
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
@@ -31,6 +31,14 @@ describe('the API over HTTP', () => {
     await server.stop()
     server = await startHttpApi(new Hono(), { listen: LISTEN, tokenFile, log })
     expect(readFileSync(tokenFile, 'utf8')).toBe(token)
+  })
+
+  test('says so if others can read its token', async () => {
+    await server.stop()
+    chmodSync(tokenFile, 0o644)
+    const lines: string[] = []
+    server = await startHttpApi(new Hono(), { listen: LISTEN, tokenFile, log: pino({}, { write: (line) => void lines.push(line) }) })
+    expect(lines.join()).toContain(`run chmod 600 ${tokenFile}`)
   })
 
   test('answers who has it, and nobody else', async () => {

@@ -13,6 +13,7 @@ import { CausewayError } from '@causeway/protocol'
 import type { HostPort } from './host-port.ts'
 import { HttpServer } from './http-server.ts'
 import { HEADER_BYTES_MAX } from './local-api.ts'
+import { modeWarnings } from './credential-file.ts'
 import { makeDirectory } from './make-directory.ts'
 import { problemResponse } from './problem.ts'
 
@@ -30,6 +31,7 @@ export interface HttpApiOptions {
 /** Throws `port-in-use` or `config-invalid`. */
 export function startHttpApi(api: Hono, { listen, tokenFile, log }: HttpApiOptions): Promise<HttpServer> {
   const token = readOrMakeToken(tokenFile)
+  for (const warning of modeWarnings(tokenFile)) log.warn(warning)
   const refused = (): Response => {
     const remedy = `send "Authorization: Bearer …" with what is in ${tokenFile}; clients read it from CAUSEWAY_TOKEN_FILE`
     const response = problemResponse(new CausewayError('refused', 'this API wants its token', remedy), 401)

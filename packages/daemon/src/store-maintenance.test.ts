@@ -54,7 +54,7 @@ describe('maintenance of a store', () => {
       await ended
     }
     const fresh = join(directory, 'fresh')
-    expect(await restoreStore(backup, fresh, { force: false, dryRun: true })).toMatchObject({ replaces: false })
+    expect(await restoreStore(backup, fresh, { force: false, dryRun: true })).toMatchObject({ kept: null })
     expect(existsSync(fresh)).toBe(false)
     await restoreStore(backup, fresh, { force: false, dryRun: false })
     expect(readStoreFile(join(fresh, 'store.mdb'))).toEqual(readStoreFile(backup))
@@ -68,7 +68,8 @@ describe('maintenance of a store', () => {
       code: 'conflict',
       remedy: expect.stringContaining('--force'),
     })
-    await restoreStore(backup, dataDir, { force: true, dryRun: false })
+    expect(await restoreStore(backup, dataDir, { force: true, dryRun: false })).toMatchObject({ kept: 'store.mdb.replaced' })
+    expect(await restoreStore(backup, dataDir, { force: true, dryRun: false })).toMatchObject({ kept: 'store.mdb.replaced.2' })
     expect(readStoreFile(join(dataDir, 'store.mdb')).entries).toEqual([{ key: 'a', value: Uint8Array.of(1) }])
     expect(readStoreFile(join(dataDir, 'store.mdb.replaced')).entries.map(({ key }) => key)).toEqual(['a', 'b', 'state/clean'])
     await expect(backupStore(dataDir, backup)).rejects.toMatchObject({ code: 'conflict' })

@@ -8,7 +8,7 @@
  */
 import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { open } from 'lmdb'
 import { CausewayError, type Crypto } from '@causeway/protocol'
@@ -97,22 +97,25 @@ export async function backupStore(
   return { entries: content.length, fileBytes: statSync(file).size }
 }
 
-/** Puts a backup in place as the store of a data directory, or only tries whether it could. Throws `conflict` if there is one and `force` is not set. */
+/**
+ * Puts a backup in place as the store of a data directory, or only tries whether it could. `kept`: the name beside it of the store that
+ * was there. Throws `conflict` if there is one and `force` is not set.
+ */
 export async function restoreStore(
   file: string,
   dataDir: string,
   { force, dryRun }: { readonly force: boolean; readonly dryRun: boolean },
   tell: TellProgress = TELL_NOBODY,
-): Promise<{ readonly entries: number; readonly replaces: boolean }> {
+): Promise<{ readonly entries: number; readonly kept: string | null }> {
   if (!existsSync(file)) throw new CausewayError('not-found', `there is no ${file}`, 'name a file that "causeway backup" made')
   const entries = withoutCleanMark(soundEntries(readWhole(file, tell), file, 'take another backup: this one is not what was written'))
   const path = storeFile(dataDir)
   // The lock would make it.
-  if (dryRun && !existsSync(dataDir)) return { entries: entries.length, replaces: false }
+  if (dryRun && !existsSync(dataDir)) return { entries: entries.length, kept: null }
   const lock = acquireLock(dataDir)
   try {
-    const replaces = existsSync(path)
-    if (replaces && !force)
+    const kept = existsSync(path) ? freeName(`${path}.replaced`) : undefined
+    if (kept !== undefined && !force)
       throw new CausewayError(
         'conflict',
         `${dataDir} has a store already`,
@@ -120,12 +123,19 @@ export async function restoreStore(
       )
     if (!dryRun) {
       tell('writing')
-      await replaceStoreFile(path, entries, replaces ? `${path}.replaced` : undefined)
+      await replaceStoreFile(path, entries, kept)
     }
-    return { entries: entries.length, replaces }
+    return { entries: entries.length, kept: kept === undefined ? null : basename(kept) }
   } finally {
     lock.release()
   }
+}
+
+/** What was put aside before stays. */
+function freeName(path: string): string {
+  let name = path
+  for (let number = 2; existsSync(name); number++) name = `${path}.${number}`
+  return name
 }
 
 /** Gives the content of a backup, or of a data directory whether or not its node runs; and the file that it was read from. */

@@ -15,6 +15,7 @@ import {
   type Instant,
   type NodeId,
   type PlanExplanation,
+  REVOCATIONS,
   type Random,
   type RelayView,
   type StoreEntry,
@@ -112,6 +113,7 @@ export class Hub extends NodeBase implements VerdictSource {
           const [region, site, ...more] = partition.split('/')
           return region !== undefined && site !== undefined && more.length === 0 ? [{ region, site }] : []
         }),
+      isRevoked: (node) => replica.isRevoked(node),
       published: (region, site) => replica.list(VERDICTS, verdictPartition({ region, site })).flatMap((record) => verdictIn(record) ?? []),
       report,
     })
@@ -192,6 +194,7 @@ export class Hub extends NodeBase implements VerdictSource {
 
   protected override recordChanged(now: Instant, { collection, change, record }: ChangeEffect): void {
     if (collection === MEMBERS && change === 'DELETED') this.#verdicts.forget(now, record.key, record.partition)
+    if (collection === REVOCATIONS && this.replica.isRevoked(record.key)) this.#verdicts.forget(now, record.key)
   }
 
   protected override lagged(now: Instant, lagMs: number): void {

@@ -17,12 +17,14 @@ function lost(node: string): Sighting {
 class Court {
   readonly events: string[] = []
   readonly vitals = new Map<string, Instant>()
+  readonly revoked = new Set<string>()
   readonly linkState = new LinkState(START, { self: nodeId('core-1'), name: 'core-1', incarnation: 1, domains: [] })
   readonly verdicts = new Verdicts(START, {
     self: 'core-1',
     linkState: this.linkState,
     vitals: () => this.vitals,
     publishedSites: () => [],
+    isRevoked: (node) => this.revoked.has(node),
     published: () => [],
     report: (name, data) => this.events.push(`${name} ${data['node'] ?? data['gateways']} ${data['verdict'] ?? ''}`.trim()),
   })
@@ -71,6 +73,19 @@ test('whom nobody of its site hears is not alive for ever because it told vitals
   expect(court.events).toEqual([])
   for (let now = 108_000; now < 130_000; now += 500) court.decide(instant(now))
   expect(court.events).toEqual(['verdict-changed hkg-b unknown'])
+})
+
+test('who was revoked is not spoken of any more, whatever its neighbours say, and is named as gone', () => {
+  const court = new Court()
+  court.links(START, [edge('hkg-a', 'hkg')])
+  court.hear(START, 'hkg-a', 'hkg', [{ node: 'hkg-b', state: 'alive', how: null, forMs: 0 }])
+  expect(court.decide(START)).toBe('hkg-a alive, hkg-b alive')
+  court.revoked.add('hkg-b')
+  court.verdicts.forget(instant(30_000), 'hkg-b')
+  court.hear(instant(30_000), 'hkg-a', 'hkg', [lost('hkg-b')])
+  expect(court.decide(instant(30_100))).toBe('hkg-a alive')
+  expect(court.verdicts.sites()).toMatchObject([{ site: 'hkg', gone: ['hkg-b'] }])
+  court.verdicts.forget(instant(31_000), 'nobody-knows')
 })
 
 test('while we have just stood still nobody becomes worse', () => {

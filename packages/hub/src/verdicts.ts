@@ -33,6 +33,8 @@ export interface VerdictsOptions {
   readonly vitals: (now: Instant) => ReadonlyMap<string, Instant>
   /** Sites on which something has been published. */
   readonly publishedSites: () => readonly { readonly region: string; readonly site: string }[]
+  /** Gone for good, whatever is said of it. */
+  readonly isRevoked: (node: string) => boolean
   /** What had been published of a site before this hub knew it. */
   readonly published: (region: string, site: string) => readonly NodeVerdict[]
   readonly report: (name: string, data: Record<string, string | number>) => void
@@ -113,7 +115,8 @@ export class Verdicts {
   }
 
   /** It is gone for good, as far as its records tell. */
-  forget(now: Instant, node: string, site: string): void {
+  forget(now: Instant, node: string, site: string | undefined = this.#siteOf.get(node)): void {
+    if (site === undefined) return
     this.#gone.set(node, site)
     this.#mark(now, site)
   }
@@ -190,6 +193,7 @@ export class Verdicts {
     if ((site.attached.size === 0) !== (attached.size === 0)) site.since = now
     site.attached = attached
     const { since } = site
+    for (const node of site.nodes.keys()) if (this.#options.isRevoked(node)) this.#gone.set(node, name)
     const before = new Map([...site.nodes].filter(([node]) => this.#belongs(node, name) && !this.#gone.has(node)))
     const said = [...this.testimonies.of(name)].map(({ testimony, at }) => {
       const seen = testimony.seen.filter(({ node, state }) => this.#belongs(node, name) && (state === 'alive' || !this.#gone.has(node)))

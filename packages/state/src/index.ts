@@ -9,7 +9,7 @@
  * // when a ticket is on disk: drive({type: 'persisted', ticket}); when nextWake() has come: drive(WAKE), collections.wake(now())
  */
 export { Collections, type CollectionsParts, type RecordPlace, type SharedDocument, type WriteConditions } from './collections.ts'
-export { isPartition, matchesInterest } from './interest.ts'
+export { canMatch, isPartition, matchesInterest } from './interest.ts'
 export type { JournalLimits } from './journal.ts'
 export type { PageQuery, RecordPage } from './record-page.ts'
 export { type DocumentHeads, Replica } from './replica.ts'

@@ -30,6 +30,11 @@ export function isPattern(pattern: string): boolean {
   )
 }
 
+/** A pattern that documents may match: they have a collection and a partition. */
+export function canMatch(pattern: string): boolean {
+  return isPattern(pattern) && (pattern === '**' || pattern.includes('/'))
+}
+
 export function matchesInterest(pattern: string, collection: string, partition: string): boolean {
   return matchesParts(pattern.split('/'), [collection, ...partition.split('/')])
 }

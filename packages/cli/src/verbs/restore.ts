@@ -19,7 +19,7 @@ export const declareRestore: DeclareVerb = (program, onResult) => {
     )
     .argument('<file>', 'what "causeway backup" wrote')
     .argument('<dir>', 'the dataDir of the node')
-    .option('--force', 'also if there is a store; that is kept as store.mdb.replaced')
+    .option('--force', 'also if there is a store; that is kept beside it as store.mdb.replaced')
     .option('--dry-run', 'say what would come of it, and do nothing')
     .addOption(outputOption())
     .addHelpText(
@@ -28,15 +28,16 @@ export const declareRestore: DeclareVerb = (program, onResult) => {
     )
     .action(async (file: string, dir: string, { force = false, dryRun = false, output }: RestoreOptions) => {
       const { restoreStore } = await import('@causeway/daemon')
-      const { entries, replaces } = await withProgress(output, (tell) => restoreStore(file, dir, { force, dryRun }, tell))
+      const { entries, kept } = await withProgress(output, (tell) => restoreStore(file, dir, { force, dryRun }, tell))
       if (dryRun) {
-        const kept = replaces ? 'in place of the store that is there, which would be kept beside it' : 'where no store is'
-        const text = `would restore ${entries} entries to ${dir}, ${kept}\nnothing is done`
-        await printDocument(output, { dir, entries, replaces, dryRun }, () => text)
+        const place = kept === null ? 'where no store is' : `in place of the store that is there, which would be kept as ${kept}`
+        const text = `would restore ${entries} entries to ${dir}, ${place}\nnothing is done`
+        await printDocument(output, { dir, entries, kept, dryRun }, () => text)
         return onResult(DONE)
       }
-      const text = `${dir}: ${entries} entries restored; start its node with the credential that it had`
-      await printDocument(output, { dir, entries, replaces }, () => text)
+      const aside = kept === null ? '' : `; the store that was there is kept as ${kept}`
+      const text = `${dir}: ${entries} entries restored${aside}; start its node with the credential that it had`
+      await printDocument(output, { dir, entries, kept }, () => text)
       onResult(DONE)
     })
 }

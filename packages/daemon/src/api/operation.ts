@@ -96,8 +96,9 @@ function judge(schema: z.ZodType, value: unknown, fault: (message: string) => Ca
 
 function unknownName(name: string, known: readonly string[]): CausewayError {
   const meant = nearest(name.slice(0, 40), known)
-  const remedy = meant === undefined ? 'leave it out' : `did you mean ${meant}=? There are ${known.join('=, ')}=`
-  return usage(`${short(name)}= is not understood here`, remedy)
+  const advice = meant === undefined ? 'leave it out' : `did you mean ${meant}=?`
+  const all = known.length === 0 ? '' : `${meant === undefined ? '.' : ''} There are ${known.join('=, ')}=`
+  return usage(`${short(name)}= is not understood here`, advice + all)
 }
 
 function short(text: string): string {

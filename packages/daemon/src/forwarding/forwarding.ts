@@ -114,7 +114,7 @@ export class Forwarding implements ForwardingBackend {
   }
 
   async offersAt(site: string): Promise<OfferView[]> {
-    return (await this.#directory.offersAt(site)).map((offer) => ({ ...offer, site }))
+    return (await this.#directory.offersAt(site, true)).map((offer) => ({ ...offer, site }))
   }
 
   async open(setting: ForwardSetting): Promise<ForwardView> {

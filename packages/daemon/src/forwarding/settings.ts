@@ -95,16 +95,21 @@ export const serviceSchema: z.ZodType<ServiceSetting> = z
   .refine(({ tcp, udp }) => (tcp === undefined) !== (udp === undefined), { message: 'a service has either tcp or udp, its local address' })
   .refine(({ udp, proxyProtocol }) => udp === undefined || !proxyProtocol, { message: 'the PROXY protocol is for tcp only' })
 
-export const forwardSchema: z.ZodType<ForwardSetting> = z.strictObject({
-  listen: listenAddress.describe('a port of 127.0.0.1, or an IP address and a port. Whoever reaches it may use it'),
-  to: destination.describe('`SERVICE@SITE`: the nearest node of the site that offers it; `SERVICE@SITE/NODE`: that node'),
-  proto: z.enum(['tcp', 'udp']).default('tcp').describe('connections, or datagrams'),
-  class: z
-    .enum(['latest', 'twin'])
-    .default('latest')
-    .describe('of datagrams: `twin` sends each over two disjoint paths, for twice the bytes'),
-  idleSeconds: idleSeconds.describe('a client of UDP that is silent for so long is forgotten'),
-})
+export const forwardSchema: z.ZodType<ForwardSetting> = z
+  .strictObject({
+    listen: listenAddress.describe('a port of 127.0.0.1, or an IP address and a port. Whoever reaches it may use it'),
+    to: destination.describe('`SERVICE@SITE`: the nearest node of the site that offers it; `SERVICE@SITE/NODE`: that node'),
+    proto: z.enum(['tcp', 'udp']).default('tcp').describe('connections, or datagrams'),
+    class: z
+      .enum(['latest', 'twin'])
+      .default('latest')
+      .describe('of datagrams: `twin` sends each over two disjoint paths, for twice the bytes'),
+    idleSeconds: idleSeconds.describe('a client of UDP that is silent for so long is forgotten'),
+  })
+  .refine(({ proto, class: of }) => proto === 'udp' || of === 'latest', {
+    path: ['class'],
+    message: '`twin` is for datagrams: set proto: udp',
+  })
 
 export const servicesSchema: z.ZodType<readonly ServiceSetting[]> = z
   .array(serviceSchema)

@@ -22,6 +22,7 @@ const SOURCES: FleetSources = {
     heard('hkg-1-a', 'hkg-1', { cpu: 50, netIn: 0.1 }),
   ],
   verdicts: [],
+  isRevoked: () => false,
   version: 42,
   wallOffsetMs: WALL,
 }

@@ -23,6 +23,8 @@ export interface FleetSources {
   readonly links: readonly Pick<LinkView, 'to' | 'state' | 'since'>[]
   readonly vitals: readonly VitalView[]
   readonly verdicts: readonly NodeVerdict[]
+  /** Nobody speaks with it any more. What it said last is remembered for a while. */
+  readonly isRevoked: (node: string) => boolean
   /** Changes with everything that is heard. */
   readonly version: number
   /** Wall clock minus monotonic instant. */
@@ -35,7 +37,8 @@ export function nodesView(sources: FleetSources): NodesView {
   const live = new Map(links.filter(({ state }) => state === 'up' || state === 'degraded').map((link) => [link.to, link]))
   const verdicts = new Map(sources.verdicts.map((verdict) => [verdict.node, verdict]))
   const vitals = new Map(sources.vitals.map((vital) => [vital.identity.name, vital]))
-  const names = [...new Set([status.node, ...vitals.keys(), ...verdicts.keys()])].sort()
+  const others = [...vitals.keys(), ...verdicts.keys()].filter((node) => !sources.isRevoked(node))
+  const names = [...new Set([status.node, ...others])].sort()
   const items = names.map((node) => nodeView(sources, node, { link: live.get(node), vital: vitals.get(node), verdict: verdicts.get(node) }))
   const concluded = items.map(({ node, verdict, gatewayTerm }) => `${node} ${verdict} ${gatewayTerm}`).join()
   return { items, token: `${version}.${live.size}.${nodeId(concluded)}` }

@@ -23,6 +23,7 @@ export class NodeFleet implements FleetBackend {
       links: machine.links(now),
       vitals: machine.vitals.views(now),
       verdicts: machine.verdicts(now),
+      isRevoked: (node) => machine.replica.isRevoked(node),
       version: machine.vitals.version,
       wallOffsetMs: wallOffset(),
     })

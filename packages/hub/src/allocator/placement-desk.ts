@@ -5,8 +5,8 @@
  *     nearest first, as far as a node can still be better.
  */
 import type { Instant, TaskRecord, TaskWhyView, Verdict, VitalValues } from '@causeway/protocol'
-import type { TaskParts } from '@causeway/node'
-import { type Candidate, type PlacementKnowledge, type PlacementQuery, better, couldRun, judgeOf, rank } from './placement.ts'
+import { type TaskParts, parseSelector } from '@causeway/node'
+import { type Candidate, type PlacementKnowledge, type PlacementQuery, better, judgeOf, lastingFault, rank } from './placement.ts'
 import { Pool } from './pool.ts'
 import type { WayCosts } from './way-costs.ts'
 
@@ -86,11 +86,7 @@ export class Placement {
     const like = JSON.stringify([site, needs, nodes, query.labels, conditions])
     const known = this.#reasons.get(like)
     if (known !== undefined) return known
-    const candidates = this.#rank(now, query)
-    const reasons = Map.groupBy(candidates, ({ rejected }) => rejected.replace(/\d+(?:\.\d+)?/g, 'n'))
-    const common = [...reasons.values()].toSorted((a, b) => b.length - a.length).slice(0, 3)
-    const told = common.map((group) => `${group.length === 1 ? group[0]?.node : `${group.length} nodes`}: ${group[0]?.rejected}`)
-    const reason = `no node can take it: ${told.join('; ')}`.slice(0, 500)
+    const reason = `no node can take it: ${commonReasons(this.#rank(now, query))}`.slice(0, 500)
     this.#reasons.set(like, reason)
     return reason
   }
@@ -116,8 +112,15 @@ export class Placement {
     const { site, near } = query.task
     for (const place of [site, near]) if (place !== null && !this.#knows(now, place)) return `no site ${place} is known`
     if (query.to !== null && !this.pool.has(query.to) && !this.#knows(now, query.to)) return `no node or site ${query.to} is known`
-    if (couldRun({ ...query, not: null }, this.pool.nodes(site ?? undefined))) return undefined
-    return `no worker ${site === null ? 'anywhere' : `at ${site}`} takes a task like this`
+    const matches = parseSelector(query.task.nodes)
+    const rejections: Rejection[] = []
+    for (const node of this.pool.nodes(site ?? undefined)) {
+      const rejected = lastingFault({ ...query, not: null }, node, matches)
+      if (rejected === undefined) return undefined
+      rejections.push({ node: node.node, rejected })
+    }
+    const reasons = rejections.length === 0 ? '' : `: ${commonReasons(rejections)}`
+    return `no worker ${site === null ? 'anywhere' : `at ${site}`} takes a task like this${reasons}`.slice(0, 500)
   }
 
   #knows(now: Instant, site: string): boolean {
@@ -149,4 +152,16 @@ function queryOf({ id, task }: TaskParts, conditions: Conditions): PlacementQuer
 const NO_TASK: TaskRecord = {
   ...{ desired: { spec: null, generation: 1 }, policy: 'sticky', convergeKey: null, needs: {}, nodes: '' },
   ...{ site: null, near: null, createdAt: 0, token: 0 },
+}
+
+interface Rejection {
+  readonly node: string
+  readonly rejected: string
+}
+
+/** Those of most nodes. Reasons that differ in figures only are one. */
+function commonReasons(rejections: readonly Rejection[]): string {
+  const groups = Map.groupBy(rejections, ({ rejected }) => rejected.replace(/\d+(?:\.\d+)?/g, 'n'))
+  const common = [...groups.values()].toSorted((a, b) => b.length - a.length).slice(0, 3)
+  return common.map((group) => `${group.length === 1 ? group[0]?.node : `${group.length} nodes`}: ${group[0]?.rejected}`).join('; ')
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { TaskRecord, Verdict, VitalValues } from '@causeway/protocol'
 import { parseSelector } from '@causeway/node'
-import { type PlacementQuery, type PoolNode, couldRun, rank } from './placement.ts'
+import { type PlacementQuery, type PoolNode, lastingFault, rank } from './placement.ts'
 
 const TASK: TaskRecord = {
   ...{
@@ -102,11 +102,14 @@ describe('placement', () => {
   })
 
   test('knows what nobody could ever run', () => {
-    const busy = [node('h1', { granted: 4, capacity: { gpu: 1 } })]
-    expect(couldRun(query({ needs: { gpu: 1 } }), busy)).toBe(true)
-    expect(couldRun(query({ needs: { gpu: 2 } }), busy)).toBe(false)
-    expect(couldRun(query({ site: 'nrt' }), busy)).toBe(false)
-    expect(couldRun(query({ nodes: 'disk=ssd' }), busy)).toBe(false)
-    expect(couldRun(query(), [])).toBe(false)
+    const busy = node('h1', { granted: 4, capacity: { gpu: 1 } })
+    const fault = (wanted: PlacementQuery, by = busy): string | undefined => lastingFault(wanted, by, parseSelector(wanted.task.nodes))
+    expect(fault(query({ needs: { gpu: 1 } }))).toBeUndefined()
+    expect(fault(query({ needs: { gpu: 2 } }))).toBe('has 1 gpu, and it needs 2')
+    expect(fault(query({ site: 'nrt' }))).toBe('is not of site nrt')
+    expect(fault(query({ nodes: 'disk=ssd' }))).toBe('its labels are not disk=ssd')
+    expect(fault(query(), { ...busy, workers: [] })).toBe('has no worker')
+    const workers = [{ selects: parseSelector('kind=record'), slots: 1, capacity: {} }]
+    expect(fault(query({}, { labels: { kind: 'play' } }), { ...busy, workers })).toBe('none of its workers takes tasks with these labels')
   })
 })

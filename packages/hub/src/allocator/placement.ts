@@ -11,6 +11,8 @@ import { type Selector, parseSelector } from '@causeway/node'
 
 const LOAD_MS = 20
 const SAME_MS = 1
+const NO_WORKER = 'has no worker'
+const NO_SUCH_WORKER = 'none of its workers takes tasks with these labels'
 /** Vitals that tell how much is in use, in percent; those of applications tell how much there is. */
 const PERCENTAGES: ReadonlySet<string> = new Set(['cpu', 'mem', 'disk', 'gpu', 'gpuMem'])
 
@@ -80,14 +82,19 @@ export function rank(query: PlacementQuery, pool: Iterable<PoolNode>, known: Pla
   })
 }
 
-/** Whether anybody in the pool could ever take it, however busy. */
-export function couldRun(query: PlacementQuery, pool: Iterable<PoolNode>): boolean {
-  const matches = parseSelector(query.task.nodes)
-  for (const node of pool) {
-    if (placeFault(query, node, matches) !== undefined) continue
-    if (node.workers.some(({ selects, capacity }) => selects(query.labels) && lacks(query.task.needs, capacity) === undefined)) return true
-  }
-  return false
+/** Why the node could never take it, however idle it is; `undefined`: it could. */
+export function lastingFault(query: PlacementQuery, node: PoolNode, matches: Selector): string | undefined {
+  const { labels, task } = query
+  const fault = placeFault(query, node, matches)
+  if (fault !== undefined) return fault
+  if (node.workers.length === 0) return NO_WORKER
+  const fitting = node.workers.filter(({ selects }) => selects(labels))
+  if (fitting.length === 0) return NO_SUCH_WORKER
+  const faults = fitting.map(({ capacity }) => {
+    const what = lacks(task.needs, capacity)
+    return what === undefined ? undefined : `has ${capacity[what]} ${what}, and it needs ${task.needs[what]}`
+  })
+  return faults.includes(undefined) ? undefined : faults[0]
 }
 
 /** Judges one node. */
@@ -127,7 +134,7 @@ function placeFault({ task, to, not }: PlacementQuery, { node, site, labels }: P
 }
 
 function stateFault(verdict: Verdict, { workers }: PoolNode): string | undefined {
-  if (workers.length === 0) return 'has no worker'
+  if (workers.length === 0) return NO_WORKER
   return verdict === 'alive' ? undefined : `is ${verdict}`
 }
 
@@ -155,7 +162,7 @@ export function assign(usages: readonly Usage[], { labels, needs }: GrantedTask)
 function roomFault({ labels, task, id }: PlacementQuery, node: PoolNode, vitals: VitalValues | undefined): string | undefined {
   const usages = node.usages && !node.granted.has(id) ? node.usages : usageOf(node, id).usages
   const fitting = usages.filter(({ worker }) => worker.selects(labels))
-  if (fitting.length === 0) return 'none of its workers takes tasks with these labels'
+  if (fitting.length === 0) return NO_SUCH_WORKER
   const open = fitting.filter(({ worker, tasks }) => tasks < worker.slots)
   if (open.length === 0) {
     const [tasks, slots] = [sum(fitting, (each) => each.tasks), sum(fitting, ({ worker }) => worker.slots)]
