@@ -287,6 +287,7 @@ describe.skipIf(process.platform !== 'linux')('a disk that is full', () => {
     expectFault(await put('small', 'meanwhile'), ANSWER_NO, /the disk of \S+ is full: .+\. Make room on it; reads go on/)
     expect(await lab.ask('keeper-1', 'kv', 'get', 'notes/small')).toMatchObject({ value: 'before' })
     expect(await lab.at('keeper-1', 'events')).toContain('store-full')
+    expect(await lab.at('keeper-1', 'status')).toMatch(/^store +the disk of \S+ is full/m)
     limitFiles('unlimited')
     await eventually('writes are taken again', async () => (await put('small', 'after')).code === 0)
     expect(await lab.ask('keeper-1', 'kv', 'get', 'notes/small')).toMatchObject({ value: 'after' })

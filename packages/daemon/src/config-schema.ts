@@ -124,7 +124,7 @@ const listen = z.strictObject({
   tcp: listenAddress
     .prefault(`${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}`)
     .describe(
-      'where peers connect. A hub must be reachable here; an edge node need not be, and may listen on loopback. `[::]:7400` takes IPv4 and IPv6',
+      'where peers connect. A hub must be reachable here, and nodes of one site by each other; a node that is alone at its site need not be, and may listen on loopback. `[::]:7400` takes IPv4 and IPv6',
     ),
   udp: listenAddress
     .nullish()

@@ -110,6 +110,7 @@ export class Inquiries {
 
   async why(from: string, to: string): Promise<WhyView> {
     for (const each of [from, to]) checkName(each)
+    if (from === to) throw new CausewayError('refused', `the way from ${from} to itself has no hops`, 'name two nodes')
     const explanation = await this.#explain(from, to, REFERRALS_MAX)
     const known = explanation.candidates.length > 0
     const use = from === this.#self ? this.#use(to) : known ? this.#ask(from, { ask: 'use', to }, useSchema) : Promise.resolve(null)

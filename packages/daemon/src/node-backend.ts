@@ -75,7 +75,9 @@ export class NodeBackend implements ApiBackend {
   }
 
   status(): StatusView {
-    return this.#runtime.machine.status(this.#runtime.now())
+    const status = this.#runtime.machine.status(this.#runtime.now())
+    const { storeFault } = this.#runtime
+    return storeFault === undefined ? status : { ...status, storeFault }
   }
 
   links(): LinkView[] {
@@ -101,6 +103,7 @@ export class NodeBackend implements ApiBackend {
   }
 
   paths(to: string): PathsView {
+    if (to === this.status().node) throw new CausewayError('refused', 'the way to this node itself has no hops', 'name another node')
     const paths = this.#runtime.machine.paths(this.#runtime.now(), to)
     // Asking may have made the node look for a path: let it send what it has to.
     this.#runtime.input(WAKE)
@@ -159,6 +162,6 @@ export class NodeBackend implements ApiBackend {
 
   /** Without a plan there are last resorts only: some hub or other, at an unknown cost. */
   #knowsWayTo(to: string): boolean {
-    return this.paths(to).paths.some(({ hops, costMs }) => hops.length === 1 || costMs !== null)
+    return this.#runtime.machine.paths(this.#runtime.now(), to).paths.some(({ hops, costMs }) => hops.length === 1 || costMs !== null)
   }
 }

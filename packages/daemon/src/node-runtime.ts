@@ -167,9 +167,9 @@ export class NodeRuntime {
     for (const request of [...this.#writing]) this.#requests.get(request)?.(late)
   }
 
-  /** Whether the store takes writes. */
-  get takesWrites(): boolean {
-    return this.#writeRefusal === undefined
+  /** Why the store takes no writes; `undefined`: it does. */
+  get storeFault(): string | undefined {
+    return this.#writeRefusal?.message
   }
 
   /** Something that happened around the machine. */

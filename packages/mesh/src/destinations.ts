@@ -97,8 +97,8 @@ export class Destinations implements FirstHops {
     const view = (path: Path): PathView => ({
       hops: path.route.map((id) => nameOf(id)),
       costMs: path.costMs,
-      state: path.up ? (path.suspect ? 'suspect' : 'up') : 'down',
-      active: path === set.active,
+      state: path.up ? (path.suspect || path.isUnproven ? 'suspect' : 'up') : 'down',
+      active: path === set.active && !path.isUnproven,
     })
     return { to: nameOf(to), paths: set.paths.map(view) }
   }

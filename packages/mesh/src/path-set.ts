@@ -163,6 +163,7 @@ export class PathSet {
   explain(): string {
     const active = this.#active
     if (!active) return 'no path works'
+    if (active.isUnproven) return 'nobody here knows a way; what is sent there is handed to a hub in hope'
     const best = this.#paths.find((path) => path.up && this.#standings.get(path)?.wanted)
     if (!best || best === active) return 'it is the best that works'
     const gainMs = rank(active) - rank(best)

@@ -206,6 +206,11 @@ export class Path {
     return this.costMs === null && this.route.length > 1
   }
 
+  /** A guess that nothing has come back over: it is no sign that its end exists. */
+  get isUnproven(): boolean {
+    return this.isGuess && this.rttMs === null
+  }
+
   /** When a trial of this path is next due; `undefined` while it is not suspect or not worth one. A guess is forgiven untried. */
   get nextTrial(): Instant | undefined {
     return this.up && !this.isGuess ? this.#nextTrial : undefined

@@ -33,6 +33,8 @@ export interface StatusView {
   /** What passes through a hub; `null` on an edge node. */
   readonly relay: RelayView | null
   readonly replica: ReplicaView
+  /** Why the store takes no writes for now; not there while it does. */
+  readonly storeFault?: string | undefined
 }
 
 export interface UplinkView {

@@ -1,6 +1,6 @@
 /** `causeway forward`: a port of this machine that leads to a service elsewhere, for as long as the command runs. */
 import type { Causeway } from '@causeway/client'
-import { CausewayError, type EventView, type ForwardRequest, type ForwardView } from '@causeway/protocol'
+import { CausewayError, type EventView, type ForwardRequest, type ForwardView, type OfferView } from '@causeway/protocol'
 import { type Command, Option } from 'commander'
 import { tint } from '../colour.ts'
 import { DONE } from '../fault.ts'
@@ -90,13 +90,15 @@ async function run(request: ForwardRequest, { api, output, keep }: ForwardVerbOp
 
 /** The service may come later, or this node may be cut off from who knows: so it is said, and goes on. */
 async function warnIfNobodyOffers(forwards: Causeway['forwards'], { to, proto }: ForwardRequest): Promise<void> {
-  const [service, site] = to.split(/[@/]/)
+  const [service, site, node] = to.split(/[@/]/)
   if (service === undefined || site === undefined) return
   const offers = await forwards.offersAt(site).catch(() => undefined)
-  if (!offers || offers.some((offer) => offer.service === service && offer.protocol === proto)) return
+  const isMeant = (offer: OfferView): boolean =>
+    offer.service === service && offer.protocol === proto && (node === undefined || offer.node === node)
+  if (!offers || offers.some(isMeant)) return
   const known = [...new Set(offers.map((offer) => `${offer.service} (${offer.protocol})`))].join(', ')
   process.stderr.write(
-    `causeway: as far as this node knows, nobody at ${site} offers ${service} (${proto}) now${known && `; there is ${known}`}.\n`,
+    `causeway: as far as this node knows, ${node === undefined ? `nobody at ${site}` : `no node ${node} at ${site}`} offers ${service} (${proto}) now${known && `; there is ${known}`}.\n`,
   )
 }
 

@@ -36,6 +36,7 @@ async function statusTable(status: StatusView): Promise<string> {
     ...(status.relay ? [['relays', relayed(status.relay)] as const] : []),
     ['channels', String(status.channels)],
     ['replica', `${replica.records} records in ${replica.documents} documents`],
+    ...(status.storeFault === undefined ? [] : [['store', tint('bad', status.storeFault)] as const]),
     ['unsent', unsentText(status)],
     ['sessions', replica.sessions.join(', ') || 'none'],
     ['up for', duration(status.uptimeSeconds)],

@@ -11,7 +11,8 @@ Examples:
   $ causeway task list -l kind=record
   $ causeway task why TASK                       why it is where it is, or nowhere
   $ causeway task update TASK '{"channel": "c7", "bitrate": 64000}'
-  $ causeway task stop TASK && causeway task undelete TASK
+  $ causeway task stop TASK
+  $ causeway task undelete TASK                  as long as its worker has not ended
   $ causeway task work -l kind=record --slots 4 -- ./record.sh
 
 Who grants tasks is said by "leases" in the config of every node.

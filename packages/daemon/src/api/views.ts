@@ -76,6 +76,7 @@ export const status: z.ZodType<StatusView> = named(
     channels: whole,
     relay: z.object({ draining: z.boolean(), frames: whole, framesPerSecond: figure }).nullable(),
     replica: z.object({ documents: whole, records: whole, pending: whole, lagMs: z.number(), sessions: names }),
+    storeFault: z.string().optional().meta({ description: 'why the store takes no writes for now, such as a full disk' }),
   }),
 )
 

@@ -170,7 +170,7 @@ const FAULTS: readonly MetricFamily[] = [
     name: 'causeway_packets_dropped_total',
     type: 'counter',
     labels: ['reason'],
-    help: 'Packets for this node that it could not open, or had opened before.',
+    help: 'Packets for this node that it could not open, or did not want.',
     read: ({ frames }) => entries('reason', frames.packetsDropped),
   },
   {

@@ -70,7 +70,7 @@ export function readNodeMetrics(
   const now = runtime.now()
   return {
     status: runtime.machine.status(now),
-    takesWrites: runtime.takesWrites,
+    takesWrites: runtime.storeFault === undefined,
     links: runtime.machine.linkMetrics(now),
     violations: runtime.violationCounts,
     datagramDrops: network.droppedDatagrams,

@@ -6,6 +6,7 @@
  *  2. While cut off each is refused at once, and nothing is written.
  */
 import { Deadlines, type Instant, type Refusal, type StrictOutcome, type StrictWrite, after } from '@causeway/protocol'
+import type { AllocatorPlace } from '../task-contract.ts'
 import type { StrictAuthority, TaskHost } from './task-host.ts'
 import { refusal } from './task-update.ts'
 
@@ -25,16 +26,19 @@ const NOBODY: Refusal = refusal(
   'a strict write is granted by the hub that grants leases, and this network has none',
   'Set `leases` in the config of every node, or write without strict.',
 )
-const CUT_OFF: Refusal = refusal(
-  'unreachable',
-  'the hub that grants strict writes cannot be reached from here: nothing was written',
-  'Try again when a hub can be reached; see `causeway status`.',
-)
-const UNANSWERED: Refusal = refusal(
-  'unreachable',
-  'the hub that grants strict writes has not answered: nobody here knows whether this one was made',
-  'Read the record before you write it again.',
-)
+function cutOff(place: AllocatorPlace): Refusal {
+  const what = `${granterOf(place)} cannot be reached from here: nothing was written`
+  return refusal('unreachable', what, 'Try again when it can be reached; see `causeway status`.')
+}
+
+function unanswered(place: AllocatorPlace): Refusal {
+  const what = `${granterOf(place)} has not answered: nobody here knows whether this one was made`
+  return refusal('unreachable', what, 'Read the record before you write it again.')
+}
+
+function granterOf(place: AllocatorPlace): string {
+  return place.engine === 'embedded' ? `${place.hub}, which grants strict writes as \`leases\` says,` : 'a hub that grants strict writes'
+}
 
 export class StrictWrites {
   readonly #host: TaskHost
@@ -55,7 +59,7 @@ export class StrictWrites {
     const authority = this.#ways.authority()
     if (authority) return authority.write(now, this.#host.credential, write, done)
     const number = ++this.#number
-    if (this.#host.cutOff() || !this.#ways.ask(now, number, write)) return done(now, CUT_OFF)
+    if (this.#host.cutOff() || !this.#ways.ask(now, number, write)) return done(now, cutOff(this.#host.place))
     this.#waiting.set(number, done)
     this.#deadlines.set(number, after(now, ANSWER_MS))
   }
@@ -69,11 +73,11 @@ export class StrictWrites {
 
   /** The line to the hub has ended, and with it what was said on it. */
   lost(now: Instant): void {
-    for (const number of this.#waiting.keys()) this.answered(now, number, UNANSWERED)
+    for (const number of this.#waiting.keys()) this.answered(now, number, unanswered(this.#host.place))
   }
 
   wake(now: Instant): void {
-    for (const number of this.#deadlines.due(now)) this.answered(now, number, UNANSWERED)
+    for (const number of this.#deadlines.due(now)) this.answered(now, number, unanswered(this.#host.place))
   }
 
   nextWake(): Instant | undefined {
