@@ -81,7 +81,10 @@ test('while the hub that grants is gone strict writes are refused, and plain one
   })
   const strictly = (): ReturnType<typeof lab.causeway> => lab.causeway('kv', 'put', 'notes/a', '1', '--strict', '--api', 'hkg-1-a.sock')
   // Whether its request has got there is known of a hub to which no way leads, not of one that is silent.
-  expect(await strictly()).toMatchObject({ code: 1, stderr: expect.stringMatching(/which grants strict writes as `leases` says, (cannot|has not)/) })
+  expect(await strictly()).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/which grants strict writes as `leases` says, (cannot|has not)/),
+  })
   await lab.end('core-2', 'SIGKILL')
   await eventually('hkg-1-a knows that it is cut off', async () => (await lab.ask<StatusView>('hkg-1-a', 'status')).cutOff)
   const alone = 'core-1, which grants strict writes as `leases` says, cannot be reached from here: nothing was written'
