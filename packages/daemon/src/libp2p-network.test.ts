@@ -55,27 +55,20 @@ async function waitFor(condition: () => boolean, what: string): Promise<void> {
   await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 10_000, interval: 5 })
 }
 
-/** A port of loopback that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
+/** Nobody listens there, and the system gives it to nobody who asks for any port. */
+const CLOSED_PORT = 1
 
 /** How the lane `stream` may travel: on its socket; over the connection, for want of one, or because its port is closed. */
 type StreamWay = 'socket' | 'none' | 'closed'
 
 async function makePair(limits: DriverLimits, way: StreamWay): Promise<DriverPair> {
-  const dead = await freePort()
   const start = async (): Promise<TestDriver> => {
     const driver = await startDriver(limits, LOOPBACK, way === 'none' ? null : LOOPBACK)
-    return way === 'closed' ? { ...driver, apply: (effects) => driver.apply(effects.map((effect) => misled(effect, dead))) } : driver
+    return way === 'closed' ? { ...driver, apply: (effects) => driver.apply(effects.map((effect) => misled(effect, CLOSED_PORT))) } : driver
   }
   const [a, b] = [await start(), await start()]
   const stop = async (): Promise<void> => void (await Promise.all([a.network.stop(), b.network.stop()]))
-  return { a, b, deadAddress: `127.0.0.1:${dead}`, waitFor, stop }
+  return { a, b, deadAddress: `127.0.0.1:${CLOSED_PORT}`, waitFor, stop }
 }
 
 /** As if the peer had said that its stream port is `port`. */

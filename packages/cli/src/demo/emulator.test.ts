@@ -1,6 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, type Server, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Emulator } from './emulator.ts'
@@ -8,6 +8,8 @@ import { bindLoopbackPort } from './loopback-port.ts'
 
 /** Real sockets through the real process. No upper bounds on time: a slow machine may be slow. */
 const DELAY_MS = 15
+/** Nobody listens there, and the system gives it to nobody who asks for any port. */
+const CLOSED_PORT = 1
 
 let emulator: Emulator
 let echo: Server
@@ -149,11 +151,7 @@ test('a connect during a cut reaches the target only after the heal', async () =
 })
 
 test('a target that is not there resets, after the delay', async () => {
-  const unused = createServer()
-  await new Promise<void>((done) => unused.listen(0, '127.0.0.1', done))
-  const { port } = unused.address() as { port: number }
-  await new Promise((done) => unused.close(done))
-  const [front = 0] = await emulator.open([{ from: 'x', to: 'y', targetPort: port, delayMs: DELAY_MS }])
+  const [front = 0] = await emulator.open([{ from: 'x', to: 'y', targetPort: CLOSED_PORT, delayMs: DELAY_MS }])
   const line = dial(front)
   const [error] = (await once(line.socket, 'error').catch((fault: unknown) => [fault])) as [{ code?: string }]
   expect(error.code).toBe('ECONNRESET')

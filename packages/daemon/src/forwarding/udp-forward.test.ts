@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ForwardingLab, type LabNode, forwardTo } from './forwarding-lab.ts'
 
 const WAIT = { timeout: 10_000, interval: 5 }
+/** Not a port that was free a moment ago: the system may give that to the next socket of these tests. */
+const NOBODY = '127.0.0.1:1'
 let lab: ForwardingLab
 let sockets: Socket[]
 
@@ -96,11 +98,8 @@ test('what is too large for a channel is dropped, and counted', async () => {
 })
 
 test('a flow whose server is gone goes on with the next node', async () => {
-  const nobody = await bound()
-  await lab.node('nrt-2-a', { services: [{ name: 'media', udp: `127.0.0.1:${portOf(nobody)}` }] })
+  await lab.node('nrt-2-a', { services: [{ name: 'media', udp: NOBODY }] })
   await lab.node('nrt-2-b', { services: [{ name: 'media', udp: await server() }] })
-  sockets.splice(sockets.indexOf(nobody), 1)
-  nobody.close()
   for (const to of ['media@nrt-2', 'media@nrt-2']) {
     const { port } = await leadTo(to)
     const client = await bound()
