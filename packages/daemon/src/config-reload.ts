@@ -1,10 +1,11 @@
 /**
  * The config read again while the node runs, on SIGHUP: services, forwards and SOCKS are changed at once, whatever else is
- * different is named, because it takes a restart. A config with a fault changes nothing, and the node goes on with the old one.
+ * different is named, because it takes a restart. A config or credential with a fault changes nothing: the node goes on with the
+ * old one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { CausewayError, type Credential } from '@causeway/protocol'
-import { type DaemonConfig, checkRole, loadConfig } from './config.ts'
+import { type DaemonConfig, checkConfig } from './config.ts'
 import type { Forwarding } from './forwarding/forwarding.ts'
 import type { Report } from './forwarding/sparing-reports.ts'
 
@@ -46,10 +47,9 @@ export class ConfigReload {
   async #reload(): Promise<Reloaded> {
     const { path } = this.#running
     try {
-      const config = loadConfig(path)
-      checkRole(config, this.#credential)
+      const { config, credential } = checkConfig(path)
       const changes = await this.#forwarding.change(config.forwarding)
-      const restart = this.#differences(config)
+      const restart = this.#differences(config, credential)
       this.#report('config-reloaded', {
         config: path,
         changes: changes.join('; ') || 'none',
@@ -63,8 +63,11 @@ export class ConfigReload {
     }
   }
 
-  #differences(config: DaemonConfig): string[] {
+  /** A credential may be another one under the same name: renewed. */
+  #differences(config: DaemonConfig, credential: Credential): string[] {
     const keys = Object.keys(config) as (keyof DaemonConfig)[]
-    return keys.filter((key) => key !== 'forwarding' && !isDeepStrictEqual(config[key], this.#running[key]))
+    const differs = (key: keyof DaemonConfig): boolean =>
+      !isDeepStrictEqual(config[key], this.#running[key]) || (key === 'credential' && !isDeepStrictEqual(credential, this.#credential))
+    return keys.filter((key) => key !== 'forwarding' && differs(key))
   }
 }

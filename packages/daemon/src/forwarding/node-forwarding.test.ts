@@ -1,6 +1,6 @@
 /** Whole nodes in this process, a hub and two sites over loopback: forwards over real channels, their API, and reloads. */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { EventView, ForwardView, OfferView, RecordListView } from '@causeway/protocol'
-import { createNetwork, issueCredential } from '../authority.ts'
+import { createNetwork, issueCredential, renewCredential } from '../authority.ts'
 import { type Daemon, startDaemon } from '../daemon.ts'
 import { dial, restOf } from './forwarding-lab.ts'
 
@@ -163,6 +163,19 @@ test('a reload does what can be done, names what takes a restart, and refuses wh
   await nrt.reload()
   await expect(wordAt(free)).rejects.toMatchObject({ code: 'ECONNRESET' })
   expect(await lastEvent('nrt-1', 'service-refused')).toMatchObject({ service: 'tcp/word', peer: 'hkg-1' })
+})
+
+test('a reload looks at the credential too: a renewed one takes a restart, a damaged one changes nothing', async () => {
+  const path = join(directory, 'hkg-1.cred')
+  renewCredential(join(directory, 'net'), { credential: path, out: `${path}.new`, expires: '365d' })
+  const [first, renewed] = [readFileSync(path), readFileSync(`${path}.new`)]
+  write('hkg-1', 'edge', {})
+  writeFileSync(path, renewed)
+  expect(await running.get('hkg-1')?.reload()).toMatchObject({ restart: ['credential'] })
+  writeFileSync(path, renewed.subarray(0, 100))
+  await expect(running.get('hkg-1')?.reload()).rejects.toMatchObject({ code: 'credential-invalid' })
+  writeFileSync(path, first)
+  expect(await running.get('hkg-1')?.reload()).toEqual({ changes: [], restart: [] })
 })
 
 test('what a node offers is gone from the records when it stops', async () => {
