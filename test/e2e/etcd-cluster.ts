@@ -3,7 +3,7 @@
  * is sent then goes nowhere, as when a line is cut, and nothing is refused.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { type Server, type Socket, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +21,8 @@ export function etcdMissing(): string | undefined {
   if (process.env['CI'] === 'true' && process.getuid?.() === 0) throw new Error(reason)
   return reason
 }
+
+const COPIES = 'copies'
 
 interface Member {
   readonly name: string
@@ -93,6 +95,20 @@ export class EtcdCluster implements AsyncDisposable {
     member.process = undefined
   }
 
+  /** Keeps the disks as they are now. */
+  async copyDisks(): Promise<void> {
+    await this.#stopped((name) => cpSync(join(this.#directory, name), join(this.#directory, COPIES, name), { recursive: true }))
+  }
+
+  /** Puts the disks back as they were copied; without a copy, empty ones in their place. */
+  async loseDisks(): Promise<void> {
+    await this.#stopped((name) => {
+      const [disk, copy] = [join(this.#directory, name), join(this.#directory, COPIES, name)]
+      rmSync(disk, { recursive: true })
+      if (existsSync(copy)) cpSync(copy, disk, { recursive: true })
+    })
+  }
+
   signal(index: number, signal: NodeJS.Signals): void {
     this.#member(index).process?.kill(signal)
   }
@@ -132,6 +148,14 @@ export class EtcdCluster implements AsyncDisposable {
       }),
     )
     rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  /** Does it with each disk while no member runs. */
+  async #stopped(what: (name: string) => void): Promise<void> {
+    for (const index of this.#members.keys()) await this.kill(index)
+    for (const { name } of this.#members) what(name)
+    for (const index of this.#members.keys()) this.launch(index)
+    await this.answers()
   }
 
   #member(index: number): Member {

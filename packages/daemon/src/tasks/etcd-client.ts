@@ -33,6 +33,7 @@ export type EtcdCompare =
   /** Not put after this revision, or not there. */
   | { readonly key: string; readonly revisionMax: number }
   | { readonly key: string; readonly absent: true }
+  | { readonly key: string; readonly present: true }
 
 export type EtcdOperation =
   | { readonly put: string; readonly value: string; readonly lease: string }
@@ -192,6 +193,7 @@ function parseJson(answer: string): unknown {
 function compareBody(compare: EtcdCompare): unknown {
   const key = base64(compare.key)
   if ('absent' in compare) return { key, target: 'CREATE', result: 'EQUAL', create_revision: '0' }
+  if ('present' in compare) return { key, target: 'CREATE', result: 'GREATER', create_revision: '0' }
   if ('revisionMax' in compare) return { key, target: 'MOD', result: 'LESS', mod_revision: String(compare.revisionMax + 1) }
   return { key, target: 'MOD', result: 'EQUAL', mod_revision: String(compare.revision) }
 }

@@ -1,21 +1,23 @@
 /**
- * Leases and fencing tokens from etcd, for when one hub is not enough: any hub serves, and a minority of etcd's members
- * may be gone. A register is a key, its token the revision of its last put: etcd hands out none twice, and only higher ones.
+ * The lease engine of many hubs: registers in etcd, each with a lease of etcd of its own, so that it is gone 17 s after it was
+ * last renewed. The token of a grant is the revision of the transaction that made it, above the base of its era (see `EtcdEras`).
  *
- *  1. A register is taken by a transaction that compares: of two hubs at once one wins.
- *  2. Each grant has an etcd lease of its own, of the time after which a task may be granted again, begun anew by each
+ *  1. Tokens of a register only grow, since revisions do, and eras go on from each other.
+ *  2. A register's lease is renewed at etcd after the node has asked, and the node counts its own time from the start of the last
  *     renewal. So a register is there as long as nobody else may have it, and nobody's clock but etcd's counts.
  *  3. "Still held" is read after the lease has begun anew: it was so at an instant from which the whole lease follows.
  *  4. A grant whose answer was lost, and that is tried again, is recognised by its mark and not made twice.
  *  5. What was granted last is remembered for a day after its lease has run out: a hub that was away meanwhile, and knows of less
  *     than that, is granted nothing. Whoever has the task may go on with it alone.
- *  6. `ok: null` if etcd does not answer: what became of the call is then not known.
+ *  6. What etcd has lost, who renews it soon has again, under its token.
+ *  7. `ok: null` if etcd does not answer, or its answer does not count: what became of the call is then not known.
  */
 import { randomUUID } from 'node:crypto'
 import { LEASE_TIMES } from '@causeway/protocol'
 import type { LeaseAnswer, LeaseCall, LeaseState } from '@causeway/node'
 import { z } from 'zod'
-import type { EtcdClient, EtcdCompare, EtcdRegister } from './etcd-client.ts'
+import type { EtcdClient, EtcdCompare, EtcdOperation, EtcdRegister } from './etcd-client.ts'
+import { type Era, EtcdEras } from './etcd-eras.ts'
 
 type Call<Op extends LeaseCall['op']> = Extract<LeaseCall, { readonly op: Op }>
 
@@ -32,16 +34,24 @@ const SHARED_MS = 600_000
 /** etcd takes 128 operations in a transaction unless it is told otherwise. */
 const GETS_MAX = 100
 
-const valueSchema = z.object({ holder: z.string(), mark: z.string(), lease: z.string() })
+/** `token`: of one that was granted in an earlier era, and put back; else it follows from `base` and the revision. */
+const valueSchema = z.object({
+  holder: z.string(),
+  mark: z.string(),
+  lease: z.string(),
+  base: z.number().default(0),
+  token: z.number().optional(),
+})
 
 interface Register extends LeaseState {
   readonly mark: string
   readonly lease: string
+  readonly revision: number
 }
 
 export interface EtcdLeasesOptions {
   readonly client: EtcdClient
-  /** So that several networks can share an etcd. */
+  /** Name of the network; its registers are apart from those of others on the same etcd. */
   readonly network: string
   /** Told when etcd stops answering, with the reason, and when it answers again, with `null`. */
   readonly onHealth?: (fault: string | null) => void
@@ -49,6 +59,7 @@ export interface EtcdLeasesOptions {
 
 export class EtcdLeases {
   readonly #client: EtcdClient
+  readonly #eras: EtcdEras
   readonly #root: string
   readonly #onHealth: (fault: string | null) => void
   #healthy = true
@@ -58,16 +69,19 @@ export class EtcdLeases {
   constructor({ client, network, onHealth }: EtcdLeasesOptions) {
     this.#client = client
     this.#root = `/causeway/${network}/`
+    this.#eras = new EtcdEras(client, this.#root)
     this.#onHealth = onHealth ?? (() => {})
   }
 
   async answer(call: LeaseCall): Promise<LeaseAnswer> {
     try {
       const answer = await this.#answer(call)
-      this.#health(null)
+      this.#health(this.#eras.fault)
       return answer
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
+      // A lease that etcd has forgotten may be the reason.
+      this.#shared.clear()
       this.#health(reason)
       return { ok: null, error: reason }
     }
@@ -89,18 +103,21 @@ export class EtcdLeases {
   }
 
   async #grant({ task, holder, expected, seen }: Call<'grant'>): Promise<LeaseAnswer> {
-    const [key, last] = [this.#keyOf(task), this.#root + LAST + task]
+    const era = await this.#eras.open()
+    const key = this.#keyOf(task)
+    const last = this.#root + LAST + task
     const mark = randomUUID()
     const lease = await (task.startsWith(ONCE) ? this.#sharedLease(ONCE_SECONDS) : this.#client.grantLease(TTL_SECONDS))
-    const value = JSON.stringify({ holder, mark, lease })
-    const compare: EtcdCompare[] = [expected === null ? { key, absent: true } : { key, revision: expected }]
-    const puts = [{ put: key, value, lease }]
+    const value = JSON.stringify({ holder, mark, lease, base: era.base })
+    const compare = [expected === null ? { key, absent: true as const } : await this.#as(era, key, expected)]
+    const success = [{ put: key, value, lease }]
     if (seen !== undefined) {
-      compare.push({ key: last, revisionMax: seen })
-      puts.push({ put: last, value, lease: await this.#sharedLease(LAST_SECONDS) })
+      compare.push(await this.#atMost(era, last, seen))
+      success.push({ put: last, value, lease: await this.#sharedLease(LAST_SECONDS) })
     }
-    const result = await this.#client.txn(compare, puts, [{ get: key }, { get: last }])
-    if (result.succeeded) return { ok: true, leases: [{ task, holder, token: result.revision, free: false }] }
+    const question = { compare, success, failure: [{ get: key }, { get: last }] }
+    const result = await this.#eras.txn(era, Math.max(seen ?? 0, expected ?? 0), question)
+    if (result.succeeded) return { ok: true, leases: [{ task, holder, token: era.base + result.revision, free: false }] }
     const there = this.#registers(result.registers)
     return { ok: there[0]?.mark === mark, leases: there.slice(0, 1).map(stateOf) }
   }
@@ -108,49 +125,102 @@ export class EtcdLeases {
   async #renew({ holder, leases }: Call<'renew'>): Promise<LeaseAnswer> {
     const tokens = new Map(leases.map(({ task, token }) => [task, token]))
     const isHeld = (register: Register): boolean => register.holder === holder && tokens.get(register.task) === register.token
-    const before = (await this.#read([...tokens.keys()])).filter(isHeld)
+    const there = await this.#read(tokens)
+    const putBack = this.#eras.fault === null ? [] : await this.#putBack(holder, tokens, there)
+    const before = there.filter(isHeld)
     const alive = await this.#client.keepAlive(before.map(({ lease }) => lease))
-    const after = await this.#read(before.map(({ task }) => task))
-    return { ok: true, leases: after.filter((register) => isHeld(register) && alive.has(register.lease)).map(stateOf) }
+    const after = await this.#read(new Map(before.map(({ task, token }) => [task, token])))
+    const held = after.filter((register) => isHeld(register) && alive.has(register.lease))
+    return { ok: true, leases: [...held.map(stateOf), ...putBack] }
+  }
+
+  /** What the holder was granted before etcd lost it, unless a later grant has been put back already. Only in a pause. */
+  async #putBack(holder: string, tokens: ReadonlyMap<string, number>, there: readonly Register[]): Promise<readonly LeaseState[]> {
+    const found = new Map(there.map((register) => [register.task, register]))
+    const lost = [...tokens].filter(([task, token]) => (found.get(task)?.token ?? 0) < token)
+    const states = await Promise.all(
+      lost.map(async ([task, token]) => {
+        const key = this.#keyOf(task)
+        const lease = await this.#client.grantLease(TTL_SECONDS)
+        const value = JSON.stringify({ holder, mark: randomUUID(), lease, token })
+        const revision = found.get(task)?.revision
+        const as: EtcdCompare = revision === undefined ? { key, absent: true } : { key, revision }
+        const puts = [
+          { put: key, value, lease },
+          { put: this.#root + LAST + task, value, lease: await this.#sharedLease(LAST_SECONDS) },
+        ]
+        const { succeeded } = await this.#client.txn([as, this.#eras.pause], puts, [])
+        return succeeded ? [{ task, holder, token, free: false }] : []
+      }),
+    )
+    return states.flat()
   }
 
   async #release({ task, token }: Call<'release'>): Promise<LeaseAnswer> {
     const key = this.#keyOf(task)
-    const result = await this.#client.txn([{ key, revision: token }], [{ delete: key }], [{ get: key }])
+    const as = await this.#as(await this.#eras.open(), key, token)
+    const result = await this.#client.txn([as], [{ delete: key }], [{ get: key }])
     const there = result.succeeded ? [] : this.#registers(result.registers)
     return { ok: there.length === 0, leases: there.map(stateOf) }
   }
 
+  /** Claims come and go within seconds, and are known by their revisions alone. */
   async #claim({ name, expected, value }: Call<'claim'>): Promise<LeaseAnswer> {
     const key = this.#root + CLAIMS + name
     const mark = randomUUID()
-    const compare = expected === null ? { key, absent: true as const } : { key, revision: expected }
-    const put = JSON.stringify({ holder: value, mark, lease: '0' })
-    const result = await this.#client.txn([compare], [{ put: key, value: put, lease: '0' }], [{ get: key }])
+    const as: EtcdCompare = expected === null ? { key, absent: true } : { key, revision: expected }
+    const put: EtcdOperation = { put: key, value: JSON.stringify({ holder: value, mark, lease: '0' }), lease: '0' }
+    const result = await this.#eras.txn(await this.#eras.open(), 0, { compare: [as], success: [put], failure: [{ get: key }] })
     if (result.succeeded) return { ok: true, leases: [{ task: name, holder: value, token: result.revision, free: false }] }
     const [there] = this.#registers(result.registers)
     return { ok: there?.mark === mark, leases: there ? [stateOf(there)] : [] }
   }
 
   async #list(): Promise<LeaseAnswer> {
-    return { ok: true, leases: this.#registers(await this.#client.list(this.#root + LEASES)).map(stateOf) }
+    const { since } = await this.#eras.open()
+    const leases = this.#registers(await this.#client.list(this.#root + LEASES)).map(stateOf)
+    // That something is not there counts if etcd knew what it knows all the while.
+    await this.#eras.survey(0)
+    return (await this.#eras.open()).since === since ? { ok: true, leases } : { ok: null, error: 'etcd has lost what it knew' }
   }
 
-  async #read(tasks: readonly string[]): Promise<readonly Register[]> {
+  async #read(tokens: ReadonlyMap<string, number>): Promise<readonly Register[]> {
+    const tasks = [...tokens.keys()]
+    const known = Math.max(0, ...tokens.values())
     const registers: Register[] = []
     for (let at = 0; at < tasks.length; at += GETS_MAX) {
-      const gets = tasks.slice(at, at + GETS_MAX).map((task) => ({ get: this.#keyOf(task) }))
-      registers.push(...this.#registers((await this.#client.txn([], gets, [])).registers))
+      const keys = tasks.slice(at, at + GETS_MAX).map((task) => this.#keyOf(task))
+      registers.push(...this.#registers(await this.#eras.read(known, keys)))
     }
     return registers
   }
 
+  /** That the register is as the token says. */
+  async #as({ base }: Era, key: string, token: number): Promise<EtcdCompare> {
+    if (token > base) return { key, revision: token - base }
+    const there = await this.#ofEarlierEra(key)
+    return { key, revision: there?.token === token ? there.revision : 0 }
+  }
+
+  /** That the register is not above the token, or not there. */
+  async #atMost({ base }: Era, key: string, token: number): Promise<EtcdCompare> {
+    if (token >= base) return { key, revisionMax: token - base }
+    const there = await this.#ofEarlierEra(key)
+    return { key, revisionMax: there && there.token <= token ? there.revision : 0 }
+  }
+
+  /** Of a token that was granted before etcd has lost what it knew, its revision tells nothing. */
+  async #ofEarlierEra(key: string): Promise<Register | undefined> {
+    const { registers } = await this.#client.txn([], [{ get: key }], [])
+    return this.#registers(registers)[0]
+  }
+
   #registers(found: readonly EtcdRegister[]): readonly Register[] {
     return found.map(({ key, value, revision }) => {
-      const { holder, mark, lease } = valueSchema.parse(JSON.parse(value))
+      const { holder, mark, lease, base, token = base + revision } = valueSchema.parse(JSON.parse(value))
       const path = key.slice(this.#root.length)
       const task = path.startsWith(ONCE) ? path : path.slice(path.indexOf('/') + 1)
-      return { task, holder, token: revision, free: path.startsWith(LAST), mark, lease }
+      return { task, holder, token, free: path.startsWith(LAST), mark, lease, revision }
     })
   }
 
