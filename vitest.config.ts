@@ -1,8 +1,12 @@
 /**
  * Three projects, one after the other. `unit`: everything under virtual clocks, fast, in parallel. `e2e`: real processes
- * on loopback, two files at a time. `netlab`: real processes in network namespaces, alone, because they are timed.
+ * on loopback, two files at a time. `netlab`: real processes in network namespaces; those of `netlab-timed` alone.
  */
 import { type TestUserConfig as ProjectConfig, defineConfig } from 'vitest/config'
+
+const NETLAB = ['test/netlab/**/*.test.ts']
+/** What they measure another test beside them would spoil; the others mostly wait. */
+const TIMED = ['failover', 'forwards', 'measurement', 'namespaces'].map((name) => `test/netlab/${name}.test.ts`)
 
 const PROCESSES = {
   environment: 'node',
@@ -37,13 +41,16 @@ export default defineConfig({
         test: { ...PROCESSES, name: 'e2e', include: ['test/e2e/**/*.test.ts'], maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
+        test: { ...PROCESSES, name: 'netlab', include: NETLAB, exclude: TIMED, maxWorkers: 2, sequence: { groupOrder: 2 } },
+      },
+      {
         test: {
           ...PROCESSES,
-          name: 'netlab',
-          include: ['test/netlab/**/*.test.ts'],
+          name: 'netlab-timed',
+          include: TIMED,
           fileParallelism: false,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
