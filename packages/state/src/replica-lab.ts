@@ -89,6 +89,8 @@ export interface LabNodeOptions {
   readonly limits?: Partial<Limits>
   /** It is a hub. */
   readonly core?: boolean
+  /** End of its credential. */
+  readonly notAfterMs?: number
 }
 
 type Persist = Extract<ReplicaEffect, { type: 'persist' }>
@@ -183,10 +185,10 @@ export class LabNode {
 
   #start(): Replica {
     const { lab, name } = this
-    const { interest = ['**'], write = ['**'], skewMs = 0, limits, core = false } = this.options
+    const { interest = ['**'], write = ['**'], skewMs = 0, limits, core = false, notAfterMs } = this.options
     const stored = [...this.store].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]): StoreEntry => ({ key, value }))
     const environment = { random: lab.random, crypto: labCrypto(name), now: lab.now, wallOffsetMs: WALL_MS + skewMs }
-    const credential = labCredential(name, write, undefined, core ? 'hub' : 'edge')
+    const credential = labCredential(name, write, notAfterMs, core ? 'hub' : 'edge')
     const trust = { credential, authorityKey: labKey(LAB_AUTHORITY) }
     const replica = new Replica({ writer: name, interest, write, limits: { ...LIMITS, ...limits }, core, ...trust }, environment, stored)
     this.followed.clear()

@@ -1,6 +1,6 @@
 import { LIMITS, decodeRecord, encodeRecord } from '@causeway/protocol'
 import { describe, expect, it } from 'vitest'
-import { Lab, type LabNode, labCrypto } from './replica-lab.ts'
+import { Lab, type LabNode, WALL_MS, labCrypto } from './replica-lab.ts'
 
 function outcome(node: LabNode, request: number) {
   const result = node.answers.get(request)
@@ -169,6 +169,35 @@ describe('a replica alone', () => {
     expect(values).toEqual(['right', 'right', 'right'])
     expect(third.told('stamp-ahead').map(({ writer }) => writer)).not.toContain('right')
     expect(right.replica.get('tasks', 'hkg-1', 'other')!.asOf).toBeLessThan(1_790_000_000_000 + lab.now + 1)
+  })
+
+  it('never writes what is dated after the end of its credential: nobody would take that, nor what comes after it', () => {
+    const lab = new Lab(1)
+    const wrong = lab.add('wrong', { skewMs: 7_200_000 })
+    const node = lab.add('node', { notAfterMs: WALL_MS + 3_600_000 })
+    const later = lab.add('later', { core: true })
+    for (const each of [wrong, node]) lab.connect(each, later, 'up')
+    wrong.put('hkg-1', 'k', 'then')
+    lab.run(100)
+    const late = node.put('hkg-1', 'k', 'over it')
+    const requests = [node.put('hkg-1', 'other', 'heard'), later.put('hkg-1', 'k', 'over it')]
+    lab.run(100)
+    expect(outcome(node, late)).toMatchObject({ ...REFUSED, message: expect.stringContaining('written by wrong') })
+    expect(accepted(node, requests[0]!).ok && accepted(later, requests[1]!).ok).toBe(true)
+    for (const { replica } of [wrong, node, later])
+      expect(['k', 'other'].map((key) => replica.get('tasks', 'hkg-1', key)?.value)).toEqual(['over it', 'heard'])
+  })
+
+  it('is not dated after the end of its credential by the clocks of others either, which are a little ahead', () => {
+    const lab = new Lab(1)
+    const ahead = lab.add('ahead', { skewMs: 600_000 })
+    const node = lab.add('node', { notAfterMs: WALL_MS + 300_000 })
+    lab.connect(ahead, node, 'mesh')
+    ahead.put('hkg-1', 'k', 1)
+    lab.run(100)
+    const late = node.put('hkg-1', 'other', 1)
+    lab.run(100)
+    expect(outcome(node, late)).toMatchObject({ ...REFUSED, message: expect.stringContaining('has expired') })
   })
 
   it('dates what it writes by its clock again once that was set right, and still wins over what it wrote before', () => {

@@ -1,6 +1,6 @@
 /** What a write must be before it is even gathered: well formed, within bounds, and allowed to this node. */
 import { type Limits, encodeRecord } from '@causeway/protocol'
-import { isNatural } from './entry.ts'
+import { type Birth, type Entry, MS_MAX, isNatural } from './entry.ts'
 import { isCollection, isPartition } from './interest.ts'
 import { isFields } from './merged-record.ts'
 import { keyFault, labelsFault, plainDataFault } from './plain-data.ts'
@@ -79,9 +79,37 @@ function placeRefusal(
     const remedy = `Renew its credential with --write '${collection}/${partition}'.`
     return refused(`${credential.name} may not write ${collection}/${partition}`, remedy)
   }
-  return wallMs > credential.notAfterMs
-    ? refused(`the credential of ${credential.name} has expired`, 'Renew it with `causeway renew`, and start the node again.')
-    : undefined
+  return wallMs > credential.notAfterMs ? expired(credential.name) : undefined
+}
+
+function expired(name: string): WriteOutcome {
+  return refused(`the credential of ${name} has expired`, 'Renew it with `causeway renew`, and start the node again.')
+}
+
+/**
+ * Why an entry cannot be dated so, after `newest`, the latest that it replaces. Nobody takes a batch with an entry that is dated after
+ * the end of its writer's credential, nor anything that the writer makes after that.
+ */
+export function stampRefusal(
+  stamp: Birth,
+  { credential }: Pick<WriterCredential, 'credential'>,
+  newest?: Entry,
+  stamps?: WriteInput['stamps'],
+): WriteOutcome | undefined {
+  const { name, notAfterMs } = credential
+  const future = newest && newest.ms >= stamp.ms - 1 ? newest : undefined
+  if (future && stamp.ms > (stamps?.untilMs ?? MS_MAX))
+    return refused(
+      `${future.key} carries a stamp from the future, written by ${future.writer}: nothing written now would win over it`,
+      `Set the clocks of ${future.writer} and ${name} right.`,
+    )
+  if (stamps && stamp.ms > stamps.untilMs) return refused('the write came too late: its time has passed', 'Try again.')
+  if (stamp.ms <= notAfterMs) return undefined
+  if (!future) return expired(name)
+  return refused(
+    `${future.key} carries a stamp from the future, written by ${future.writer}, after the end of the credential of ${name}: nobody would take what ${name} writes over it`,
+    `Set the clock of ${future.writer} right, and let it delete the record, or a node whose credential ends later.`,
+  )
 }
 
 export function changeBytes({ key, operation }: WriteChange): number {

@@ -12,7 +12,7 @@
 import { Deadlines, type Instant, type Random, after, earliest } from '@causeway/protocol'
 import { EPOCH_MAX, documentId } from './batch.ts'
 import type { Documents } from './documents.ts'
-import { ACK_KEY, type Content, type Entry, MS_MAX, ackContent } from './entry.ts'
+import { ACK_KEY, type Content, type Entry, ackContent } from './entry.ts'
 import { isFoldDue, isQuietFoldDue, together } from './fold.ts'
 import type { HybridClock } from './hybrid-clock.ts'
 import { type MergedRecord, mergeEntries, newestOf, revisionOfMerged } from './merged-record.ts'
@@ -24,9 +24,9 @@ import type { OwnBatch, ReplicatedDocument } from './replicated-document.ts'
 import { SHARED_COLLECTION } from './shared-gate.ts'
 import { SharedWrites } from './shared-writes.ts'
 import { Sweeper, acknowledgedBy, othersOf, unacknowledged, unneeded, without } from './sweep.ts'
-import { sharedRefusal, writeRefusal } from './write-check.ts'
+import { sharedRefusal, stampRefusal, writeRefusal } from './write-check.ts'
 import { contentAfter } from './write-content.ts'
-import { conflict, preconditionFault, refused } from './write-outcome.ts'
+import { conflict, preconditionFault } from './write-outcome.ts'
 import { WriteQueue } from './write-queue.ts'
 import type { WriterCredential } from './writer-credentials.ts'
 
@@ -254,9 +254,11 @@ export class Writer {
       return false
     }
     if (unacknowledged(partition, own) < this.#config.limits.sweepEntriesMin) return true
+    const stamp = this.#clock.tick(wallMs, ...own.all(ACK_KEY))
+    if (stampRefusal(stamp, this.#credential)) return false
     this.#renewEpoch(wallMs, informed)
     const group = gathered.get(own.id) ?? this.#group(own)
-    group.contents.set(ACK_KEY, ackContent(this.#clock.tick(wallMs, ...own.all(ACK_KEY)), acknowledgedBy(partition, own)))
+    group.contents.set(ACK_KEY, ackContent(stamp, acknowledgedBy(partition, own)))
     gathered.set(own.id, group)
     return true
   }
@@ -345,8 +347,8 @@ export class Writer {
       if (refusal) return refusal
       const newest = known && newestOf(known)
       const stamp = this.#clock.tick(wallMs, newest, floor, ...group.document.all(key))
-      if (newest && stamp.ms > (stamps?.untilMs ?? MS_MAX) && newest.ms >= stamp.ms - 1) return this.#futureFault(newest)
-      if (stamps && stamp.ms > stamps.untilMs) return refused('the write came too late: its time has passed', 'Try again.')
+      const late = stampRefusal(stamp, this.#credential, newest, stamps)
+      if (late) return late
       const content = contentAfter(change, { ...stamp, key }, { current, before, own: group.document.all(key), wallMs })
       if (typeof content === 'string') return conflict(content, 'Put the record as a whole.')
       // What is in the same batch already nobody has seen.
@@ -379,13 +381,6 @@ export class Writer {
   #entryOf(content: Content, log: number): Entry {
     const { writer } = this.#config
     return { ...content, epoch: log, writer, author: writer, log, seq: 0, clock: 0 }
-  }
-
-  #futureFault({ key, writer }: Entry): WriteOutcome {
-    return refused(
-      `${key} carries a stamp from the future, written by ${writer}: nothing written now would win over it`,
-      `Set the clocks of ${writer} and ${this.#config.writer} right.`,
-    )
   }
 }
 
