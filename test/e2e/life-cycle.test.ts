@@ -1,10 +1,11 @@
 /** The life of a node as a process: signals, how long things take at most, and what the others notice. */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { EventView, ForwardView, StatusView } from '@causeway/protocol'
+import { findLoopbackPorts } from '../../packages/cli/src/demo/loopback-port.ts'
 import { spawnCauseway } from './command-line.ts'
 import { Deployment, type NodeSpec } from './deployment.ts'
 import { eventually } from './eventually.ts'
@@ -110,5 +111,26 @@ test('a node that is restarted does not touch the connections of others', async 
       const { uplinks } = await lab.ask<StatusView>('hkg-1-a', 'status')
       return uplinks.every(({ state }) => state === 'up')
     })
+  }
+})
+
+test('hubs that are replaced one after the other, at new addresses and with empty disks, are found by edge nodes that run', async () => {
+  const ports = await findLoopbackPorts(HUBS.length)
+  const address = new Map<string, string>(HUBS.map((hub) => [hub, lab.address(hub)]))
+  for (const [index, hub] of HUBS.entries()) {
+    await lab.end(hub, 'SIGKILL')
+    rmSync(lab.path(`${hub}.data`), { recursive: true })
+    address.set(hub, `127.0.0.1:${ports[index]}`)
+    const others = [...address].flatMap(([name, where]) => (name === hub ? [] : [where]))
+    const config = lab.config({ name: hub, role: 'hub', site: hub }).replace(lab.address(hub), address.get(hub) ?? '')
+    lab.write(`${hub}.yaml`, config.replace('hubs: []', `hubs: ${JSON.stringify(others)}`))
+    await lab.start(hub)
+    for (const { name, role } of NODES) {
+      if (role === 'hub') continue
+      await eventually(`${name} has found ${hub}`, async () => {
+        const { uplinks } = await lab.ask<StatusView>(name, 'status')
+        return uplinks.find((uplink) => uplink.hub === hub)?.state === 'up'
+      })
+    }
   }
 })

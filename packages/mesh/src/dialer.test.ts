@@ -115,6 +115,29 @@ describe('Dialer', () => {
     expect(addresses(left.takeDue(instant(700), none))).toEqual(['h7:1'])
   })
 
+  it('dials hubs that have moved where they are now, soon, also if it was told while it dialled them in vain', () => {
+    const d = dialer(2)
+    d.learnHubs(() => instant(0), [{ node: nodeId('h9'), addresses: ['h9:1'] }])
+    d.takeDue(instant(0), none)
+    for (const name of ['h1', 'h2']) {
+      d.connected(instant(0), `${name}:1`)
+      d.identified(`${name}:1`, nodeId(name))
+    }
+    for (let n = 0; n < 12; n++) d.failed(instant(10), 'h1:1', false)
+    const moved = (name: string): Whereabouts => ({ node: nodeId(name), addresses: [`${name}.new:1`] })
+    d.learnHubs(() => instant(500), [moved('h1'), moved('h9')])
+    const linked = (node: NodeId): boolean => node === nodeId('h2')
+    expect(d.takeDue(instant(500), linked)).toEqual([{ address: 'h1:1', others: ['h1.new:1'] }])
+    d.learnHubs(() => instant(9_000), [{ node: nodeId('h1'), addresses: ['h1.last:1'] }, moved('h9')])
+    d.failed(instant(600), 'h1:1', false)
+    expect(d.takeDue(instant(9_000), linked)).toEqual([{ address: 'h1:1', others: ['h1.last:1'] }])
+    d.setUplinks(4)
+    expect(addresses(d.takeDue(instant(9_000), linked))).toEqual(['h3:1', 'h9.new:1'])
+    d.learnHubs(() => instant(9_500), [{ node: nodeId('h9'), addresses: ['h9.last:1', 'h9:2'] }])
+    d.failed(instant(9_600), 'h9.new:1', false)
+    expect(d.takeDue(instant(90_000), linked)).toMatchObject([{ address: 'h9.new:1', others: ['h9.last:1', 'h9:2'] }])
+  })
+
   it('stops dialling hubs when it shall hold none, and begins again', () => {
     const d = dialer(2)
     d.setUplinks(0)

@@ -103,7 +103,7 @@ export class Dialer {
     if (address === undefined) return
     const alike = this.#targets.filter((target) => target.learned && target.kind === kind)
     const known = alike.find((target) => target.node === node)
-    if (known?.state === 'idle') Object.assign(known, { address, others })
+    if (known) relocate(known, notBefore, addresses)
     if (known || this.#find(address) || (kind === 'peer' && alike.length >= LEARNED_MAX)) return
     this.#targets.push({ ...targetOf(notBefore, kind, address), others, node, learned: true })
   }
@@ -115,17 +115,24 @@ export class Dialer {
     this.#targets = this.#targets.filter((target) => !gone.includes(target))
   }
 
-  /** All hubs that are told of now, the preferred first. Those of the config stay before them, and what is held stays held. */
+  /**
+   * All hubs that are told of now, the preferred first. Those of the config stay before them, and what is held stays held; one that
+   * has moved is dialled where it is now, too.
+   */
   learnHubs(notBefore: (hub: NodeId) => Instant, hubs: readonly Whereabouts[]): void {
     const learned = this.#targets.filter((target) => target.kind === 'hub' && target.learned)
     const others = this.#targets.filter((target) => !learned.includes(target))
+    for (const { node, addresses } of hubs) {
+      const named = others.find((target) => target.kind === 'hub' && target.node === node)
+      if (named && addresses.length > 0) relocate(named, notBefore(node), addresses)
+    }
     const named = ({ node, addresses }: Whereabouts): boolean =>
       others.some((target) => (target.kind === 'hub' && target.node === node) || addresses.includes(target.address))
     const told = hubs.filter((hub) => hub.addresses.length > 0 && !named(hub)).slice(0, HUBS_LEARNED_MAX)
     const targets = told.map((hub, index) => {
       const [address = '', ...rest] = hub.addresses
       const known = learned.find(({ node }) => node === hub.node)
-      if (known?.state === 'idle') Object.assign(known, { address, others: rest })
+      if (known) relocate(known, notBefore(hub.node), hub.addresses)
       const home = index % Math.max(1, this.#bind.length)
       return known ?? { ...targetOf(notBefore(hub.node), 'hub', address, home), others: rest, node: hub.node, learned: true }
     })
@@ -285,6 +292,16 @@ export class Dialer {
 /** It is held, but not from its own local address. */
 function isStray({ state, home, from }: Target): boolean {
   return state === 'connected' && from !== home
+}
+
+/** Told where its node is now. The address of the config, or of a dial under way, is still what it is known by. */
+function relocate(target: Target, notBefore: Instant, addresses: readonly string[]): void {
+  const before = [target.address, ...target.others]
+  const address = target.learned && target.state === 'idle' ? (addresses[0] ?? target.address) : target.address
+  Object.assign(target, { address, others: addresses.filter((other) => other !== address) })
+  if (addresses.every((each) => before.includes(each))) return
+  target.failures = 0
+  if (notBefore < target.notBefore) target.notBefore = notBefore
 }
 
 function targetOf(notBefore: Instant, kind: Target['kind'], address: string, home = 0): Target {
