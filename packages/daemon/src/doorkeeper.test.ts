@@ -18,6 +18,7 @@ let doorkeeper: Doorkeeper
 beforeEach(() => {
   vi.useFakeTimers()
   doorkeeper = new Doorkeeper(KNOCK)
+  doorkeeper.open()
 })
 afterEach(() => void vi.useRealTimers())
 
@@ -36,6 +37,18 @@ it('knows members of its network, and leaves what they have said to be read', as
   await soon()
   expect(caller.admitted).toBe(true)
   expect(Buffer.concat(caller.left)).toEqual(Buffer.concat([MEMBER, rest]))
+})
+
+it('has all wait until the node is ready', async () => {
+  doorkeeper = new Doorkeeper(KNOCK)
+  const caller = call()
+  caller.say(MEMBER)
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(caller.admitted).toBe(undefined)
+  doorkeeper.open()
+  await soon()
+  expect(caller.admitted).toBe(true)
+  expect(Buffer.concat(caller.left)).toEqual(MEMBER)
 })
 
 it('waits for the rest of a knock that comes byte by byte', async () => {

@@ -6,6 +6,7 @@
  *  2. Members never wait for a stranger. Of those `STRANGERS` shake hands at a time and one each `STRANGER_MS`, for the sake of
  *     nodes of earlier versions, which do not knock, and of other networks, so that both sides can say what is wrong.
  *  3. Who says anything else is disconnected.
+ *  4. All wait until the node is ready for them: to who shakes hands before, its protocols are unknown.
  */
 import type { MultiaddrConnection } from '@libp2p/interface'
 import { HandshakeQueue } from './handshake-queue.ts'
@@ -31,6 +32,7 @@ export class Doorkeeper {
   readonly #knock: string
   readonly #members = new HandshakeQueue({ atOnce: MEMBERS })
   readonly #strangers = new HandshakeQueue({ atOnce: STRANGERS, everyMs: STRANGER_MS })
+  readonly #ready = Promise.withResolvers<void>()
   /** In the order in which they came. */
   readonly #silent = new Set<AbortController>()
 
@@ -38,10 +40,16 @@ export class Doorkeeper {
     this.#knock = knock
   }
 
+  /** The node is ready. */
+  open(): void {
+    this.#ready.resolve()
+  }
+
   /** Resolves when its turn to shake hands has come; with `false` if it is to be disconnected. */
   async admit(connection: Coming): Promise<boolean> {
     const caller = await this.#listen(connection)
     if (caller === 'gone') return false
+    await this.#ready.promise
     const kind = caller === 'stranger' && this.#strangers.waiting >= STRANGERS_WAITING_MAX ? 'crowded' : caller
     this.callers[kind]++
     if (kind === 'member') return await this.#members.enter(connection)

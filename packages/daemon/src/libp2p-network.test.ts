@@ -180,6 +180,20 @@ describe('Libp2pNetwork', () => {
     await Promise.all([dialler.network.stop(), there.network.stop()])
   })
 
+  it('takes those who connect while it starts as soon as it can: nobody is told that it speaks another protocol', async () => {
+    const dialler = await startDriver()
+    const before = await startDriver()
+    await before.network.stop()
+    const [host = '', port] = before.address.split(':')
+    const dialling = setInterval(() => dialler.apply([{ type: 'dial', address: before.address }]), 1)
+    const there = await startDriver({}, { host, port: Number(port) })
+    clearInterval(dialling)
+    await waitFor(() => there.inputs.length > 0, 'connected')
+    const faults = dialler.inputs.flatMap((input) => (input.type === 'dialFailed' ? [input.reason] : []))
+    expect(faults.filter((reason) => !reason.includes('ECONNREFUSED'))).toEqual([])
+    await Promise.all([dialler.network.stop(), there.network.stop()])
+  })
+
   it('reports disconnected when the peer vanishes, and accepts it again', async () => {
     const a = await startDriver()
     const b = await startDriver()

@@ -139,6 +139,7 @@ export class Libp2pNetwork {
         streams = stream && (await StreamListener.start(stream))
         const network = new Libp2pNetwork(options, { host, dialledFrom, doorkeeper, datagrams, streams })
         await network.#listen()
+        doorkeeper.open()
         return network
       } catch (error) {
         streams?.stop()
