@@ -138,7 +138,23 @@ describe('disjointPaths', () => {
     ])
   })
 
-  it('goes around each link of the only path that there is a way around', () => {
+  it('goes around either relay where the best path leads over all there are', () => {
+    const edges = [
+      [1, 2, 1],
+      [2, 3, 1],
+      [3, 9, 1],
+      [2, 9, 8],
+      [1, 3, 9],
+      [3, 2, 1],
+    ] as const
+    expect(disjointPaths(graphOf({ edges }), query)).toEqual([
+      { route: [2, 3, 9], costMs: 3 },
+      { route: [2, 9], costMs: 9 },
+      { route: [3, 9], costMs: 10 },
+    ])
+  })
+
+  it('goes around each relay, and each link, of the only path that there is a way around', () => {
     const edge = fc.tuple(fc.nat(6), fc.nat(6), fc.integer({ min: 1, max: 50 }))
     let around = 0
     fc.assert(
@@ -149,13 +165,18 @@ describe('disjointPaths', () => {
         const paths = disjointPaths(graph, { from: id(0), to: id(6), count: 8, hopsMax })
         for (const { route, costMs } of paths)
           expect(route.reduce((sum, hop, i) => sum + (graph.cost(route[i - 1] ?? id(0), hop) ?? NaN), 0)).toBe(costMs)
-        for (const [index, to] of (paths[0]?.route ?? []).entries()) {
-          const from = paths[0]?.route[index - 1] ?? id(0)
+        const [only, ...others] = paths
+        for (const relay of only?.route.slice(0, -1) ?? []) {
+          const possible = bruteForce(graph, id(0), id(6), hopsMax, { allowed: (other) => other !== relay, direct: true }) !== undefined
+          expect(others.some(({ route }) => !route.includes(relay))).toBe(possible)
+        }
+        for (const [index, to] of (only?.route ?? []).entries()) {
+          const from = only?.route[index - 1] ?? id(0)
           const without = graphOf({ edges: links.filter((link) => link[0] !== from || link[1] !== to), relays })
           const avoided = paths.some(({ route }) => route.every((hop, i) => hop !== to || (route[i - 1] ?? id(0)) !== from))
           const possible = bruteForce(without, id(0), id(6), hopsMax, { allowed: () => true, direct: true }) !== undefined
           expect(avoided).toBe(possible)
-          if (possible && paths.slice(1).some(({ route }) => route.includes(paths[0]?.route[0] as NodeId) && route.length > 1)) around++
+          if (possible && others.some(({ route }) => route.includes(only?.route[0] as NodeId) && route.length > 1)) around++
         }
       }),
       { numRuns: 1000 },

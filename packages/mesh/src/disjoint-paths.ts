@@ -9,8 +9,9 @@
  *     no relay that drains, shares a node or a failure domain with an earlier path; as before, but domains may be
  *     shared; for the first path only, relays that drain as well.
  *  2. No two of these share a relay, nor are both direct.
- *  3. If there is but one, the cheapest detours follow around as many of its links as there are ways around: a node with
- *     one uplink need not wait for a verdict when a link further on is cut.
+ *  3. If there is but one, the cheapest detours follow around as many of its relays, and then of its links, as there are ways
+ *     around: where the best path leads over both hubs of two sites there is one for the death of either, and a node with one
+ *     uplink need not wait for a verdict when a link further on is cut.
  */
 import type { NodeId } from '@causeway/protocol'
 
@@ -71,20 +72,31 @@ export function disjointPaths(graph: Graph, query: PathQuery): GraphPath[] {
   return only && paths.length === 1 ? [only, ...detours(graph, query, only)] : paths
 }
 
-/** The cheapest paths around the links of the only one, each around as many as it can of those left; none if there is no way around any. */
+/**
+ * The cheapest paths around the relays of the only one, and around what links these leave, each around as many as it can; best first,
+ * none if there is no way around anything.
+ */
 function detours(graph: Graph, query: PathQuery, only: GraphPath): GraphPath[] {
   const kept = (relay: NodeId): boolean => only.route.includes(relay) || (!graph.draining(relay) && query.avoid?.has(relay) !== true)
   const left = new Set(linksOf(query.from, only.route))
   const paths: GraphPath[] = []
+  const take = (path: GraphPath): void => {
+    const links = linksOf(query.from, path.route)
+    for (const link of left) if (!links.includes(link)) left.delete(link)
+    paths.push(path)
+  }
+  for (const relay of only.route.slice(0, -1)) {
+    if (paths.length === query.count - 1 || paths.some(({ route }) => !route.includes(relay))) continue
+    const path = shortestPath(graph, query, (other) => other !== relay && kept(other), true)
+    if (path) take(path)
+  }
   while (left.size > 0 && paths.length < query.count - 1) {
     const path = shortestPath(dearer(graph, left), query, kept, true)
-    const links = linksOf(query.from, path?.route ?? [])
-    const around = [...left].filter((link) => !links.includes(link))
-    if (!path || around.length === 0) break
-    paths.push({ route: path.route, costMs: path.costMs - (left.size - around.length) * SHARED_COST_MS })
-    for (const link of around) left.delete(link)
+    const shared = linksOf(query.from, path?.route ?? []).filter((link) => left.has(link)).length
+    if (!path || shared === left.size) break
+    take({ route: path.route, costMs: path.costMs - shared * SHARED_COST_MS })
   }
-  return paths
+  return paths.toSorted((a, b) => a.costMs - b.costMs)
 }
 
 /** The same graph, in which some links are used only if there is no way around them. */
