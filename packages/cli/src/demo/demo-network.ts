@@ -24,6 +24,9 @@ const READY_MS_MAX = 40_000
 /** A link that failed comes back slowly, by design: it has to prove itself first. */
 const WHOLE_MS_MAX = 15_000
 
+/** Hubs tell where they are, for who loses them. Here only emulated lines lead to them. */
+const NOWHERE = '127.0.0.1:1'
+
 export class DemoNetwork {
   readonly topology: Topology
   readonly directory: string
@@ -188,6 +191,7 @@ export class DemoNetwork {
       dataDir: join(this.directory, `${spec.name}.data`),
       // A socket of its own would go round the emulated line: its port is told in the handshake.
       listen: { tcp: address, udp: address, stream: null },
+      ...(spec.role === 'hub' && { announce: [NOWHERE] }),
       api: { socket: api },
       hubs,
       peers: neighbours.map(({ name }) => `127.0.0.1:${ports.get(name)}`),
