@@ -13,6 +13,7 @@ import { ConfigReload, type Reloaded } from './config-reload.ts'
 import { type LoadedCredential, loadCredential } from './credential-file.ts'
 import { CredentialEnd } from './credential-end.ts'
 import { startForwarding } from './forwarding/node-forwarding.ts'
+import type { Report } from './forwarding/sparing-reports.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { Inquiries } from './inquiries.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
@@ -31,6 +32,7 @@ import { nearbyAddresses, reachableAddresses } from './nearby-addresses.ts'
 import { NodeBackend } from './node-backend.ts'
 import { createNodeCrypto } from './node-crypto.ts'
 import { EXIT_BUG, NodeRuntime } from './node-runtime.ts'
+import { OpenFiles } from './open-files.ts'
 import { StampReflector } from './probing/stamp-reflector.ts'
 import { guardProcess } from './process-guard.ts'
 import type { Programs } from './program-channel.ts'
@@ -125,7 +127,9 @@ async function assemble(
   undo.push(() => network.stop())
   runtime.start({ network, store, leases: createLeaseDriver(config, loaded.credential, runtime) })
   undo.push(() => runtime.stop(STOP_MS_MAX))
-  undo.push(new CredentialEnd(loaded.credential.notAfterMs, (name, data) => runtime.report({ type: 'event', name, data })).watch())
+  const report: Report = (name, data) => runtime.report({ type: 'event', name, data })
+  undo.push(new CredentialEnd(loaded.credential.notAfterMs, report).watch())
+  undo.push(new OpenFiles(report).watch())
   const drainMark = new DrainMark(config.dataDir)
   if (config.role === 'hub' && drainMark.stands) runtime.input({ type: 'drain', draining: true })
 
@@ -156,7 +160,7 @@ async function assemble(
   if (http) undo.push(() => http.stop())
   const metrics = await startMetrics(config, exporter, log)
   undo.push(() => metrics?.stop())
-  const reload = new ConfigReload(config, credential, forwarding, (name, data) => runtime.report({ type: 'event', name, data }))
+  const reload = new ConfigReload(config, credential, forwarding, report)
   if (options.guardProcess !== false) undo.push(reload.onHangup())
   undo.push(() => takeLeave(runtime, LEAVE_MS_MAX))
   const { name, site, region, role } = credential

@@ -17,6 +17,9 @@ export function dialFault({ message }: Error): string {
   const meaning = MEANINGS[code]
   if (meaning !== undefined) return `${meaning} (${code})`
   if (message.includes('Can not dial self')) return DIALLED_SELF
+  // How libp2p tells of a connection that was closed before anything came.
+  if (/reading 0\/|^Encryption failed$/.test(message))
+    return 'what answers there hung up without a word; if that is a node of this network, see its log'
   // What is ours, or says enough.
   if (code !== '' || /no answer|in time|not an address|node stops/.test(message)) return message
   return `what answers there does not speak this protocol: ${message}`

@@ -2,7 +2,6 @@
  * Everything that a scrape shows, read at one instant: what the machine says of itself, what the driver has counted
  * around it, and what the process takes from its host.
  */
-import { readdirSync } from 'node:fs'
 import type {
   DelayCounts,
   ForwardView,
@@ -19,6 +18,7 @@ import type { CallerCounts } from '../doorkeeper.ts'
 import type { ForwardingBackend } from '../forwarding/forwarding.ts'
 import type { Libp2pNetwork } from '../libp2p-network.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
+import { countOpenFiles } from '../open-files.ts'
 import type { StampReflector } from '../probing/stamp-reflector.ts'
 import type { TaskCounts } from './task-families.ts'
 
@@ -105,16 +105,7 @@ function readProcess(): ProcessMetrics {
     cpuSeconds: { user: user / 1e6, system: system / 1e6 },
     residentBytes: rss,
     heapUsedBytes: heapUsed,
-    openFiles: countOpenFiles(),
+    openFiles: countOpenFiles() ?? null,
     startSeconds: performance.timeOrigin / 1000,
-  }
-}
-
-function countOpenFiles(): number | null {
-  try {
-    // One of them is the folder itself, while it is read.
-    return readdirSync('/proc/self/fd').length - 1
-  } catch {
-    return null
   }
 }
