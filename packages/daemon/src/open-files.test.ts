@@ -39,11 +39,12 @@ test.runIf(process.platform === 'linux')('what is open is counted, below a limit
 
 const lookAtTheLimit = `
   import { openSync } from 'node:fs'
-  import { countOpenFiles } from '${new URL('open-files.ts', import.meta.url).href}'
+  const { countOpenFiles } = await import(process.argv[1])
   try { for (;;) openSync('/dev/null', 'r') } catch {}
   process.stdout.write(String(countOpenFiles()))`
 
 test.runIf(process.platform === 'linux')('at the limit, where not even that can be opened, it is known', () => {
-  const args = ['-c', 'ulimit -n 64; exec "$0" --input-type=module -e "$1"', process.execPath, lookAtTheLimit]
+  const module = new URL('open-files.ts', import.meta.url).href
+  const args = ['-c', 'ulimit -n 64; exec "$0" --input-type=module -e "$1" "$2"', process.execPath, lookAtTheLimit, module]
   expect(execFileSync('sh', args, { encoding: 'utf8' })).toBe('Infinity')
 })

@@ -23,6 +23,8 @@ export const declareRun: DeclareVerb = (program, onResult) => {
         await printDocument(options.output, { config: options.config, valid: true, role, name, site, warnings }, () => text)
       } else {
         const stop = untilInterrupted()
+        // A node goes on when nobody takes what it prints.
+        process.stdout.removeAllListeners('error').on('error', () => {})
         const daemon = await startDaemon(options.config)
         const { tcp, udp } = daemon.addresses
         print(`causeway: ${daemon.name} is ready; API at ${daemon.apiSocket}; listening on ${tcp}${udp === null ? '' : ` (UDP ${udp})`}`)
